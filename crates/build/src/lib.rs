@@ -1,0 +1,1 @@
+//! Scheduler: substitute, fetch or build, then register.

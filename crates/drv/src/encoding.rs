@@ -1,0 +1,63 @@
+//! The writer of all hashed encodings.
+//!
+//! Integers are 64-bit little endian, byte strings are their length followed by their bytes,
+//! lists are their length followed by their items, options are a byte 0 or 1 and then the item.
+//! Every encoding opens with a domain string such as `cbuild-derivation-1`, which names the
+//! kind and the version, so that two kinds can never share a digest.
+
+use crate::digest::Digest;
+
+/// Feeds the canonical encoding of a value into a hasher, without an intermediate buffer.
+pub struct Encoder {
+    hasher: blake3::Hasher,
+}
+
+impl Encoder {
+    /// Starts an encoding of the given domain (kind and version).
+    pub fn new(domain: &str) -> Self {
+        let mut encoder = Self { hasher: blake3::Hasher::new() };
+        encoder.bytes(domain.as_bytes());
+        encoder
+    }
+
+    /// A tag, telling variants apart.
+    pub fn tag(&mut self, tag: u8) {
+        self.hasher.update(&[tag]);
+    }
+
+    /// A truth value, as the byte 0 or 1.
+    pub fn flag(&mut self, flag: bool) {
+        self.tag(u8::from(flag));
+    }
+
+    /// An unsigned integer, 64-bit little endian.
+    pub fn int(&mut self, value: u64) {
+        self.hasher.update(&value.to_le_bytes());
+    }
+
+    /// A byte string with its length in front.
+    pub fn bytes(&mut self, bytes: &[u8]) {
+        self.int(bytes.len() as u64);
+        self.hasher.update(bytes);
+    }
+
+    /// Text, encoded as its UTF-8 bytes.
+    pub fn text(&mut self, text: &str) {
+        self.bytes(text.as_bytes());
+    }
+
+    /// A digest, as its 32 bytes.
+    pub fn digest(&mut self, digest: &Digest) {
+        self.hasher.update(&digest.0);
+    }
+
+    /// The number of items of a list; the caller then encodes each item.
+    pub fn count(&mut self, count: usize) {
+        self.int(count as u64);
+    }
+
+    /// The digest of everything encoded so far.
+    pub fn finish(self) -> Digest {
+        Digest(*self.hasher.finalize().as_bytes())
+    }
+}

@@ -1,0 +1,96 @@
+//! Names that occur in store paths: checked once, then trusted.
+
+use std::fmt;
+
+use thiserror::Error;
+
+/// Longest accepted name, in bytes. With digest and hyphen it stays below the 255 bytes that
+/// Linux file systems allow for a file name.
+pub const MAX_NAME_LEN: usize = 180;
+
+/// Why a text cannot be a name.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum NameError {
+    /// The text is empty.
+    #[error("a name must not be empty")]
+    Empty,
+    /// The text is longer than [`MAX_NAME_LEN`] bytes.
+    #[error("the name has {0} bytes; at most {MAX_NAME_LEN} are allowed")]
+    TooLong(usize),
+    /// A character outside `a-z A-Z 0-9 + - . _ =`, or a leading dot or hyphen.
+    #[error(
+        "`{name}` has `{found}` at byte {at}; a name consists of letters, digits and `+-._=`, and starts with a letter, a digit or `_`"
+    )]
+    Character {
+        /// The rejected text.
+        name: String,
+        /// The offending character.
+        found: char,
+        /// Its byte offset.
+        at: usize,
+    },
+}
+
+fn check(text: &str) -> Result<(), NameError> {
+    if text.is_empty() {
+        return Err(NameError::Empty);
+    }
+    if text.len() > MAX_NAME_LEN {
+        return Err(NameError::TooLong(text.len()));
+    }
+    let allowed = |at: usize, c: char| {
+        c.is_ascii_alphanumeric() || c == '_' || (at > 0 && matches!(c, '+' | '-' | '.' | '='))
+    };
+    match text.char_indices().find(|&(at, c)| !allowed(at, c)) {
+        None => Ok(()),
+        Some((at, found)) => Err(NameError::Character { name: text.to_owned(), found, at }),
+    }
+}
+
+macro_rules! checked_name {
+    ($(#[$meta:meta])* $name:ident) => {
+        $(#[$meta])*
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(String);
+
+        impl $name {
+            /// Checks the text and wraps it.
+            pub fn new(text: impl Into<String>) -> Result<Self, NameError> {
+                let text = text.into();
+                check(&text)?;
+                Ok(Self(text))
+            }
+
+            /// The text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+checked_name! {
+    /// Name of a derivation or of a store object, for example `redis-7.0.15`.
+    Name
+}
+checked_name! {
+    /// Name of one output of a derivation; `out` is the usual one.
+    OutputName
+}
+checked_name! {
+    /// The platform that a derivation is built on, for example `x86_64-linux`.
+    System
+}
+
+impl OutputName {
+    /// The output `out`, which most derivations have as their only one.
+    pub fn out() -> Self {
+        Self("out".to_owned())
+    }
+}

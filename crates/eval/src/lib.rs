@@ -1,0 +1,1 @@
+//! Evaluator of the typed core, emitting derivations.

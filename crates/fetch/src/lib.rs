@@ -1,0 +1,1 @@
+//! Hashed fetchers, unpackers and mirrors.

@@ -1,0 +1,1 @@
+//! Store closure to deterministic OCI images.

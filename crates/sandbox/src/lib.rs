@@ -1,0 +1,1 @@
+//! Linux sandbox: a plain specification in, an exit status out.

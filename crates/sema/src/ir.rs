@@ -1,0 +1,186 @@
+//! The typed core: what is left of a program after names and types were checked.
+//!
+//! Everything implicit is explicit here: names are slots, arguments are positional, optional and
+//! defaulted record fields are filled in, injections are constructor calls, text holes say how they are
+//! converted. Types are gone; the checker vouches for them. The evaluator depends on this form alone.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use cbuild_diag::{SourceId, Span};
+
+/// A checked program: every module that the entry module reaches.
+#[derive(Debug, Default)]
+pub struct Program {
+    /// All globals; a [`GlobalId`] is an index.
+    pub globals: Vec<Global>,
+    /// Modules in the order they were loaded; a [`ModuleId`] is an index.
+    pub modules: Vec<Module>,
+    /// Interned names; a [`Symbol`] is an index.
+    pub symbols: Vec<Rc<str>>,
+}
+
+/// Index of an interned name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Symbol(pub u32);
+
+/// Index into [`Program::globals`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct GlobalId(pub u32);
+
+/// Index into [`Program::modules`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ModuleId(pub u32);
+
+/// A local variable, numbered within its global.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Local(pub u32);
+
+/// A module, that is one file.
+#[derive(Debug)]
+pub struct Module {
+    /// Its source.
+    pub source: SourceId,
+    /// Public values and re-exported modules by name.
+    pub exports: BTreeMap<String, Export>,
+    /// Tests in source order, each a global of type `Bool`.
+    pub tests: Vec<(String, GlobalId)>,
+}
+
+/// What a public name of a module stands for.
+#[derive(Clone, Debug)]
+pub enum Export {
+    /// A value.
+    Value {
+        /// The global.
+        global: GlobalId,
+        /// Its type, as shown to a reader.
+        ty: String,
+    },
+    /// A module, from `pub import`.
+    Module(ModuleId),
+}
+
+/// A top-level value.
+#[derive(Debug)]
+pub struct Global {
+    /// Readable name for traces, such as `std.cc.build`.
+    pub name: String,
+    /// Where it is defined.
+    pub source: SourceId,
+    /// Its definition's span.
+    pub span: Span,
+    /// Value.
+    pub body: GlobalBody,
+    /// Number of locals in the body; locals are `0..locals`.
+    pub locals: u32,
+}
+
+/// The value of a global.
+#[derive(Debug)]
+pub enum GlobalBody {
+    /// An expression (a function item is a [`Expr::Lambda`]).
+    Expr(Expr),
+    /// Supplied by the evaluator under this name, such as `list_map`.
+    Extern {
+        /// Name as written in the `extern fn` item.
+        name: String,
+        /// Number of parameters.
+        arity: usize,
+    },
+}
+
+/// A parameter.
+#[derive(Debug)]
+pub struct Param {
+    /// Slot.
+    pub local: Local,
+    /// Evaluated, in the scope of the parameters before it, when the caller passes [`Arg::Default`].
+    pub default: Option<Expr>,
+}
+
+/// An argument of a call.
+#[derive(Debug)]
+pub enum Arg {
+    /// A value.
+    Value(Expr),
+    /// The parameter's default; only in calls of globals that are lambdas.
+    Default,
+}
+
+/// An expression of the core. Spans are given where an evaluation error can point.
+#[derive(Debug)]
+pub enum Expr {
+    /// A number.
+    Int(i64),
+    /// A truth value.
+    Bool(bool),
+    /// Plain text.
+    Str(Rc<str>),
+    /// A content hash in text form.
+    Hash(Rc<str>),
+    /// A path of the module of the given source, relative to that source's folder, such as `./patch.diff`.
+    Path(SourceId, Rc<str>, Span),
+    /// Text with holes: all parts evaluate to `Str`, `Int` or `Bool`; the result is a `Str`.
+    Interpolate(Vec<TextPart>, Span),
+    /// Script with holes; the result is a `Script`.
+    Script(Vec<TextPart>, Span),
+    /// A local variable.
+    Local(Local),
+    /// A global.
+    Global(GlobalId),
+    /// `callee(args)`, always with the callee's full number of arguments.
+    Call(Box<Expr>, Vec<Arg>, Span),
+    /// A function.
+    Lambda(Vec<Param>, Rc<Expr>),
+    /// Mutually recursive lazy bindings.
+    Let(Vec<(Local, Expr)>, Box<Expr>),
+    /// Conditional.
+    If(Box<Expr>, Box<Expr>, Box<Expr>),
+    /// A match that the checker found exhaustive.
+    Match(Box<Expr>, Vec<(Pattern, Expr)>, Span),
+    /// A record; fields sorted by name text, each lazy.
+    Record(Vec<(Symbol, Expr)>),
+    /// A copy of a record with some fields replaced; all of them exist.
+    With(Box<Expr>, Vec<(Symbol, Expr)>),
+    /// A `Map<T>` from a record literal; sorted by key.
+    Map(Vec<(Rc<str>, Expr)>),
+    /// A field of a record, or of an extern type with fields (`Package`).
+    Field(Box<Expr>, Symbol, Span),
+    /// A list; items are lazy.
+    List(Vec<Expr>),
+    /// A constructor applied to all its arguments; `Some`, `None` and user variants alike.
+    Construct(Symbol, Vec<Expr>),
+    /// A protocol value with its identity.
+    Protocol(Rc<str>),
+    /// A binary operation; operands are of a type that the operator accepts.
+    Binary(cbuild_syntax::ast::BinaryOp, Box<Expr>, Box<Expr>, Span),
+    /// A prefix operation.
+    Unary(cbuild_syntax::ast::UnaryOp, Box<Expr>, Span),
+}
+
+/// A piece of text with holes.
+#[derive(Debug)]
+pub enum TextPart {
+    /// Plain text.
+    Text(Rc<str>),
+    /// A hole.
+    Hole(Expr),
+}
+
+/// A checked pattern.
+#[derive(Debug)]
+pub enum Pattern {
+    /// Matches anything.
+    Wildcard,
+    /// Binds the value.
+    Bind(Local),
+    /// A constructor with payload patterns.
+    Construct(Symbol, Vec<Pattern>),
+    /// A number.
+    Int(i64),
+    /// A truth value.
+    Bool(bool),
+    /// Text.
+    Str(Rc<str>),
+}

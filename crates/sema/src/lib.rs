@@ -1,0 +1,3 @@
+//! Names, modules and types of the cbuild language.
+
+pub mod ir;

@@ -1,0 +1,3 @@
+//! Grammar, lossless tree and lowered syntax of the cbuild language.
+
+pub mod ast;
