@@ -1,1 +1,27 @@
 //! Hashed fetchers, unpackers and mirrors.
+//!
+//! A download is named by the hash of its bytes ([`cbuild_drv::Fetch`]). [`Fetcher`] tries its
+//! addresses in order, checks the hash before anything else sees the bytes, and unpacks archives
+//! into a scratch folder without ever following a symbolic link. [`Mirrors`] is the user's table
+//! behind `mirror://NAME/path`; [`detect`] fills it from what the host's own package clients use.
+//!
+//! This crate deliberately knows nothing of the store (it writes where it is told), of the
+//! scheduler and of the language. All limits on bad input are in [`Limits`]. The network runtime
+//! stays inside: the interface is blocking, and nothing is set up before the first download.
+#![forbid(unsafe_code)]
+
+mod content;
+mod error;
+mod fetcher;
+mod limits;
+mod mirrors;
+mod resolve;
+mod transport;
+mod unpack;
+
+pub use error::{Attempt, Cause, FetchError, HashMismatch, UnsafeReason};
+pub use fetcher::{Fetcher, MirrorSource, Options, Progress};
+pub use limits::{Limits, Retry};
+pub use mirrors::detect::{Detection, Finding, detect};
+pub use mirrors::{Mirrors, default_mirrors_path};
+pub use unpack::unpack;

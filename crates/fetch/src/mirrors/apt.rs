@@ -1,0 +1,1 @@
+//! Reads apt's lists of sources.
