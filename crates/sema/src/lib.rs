@@ -1,3 +1,71 @@
 //! Names, modules and types of the cbuild language.
+//!
+//! [`check`] loads the modules that an entry module reaches, resolves their names, infers and
+//! checks their types, and lowers them to the typed core in [`ir`]. Everything that is wrong is
+//! reported in one run; a broken part is given the error type, about which nothing more is said.
+//!
+//! This crate deliberately does not know where the texts of modules come from (that is a
+//! [`Loader`]'s business), how expressions are evaluated, or that there is a store.
 
+pub mod codes;
 pub mod ir;
+mod modules;
+
+pub use modules::{LoadError, Loader, ModuleKey, Package};
+
+use std::collections::BTreeMap;
+
+use cbuild_diag::{Diagnostic, Severity, SourceId, Sources};
+
+/// What came of checking a program.
+#[derive(Debug)]
+pub struct Checked {
+    /// The typed core. It may only be run when [`Checked::has_errors`] is false.
+    pub program: ir::Program,
+    /// The module that was asked for.
+    pub entry: ir::ModuleId,
+    /// Everything that is wrong, in source order within each module.
+    pub diagnostics: Vec<Diagnostic>,
+    /// Which module each source text belongs to; needed to resolve path literals.
+    pub keys: BTreeMap<SourceId, ModuleKey>,
+}
+
+impl Checked {
+    /// Whether the program must not be run.
+    pub fn has_errors(&self) -> bool {
+        self.diagnostics.iter().any(|d| d.severity == Severity::Error)
+    }
+}
+
+/// What came of checking a lone expression, as given to `cbuild eval -e`.
+#[derive(Debug)]
+pub struct CheckedExpr {
+    /// The program with the expression in it; [`Checked::entry`] is the module made of the expression.
+    pub checked: Checked,
+    /// The global that holds the expression's value.
+    pub value: ir::GlobalId,
+    /// The expression's type as shown to a reader.
+    pub ty: String,
+}
+
+/// Loads, checks and lowers the module `entry` and every module that it reaches.
+///
+/// Each text that is read is added to `sources` under [`Loader::shown_name`].
+pub fn check(sources: &mut Sources, loader: &mut dyn Loader, entry: &ModuleKey) -> Checked {
+    driver::check_entry(sources, loader, entry)
+}
+
+/// Checks an expression as if it stood at the end of `scope`, whose private names it sees too.
+/// Without `scope` it sees the prelude alone; in any case `std` is imported unless `scope` gives
+/// that name another meaning. Path literals are relative to the folder of `scope`, or to the
+/// package root.
+pub fn check_expr(
+    sources: &mut Sources,
+    loader: &mut dyn Loader,
+    scope: Option<&ModuleKey>,
+    text: &str,
+) -> CheckedExpr {
+    driver::check_lone_expr(sources, loader, scope, text)
+}
+
+mod driver;

@@ -1,0 +1,358 @@
+//! Which modules there are: keys, the loader seam, and the import graph.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use cbuild_diag::{Diagnostic, SourceId, Sources, Span};
+use cbuild_syntax::ast;
+
+use crate::codes;
+
+/// The package a module belongs to. File imports never leave it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Package {
+    /// The package whose targets are asked for.
+    Root,
+    /// The standard library, which is part of cbuild.
+    Std,
+}
+
+/// Identity of a module: one file of one package.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ModuleKey {
+    /// The package.
+    pub package: Package,
+    /// Path relative to the package's root, normalised: segments joined by `/`, none of them
+    /// empty, `.` or `..`; such as `lib/zlib.cbuild`.
+    pub path: String,
+}
+
+impl ModuleKey {
+    /// A module of the root package.
+    pub fn root(path: impl Into<String>) -> Self {
+        Self { package: Package::Root, path: path.into() }
+    }
+
+    /// A module of the standard library.
+    pub fn std(path: impl Into<String>) -> Self {
+        Self { package: Package::Std, path: path.into() }
+    }
+
+    /// The key that `path` names when it is written in this module; `None` if it leaves the package.
+    pub fn relative(&self, path: &str) -> Option<Self> {
+        let mut segments: Vec<&str> = self.path.split('/').collect();
+        segments.pop();
+        for segment in path.split('/') {
+            match segment {
+                "" | "." => {}
+                ".." => {
+                    segments.pop()?;
+                }
+                name => segments.push(name),
+            }
+        }
+        Some(Self { package: self.package, path: segments.join("/") })
+    }
+
+    /// File name without its extension, such as `zlib`.
+    pub fn stem(&self) -> &str {
+        let file = self.path.rsplit('/').next().unwrap_or(&self.path);
+        file.strip_suffix(".cbuild").unwrap_or(file)
+    }
+}
+
+impl fmt::Display for ModuleKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.package {
+            Package::Root => f.write_str(&self.path),
+            Package::Std => write!(f, "std/{}", self.path),
+        }
+    }
+}
+
+/// Why a module's text could not be had.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LoadError {
+    /// There is no such file.
+    NotFound,
+    /// There is one, but it cannot be read; the text says why.
+    Unreadable(String),
+}
+
+/// Where the texts of modules come from. This is all that checking sees of the outside.
+pub trait Loader {
+    /// The text of a module file.
+    ///
+    /// # Errors
+    /// [`LoadError`], if the file is missing or cannot be read as UTF-8 text.
+    fn load(&mut self, key: &ModuleKey) -> Result<String, LoadError>;
+
+    /// The name under which diagnostics show the file.
+    fn shown_name(&self, key: &ModuleKey) -> String {
+        key.to_string()
+    }
+}
+
+/// Index of a loaded module.
+pub(crate) type ModIdx = usize;
+
+/// What an import item is bound to; `None` after a problem that was already reported.
+pub(crate) type ImportTarget = Option<ModIdx>;
+
+/// A parsed module.
+pub(crate) struct Loaded {
+    pub(crate) key: ModuleKey,
+    pub(crate) source: SourceId,
+    pub(crate) file: ast::File,
+    /// Targets of the file's import items, in source order.
+    pub(crate) imports: Vec<ImportTarget>,
+}
+
+/// Every module that was reached, dependencies first.
+#[derive(Default)]
+pub(crate) struct Graph {
+    pub(crate) modules: Vec<Loaded>,
+    pub(crate) diagnostics: Vec<Diagnostic>,
+}
+
+/// Progress of one module.
+enum State {
+    /// Being loaded: meeting it again is a cycle. Holds the position in the stack.
+    Loading(usize),
+    Done(ModIdx),
+    Failed(LoadError),
+}
+
+/// Loads modules depth first.
+pub(crate) struct GraphLoader<'a> {
+    sources: &'a mut Sources,
+    loader: &'a mut dyn Loader,
+    states: BTreeMap<ModuleKey, State>,
+    stack: Vec<Open>,
+    graph: Graph,
+}
+
+/// A module whose imports are being followed.
+struct Open {
+    key: ModuleKey,
+    source: SourceId,
+    file: ast::File,
+    imports: Vec<ImportTarget>,
+    /// Index of the next item to look at.
+    next: usize,
+}
+
+impl<'a> GraphLoader<'a> {
+    pub(crate) fn new(sources: &'a mut Sources, loader: &'a mut dyn Loader) -> Self {
+        Self {
+            sources,
+            loader,
+            states: BTreeMap::new(),
+            stack: Vec::new(),
+            graph: Graph::default(),
+        }
+    }
+
+    /// Loads a module and what it reaches. The walk keeps its own stack, so that a long chain of
+    /// imports needs no deep recursion.
+    pub(crate) fn load(&mut self, key: &ModuleKey) -> Result<ModIdx, LoadError> {
+        if let Some(State::Done(index)) = self.states.get(key) {
+            return Ok(*index);
+        }
+        self.open(key)?;
+        while let Some(top) = self.stack.last_mut() {
+            let Some(item) = top.file.items.get(top.next) else {
+                self.close();
+                continue;
+            };
+            let ast::ItemKind::Import(import) = &item.kind else {
+                top.next += 1;
+                continue;
+            };
+            let import = import.clone();
+            if let Some(target) = self.follow(&import) {
+                let top = self.stack.len() - 1;
+                self.stack[top].imports.push(target);
+                self.stack[top].next += 1;
+            }
+        }
+        match self.states.get(key) {
+            Some(State::Done(index)) => Ok(*index),
+            Some(State::Failed(error)) => Err(error.clone()),
+            _ => Err(LoadError::NotFound),
+        }
+    }
+
+    /// Adds a text that is no file, such as the expression of `eval -e`.
+    pub(crate) fn add_text(&mut self, shown: &str, text: &str) -> SourceId {
+        self.sources.add(shown, text)
+    }
+
+    pub(crate) fn report(&mut self, diagnostic: Diagnostic) {
+        self.graph.diagnostics.push(diagnostic);
+    }
+
+    pub(crate) fn finish(self) -> Graph {
+        self.graph
+    }
+
+    fn open(&mut self, key: &ModuleKey) -> Result<(), LoadError> {
+        let text = match self.loader.load(key) {
+            Ok(text) => text,
+            Err(error) => {
+                self.states.insert(key.clone(), State::Failed(error.clone()));
+                return Err(error);
+            }
+        };
+        let source = self.sources.add(self.loader.shown_name(key), text.as_str());
+        self.states.insert(key.clone(), State::Loading(self.stack.len()));
+        let file = ast::File::default();
+        self.stack.push(Open { key: key.clone(), source, file, imports: Vec::new(), next: 0 });
+        Ok(())
+    }
+
+    fn close(&mut self) {
+        let Some(open) = self.stack.pop() else { return };
+        let Open { key, source, file, imports, .. } = open;
+        self.states.insert(key.clone(), State::Done(self.graph.modules.len()));
+        self.graph.modules.push(Loaded { key, source, file, imports });
+    }
+
+    /// The target of an import of the topmost module; `None` when a module was opened that must be
+    /// finished first, after which the import is looked at again.
+    fn follow(&mut self, import: &ast::Import) -> Option<ImportTarget> {
+        let (key, span) = match self.target_key(import) {
+            Ok(found) => found,
+            Err(problem) => {
+                self.report(*problem);
+                return Some(None);
+            }
+        };
+        match self.states.get(&key) {
+            Some(State::Done(index)) => return Some(Some(*index)),
+            Some(State::Loading(position)) => {
+                let cycle = self.cycle(*position, span);
+                self.report(cycle);
+                return Some(None);
+            }
+            Some(State::Failed(_)) => return Some(None),
+            None => {}
+        }
+        match self.open(&key) {
+            Ok(()) => None,
+            Err(error) => {
+                let problem = self.unloadable(&key, span, &error);
+                self.report(problem);
+                Some(None)
+            }
+        }
+    }
+
+    fn target_key(&self, import: &ast::Import) -> Result<(ModuleKey, Span), Box<Diagnostic>> {
+        let top = &self.stack[self.stack.len() - 1];
+        match &import.source {
+            ast::ImportSource::Module(path) => {
+                let span = path_span(path);
+                if let [only] = path.as_slice()
+                    && only.text == "std"
+                {
+                    return Ok((ModuleKey::std("main.cbuild"), span));
+                }
+                let name: Vec<&str> = path.iter().map(|part| part.text.as_str()).collect();
+                let name = name.join(".");
+                Err(Box::new(
+                    Diagnostic::error(
+                        codes::UNKNOWN_MODULE,
+                        top.source,
+                        span,
+                        format!("there is no module `{name}`"),
+                        "not found",
+                    )
+                    .help(if path[0].text == "std" {
+                        "write `import std`, and then use its parts as `std.list`".to_owned()
+                    } else {
+                        format!("import a file of this package: `import ./{}.cbuild`", path[path.len() - 1].text)
+                    }),
+                ))
+            }
+            ast::ImportSource::File { path, span } => match top.key.relative(path) {
+                Some(key) => Ok((key, *span)),
+                None => Err(Box::new(
+                    Diagnostic::error(
+                        codes::IMPORT_LEAVES_PACKAGE,
+                        top.source,
+                        *span,
+                        format!("`{path}` lies outside this package"),
+                        "leads above the package's root",
+                    )
+                    .note("a package is the folder that is built from; it can only read its own files")
+                    .help("move the file into the package, or build from a folder above"),
+                )),
+            },
+        }
+    }
+
+    fn cycle(&self, position: usize, span: Span) -> Diagnostic {
+        let names: Vec<String> =
+            self.stack[position..].iter().map(|open| format!("`{}`", open.key)).collect();
+        let top = &self.stack[self.stack.len() - 1];
+        let mut chain = names.join(" imports ");
+        chain.push_str(&format!(" imports {}", names[0]));
+        Diagnostic::error(
+            codes::IMPORT_CYCLE,
+            top.source,
+            span,
+            "modules import each other in a cycle",
+            "this import closes the cycle",
+        )
+        .note(chain)
+        .help("move what both need into a module of its own")
+    }
+
+    fn unloadable(&self, key: &ModuleKey, span: Span, error: &LoadError) -> Diagnostic {
+        let source = self.stack[self.stack.len() - 1].source;
+        let shown = self.loader.shown_name(key);
+        match error {
+            LoadError::NotFound => Diagnostic::error(
+                codes::MISSING_FILE,
+                source,
+                span,
+                format!("there is no file `{shown}`"),
+                "imported here",
+            )
+            .help("check the path; it is relative to the folder of this file"),
+            LoadError::Unreadable(why) => Diagnostic::error(
+                codes::UNREADABLE_FILE,
+                source,
+                span,
+                format!("cannot read `{shown}`: {why}"),
+                "imported here",
+            ),
+        }
+    }
+}
+
+/// The span from the first to the last segment of a dotted path.
+pub(crate) fn path_span(path: &[ast::Ident]) -> Span {
+    match (path.first(), path.last()) {
+        (Some(first), Some(last)) => Span { start: first.span.start, end: last.span.end },
+        _ => Span::default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ModuleKey;
+
+    #[test]
+    fn relative_paths_are_normalised_and_stay_inside() {
+        let key = ModuleKey::root("lib/net/main.cbuild");
+        let path = |text: &str| key.relative(text).map(|k| k.path);
+        assert_eq!(path("./a.cbuild").as_deref(), Some("lib/net/a.cbuild"));
+        assert_eq!(path("../b.cbuild").as_deref(), Some("lib/b.cbuild"));
+        assert_eq!(path("../.././c/./d.cbuild").as_deref(), Some("c/d.cbuild"));
+        assert_eq!(path("../../../e.cbuild"), None);
+        assert_eq!(key.stem(), "main");
+    }
+}
