@@ -1,0 +1,245 @@
+//! What can go wrong in the store, with stable codes and remedies.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use cbuild_drv::StorePath;
+use thiserror::Error;
+
+/// Result of a store operation.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// An error of the store; see [`Error::code`] and [`Error::help`].
+#[derive(Debug, Error)]
+pub enum Error {
+    /// The operating system refused something.
+    #[error("cannot {doing} `{}`: {source}", path.display())]
+    Io {
+        /// What was tried, as a verb phrase.
+        doing: &'static str,
+        /// Where.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The file system, or the user's quota of it, is full.
+    #[error("no space left while trying to {doing} `{}`", path.display())]
+    DiskFull {
+        /// What was tried, as a verb phrase.
+        doing: &'static str,
+        /// Where.
+        path: PathBuf,
+    },
+    /// The SQLite file is not a database, or its pages contradict each other.
+    #[error("the store's index `{}` is damaged: {detail}", path.display())]
+    IndexDamaged {
+        /// The SQLite file.
+        path: PathBuf,
+        /// SQLite's own words.
+        detail: String,
+    },
+    /// SQLite failed for another reason.
+    #[error("the store's index `{}` cannot be used: {source}", path.display())]
+    Index {
+        /// The SQLite file.
+        path: PathBuf,
+        /// SQLite's error.
+        source: rusqlite::Error,
+    },
+    /// The store, or a file in it, was written by a newer cbuild.
+    #[error("`{}` has format version {found}; this cbuild knows version {known} only", path.display())]
+    Version {
+        /// The file that names the version.
+        path: PathBuf,
+        /// The version it names.
+        found: String,
+        /// The version this program knows.
+        known: u32,
+    },
+    /// The folder holds something that is not a store.
+    #[error("`{}` is not empty and is not a cbuild store", path.display())]
+    NotAStore {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A FIFO, socket or device in a tree.
+    #[error("`{}` is a {kind}; store objects hold regular files, directories and symbolic links only", path.display())]
+    FileKind {
+        /// The file.
+        path: PathBuf,
+        /// What it is.
+        kind: &'static str,
+    },
+    /// A tree is nested too deeply.
+    #[error("`{}` is nested deeper than {limit} directories", path.display())]
+    TooDeep {
+        /// The directory at which the limit was met.
+        path: PathBuf,
+        /// The limit.
+        limit: usize,
+    },
+    /// A builder did not make one of its outputs.
+    #[error("the output `{output}` was not made: `{}` does not exist", path.display())]
+    OutputMissing {
+        /// Name of the output.
+        output: String,
+        /// Where it should be.
+        path: PathBuf,
+    },
+    /// Outputs of one derivation refer to each other in a circle.
+    #[error("the outputs refer to each other in a circle: {}", describe_cycle(files))]
+    OutputCycle {
+        /// The links of the circle.
+        files: Vec<CycleLink>,
+    },
+    /// A file name holds the path an output was built under, which changes when it is registered.
+    #[error("the name of `{}` holds the digest of the output's own path, which is not final", path.display())]
+    ScratchInName {
+        /// The file or directory.
+        path: PathBuf,
+    },
+    /// An object to be registered refers to one that is not (or no longer) in the store.
+    #[error("`{referrer}` refers to `{reference}`, which is not in the store")]
+    ReferenceMissing {
+        /// Base name of the referring object.
+        referrer: String,
+        /// The absent object.
+        reference: StorePath,
+    },
+    /// An object that was asked for is not in the store.
+    #[error("`{path}` is not in the store")]
+    NotInStore {
+        /// The object.
+        path: StorePath,
+    },
+    /// A root link would replace something that is no symbolic link.
+    #[error("`{}` exists and is not a symbolic link", path.display())]
+    RootTaken {
+        /// The would-be link.
+        path: PathBuf,
+    },
+    /// A sidecar or realisation file is unreadable.
+    #[error("the record `{}` is damaged: {detail}", path.display())]
+    RecordDamaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        detail: String,
+    },
+    /// The tree to register is on another file system than the store.
+    #[error("`{}` is not on the store's file system, so it cannot be moved in atomically", path.display())]
+    OtherFileSystem {
+        /// The tree.
+        path: PathBuf,
+    },
+}
+
+/// One output's file that refers to another output of the same derivation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CycleLink {
+    /// The output that holds the file.
+    pub from: String,
+    /// The output that the file refers to.
+    pub to: String,
+    /// The file, relative to the output; empty when the output is a single file.
+    pub file: PathBuf,
+}
+
+fn describe_cycle(files: &[CycleLink]) -> String {
+    let link = |l: &CycleLink| format!("`{}` of `{}` names `{}`", l.file.display(), l.from, l.to);
+    files.iter().map(link).collect::<Vec<_>>().join(", ")
+}
+
+impl Error {
+    /// The stable code, `E06xx`.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Io { .. } => "E0601",
+            Self::DiskFull { .. } => "E0602",
+            Self::IndexDamaged { .. } => "E0603",
+            Self::Index { .. } => "E0604",
+            Self::Version { .. } => "E0605",
+            Self::NotAStore { .. } => "E0606",
+            Self::FileKind { .. } => "E0607",
+            Self::TooDeep { .. } => "E0608",
+            Self::OutputMissing { .. } => "E0609",
+            Self::OutputCycle { .. } => "E0610",
+            Self::ScratchInName { .. } => "E0611",
+            Self::ReferenceMissing { .. } => "E0612",
+            Self::NotInStore { .. } => "E0613",
+            Self::RootTaken { .. } => "E0614",
+            Self::RecordDamaged { .. } => "E0615",
+            Self::OtherFileSystem { .. } => "E0616",
+        }
+    }
+
+    /// What the user can do about it.
+    pub fn help(&self) -> Option<String> {
+        Some(match self {
+            Self::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
+                "use a store root that you own: `--root FOLDER` or the variable CBUILD_ROOT".into()
+            }
+            Self::Io { .. } => return None,
+            Self::DiskFull { .. } => {
+                "free some space, for example with `cbuild store gc`, and run the command again; nothing was registered".into()
+            }
+            Self::IndexDamaged { .. } => {
+                "run `cbuild store verify --rebuild-index`: it makes a new index from the files on disk; no object is lost".into()
+            }
+            Self::Index { .. } => {
+                "if another program holds the file, wait for it; otherwise run `cbuild store verify --rebuild-index`".into()
+            }
+            Self::Version { .. } => "use the cbuild that wrote it, or another `--root`".into(),
+            Self::NotAStore { .. } => "choose an empty or new folder with `--root`".into(),
+            Self::FileKind { .. } => "remove the file at the end of the build, or leave it out of the source folder".into(),
+            Self::TooDeep { .. } => "check for a directory that contains copies of itself".into(),
+            Self::OutputMissing { output, .. } => {
+                format!("let the builder create the path in `${output}`, or take the output out of `outputs`")
+            }
+            Self::OutputCycle { .. } => {
+                "move one of the files to the other output, or take the path out of it".into()
+            }
+            Self::ScratchInName { .. } => {
+                "let the builder use a name that does not depend on the output's path".into()
+            }
+            Self::ReferenceMissing { .. } => {
+                "build again: the object was deleted or is damaged; `cbuild store verify` tells which".into()
+            }
+            Self::NotInStore { .. } => "build it first; `cbuild store ls` shows what there is".into(),
+            Self::RootTaken { .. } => "give another name with `-o`, or move the file away".into(),
+            Self::RecordDamaged { .. } => "run `cbuild store verify --repair`".into(),
+            Self::OtherFileSystem { .. } => {
+                "build in a folder made by the store, below the store's root".into()
+            }
+        })
+    }
+
+    /// Makes an error of an IO error; a full disk becomes [`Error::DiskFull`].
+    pub(crate) fn io(doing: &'static str, path: &Path, source: io::Error) -> Self {
+        let path = path.to_owned();
+        match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                Self::DiskFull { doing, path }
+            }
+            _ => Self::Io { doing, path, source },
+        }
+    }
+}
+
+/// Attaches the place and the purpose to an IO error.
+pub(crate) trait IoContext<T> {
+    /// `doing` is a verb phrase that reads well before the path.
+    fn at(self, doing: &'static str, path: &Path) -> Result<T>;
+}
+
+impl<T> IoContext<T> for io::Result<T> {
+    fn at(self, doing: &'static str, path: &Path) -> Result<T> {
+        self.map_err(|source| Error::io(doing, path, source))
+    }
+}
+
+impl<T> IoContext<T> for rustix::io::Result<T> {
+    fn at(self, doing: &'static str, path: &Path) -> Result<T> {
+        self.map_err(|errno| Error::io(doing, path, errno.into()))
+    }
+}

@@ -1,0 +1,139 @@
+//! The plain values that go in and out of the store.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use cbuild_drv::{ActionKey, Digest, Name, OutputName, StorePath};
+
+/// What the store knows of one object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObjectInfo {
+    /// The object.
+    pub path: StorePath,
+    /// Digest of its tree, with its own digest text replaced by zero bytes.
+    pub tree: Digest,
+    /// Whether its own digest text occurs in it.
+    pub self_reference: bool,
+    /// The other objects whose digest text occurs in it.
+    pub references: BTreeSet<StorePath>,
+    /// Sum of the lengths of its regular files, in bytes.
+    pub size: u64,
+    /// When it was registered, in seconds since 1970 (UTC).
+    pub registered_at: i64,
+}
+
+/// One output that a build has made and that is to be registered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BuiltOutput {
+    /// Which output of the action.
+    pub output: OutputName,
+    /// Name of the object it becomes.
+    pub name: Name,
+    /// Where its tree is now, on the store's file system; it is changed and moved away.
+    pub physical: PathBuf,
+    /// The path that the builder was told; its digest text is rewritten to the final one.
+    pub scratch: StorePath,
+}
+
+/// One finished (or failed) build, for the history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BuildRecord {
+    /// What was done.
+    pub key: ActionKey,
+    /// Name of the derivation; durations are looked up by it.
+    pub name: String,
+    /// Start, in seconds since 1970 (UTC).
+    pub started: i64,
+    /// Duration in milliseconds.
+    pub duration_ms: u64,
+    /// Exit status; 0 is success.
+    pub status: i32,
+    /// Where the log is, if one was kept.
+    pub log: Option<PathBuf>,
+}
+
+/// A link that keeps an object and its closure from being collected.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Root {
+    /// The symbolic link, wherever it is.
+    pub link: PathBuf,
+    /// The object it names.
+    pub path: StorePath,
+}
+
+/// What to collect.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GcOptions {
+    /// Only tell what would be deleted.
+    pub dry_run: bool,
+    /// Stop when at least this many bytes were freed; `None` deletes all that is dead.
+    pub stop_after: Option<u64>,
+}
+
+/// What was collected.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GcReport {
+    /// The deleted objects (with `dry_run`: those that would be), referrers before what they refer to.
+    pub deleted: Vec<StorePath>,
+    /// Sum of their sizes, in bytes.
+    pub freed: u64,
+    /// Number of objects that stay.
+    pub kept: usize,
+}
+
+/// What to verify.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct VerifyOptions {
+    /// The objects to check; `None` checks all, and what else lies in the store.
+    pub only: Option<BTreeSet<StorePath>>,
+    /// Drop damaged objects and the ones that refer to them, and move foreign files away.
+    pub repair: bool,
+}
+
+/// What verification found; clean when `problems` is empty.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct VerifyReport {
+    /// Number of objects that were read.
+    pub checked: usize,
+    /// Number of bytes that were hashed.
+    pub bytes: u64,
+    /// What is wrong, ordered by path.
+    pub problems: Vec<Problem>,
+    /// With `repair`: the objects that were dropped.
+    pub dropped: Vec<StorePath>,
+}
+
+impl VerifyReport {
+    /// Whether nothing is wrong.
+    pub fn is_clean(&self) -> bool {
+        self.problems.is_empty()
+    }
+}
+
+/// One thing that is wrong in a store.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Problem {
+    /// Where.
+    pub path: PathBuf,
+    /// What.
+    pub kind: ProblemKind,
+}
+
+/// What is wrong with a file or object of the store.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ProblemKind {
+    /// The index has the object, the disk has not.
+    Missing,
+    /// The content is not what the path's digest says, or cannot be read; the text says what was found.
+    Damaged(String),
+    /// Permissions or times were changed; the text names the first such file.
+    Touched(String),
+    /// A file that no object or record of the store is.
+    Foreign,
+    /// The object's sidecar or a realisation file is absent, unreadable or contradicts the path.
+    Record(String),
+    /// The index contradicts the files.
+    Index(String),
+    /// The object refers to one that is not in the store.
+    ReferenceMissing(StorePath),
+}
