@@ -1,0 +1,235 @@
+//! The caller's side: starting the helper and waiting for its report.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::net::Shutdown;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::diagnosis::{Facts, diagnose, is_policy_step};
+use crate::error::{Error, SpecError, Step};
+use crate::filter;
+use crate::spec::SandboxSpec;
+use crate::wire::{Outcome, Report, Request};
+
+/// `argv[0]` of the helper, as `ps` shows it.
+pub(crate) const HELPER_NAME: &str = "cbuild-sandbox";
+
+/// `argv[1]` of the helper. Together with [`HELPER_NAME`] no ordinary call of the program has it.
+pub(crate) const HELPER_ARGUMENT: &str = "__sandbox-helper-1";
+
+/// Largest report in bytes that the caller reads.
+const MAX_REPORT: u64 = 64 << 10;
+
+/// How a builder ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// It ended itself with this exit code.
+    Exited(i32),
+    /// A signal ended it, for instance `SIGSEGV`, or `SIGXFSZ` for [`Limits::file_size`](crate::Limits::file_size).
+    Signaled(i32),
+    /// It ran longer than [`Limits::wall`](crate::Limits::wall).
+    TimedOut,
+    /// It wrote nothing for longer than [`Limits::silence`](crate::Limits::silence).
+    Silent,
+    /// It wrote more than [`Limits::log_size`](crate::Limits::log_size).
+    LogTooLarge,
+    /// The caller asked for its end.
+    Killed,
+}
+
+/// A builder that has ended, together with all processes that it started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exit {
+    /// How it ended.
+    pub status: Status,
+    /// From the start of the helper to the end of the last process.
+    pub wall: Duration,
+    /// CPU time in user mode of all processes of the sandbox.
+    pub cpu_user: Duration,
+    /// CPU time in the kernel of all processes of the sandbox.
+    pub cpu_system: Duration,
+    /// Peak resident memory in bytes of the largest single process.
+    pub max_rss: u64,
+}
+
+impl Exit {
+    /// Whether the builder ended itself with exit code 0.
+    pub fn success(&self) -> bool {
+        self.status == Status::Exited(0)
+    }
+
+    /// The limit that was hit, as a phrase, where that is certain.
+    pub fn limit(&self) -> Option<&'static str> {
+        match self.status {
+            Status::TimedOut => Some("wall time"),
+            Status::Silent => Some("time without output"),
+            Status::LogTooLarge => Some("size of the log"),
+            Status::Signaled(libc::SIGXFSZ) => Some("file size"),
+            Status::Signaled(libc::SIGXCPU) => Some("CPU time of a process"),
+            Status::Exited(_) | Status::Signaled(_) | Status::Killed => None,
+        }
+    }
+}
+
+/// A sandbox whose builder may still run. Dropping it kills the builder.
+#[derive(Debug)]
+pub struct Running {
+    child: Child,
+    socket: Arc<UnixStream>,
+    program: std::path::PathBuf,
+    reaped: bool,
+}
+
+/// Ends a sandbox from another thread than the one that waits for it.
+#[derive(Clone, Debug)]
+pub struct Killer(Arc<UnixStream>);
+
+impl Killer {
+    /// Asks for the end of all processes of the sandbox and returns at once. Does nothing if it
+    /// has ended already.
+    pub fn kill(&self) {
+        // The helper sees the end of its input, exactly as it does when the caller dies. Closing
+        // only this direction lets it still send its report.
+        let _ = self.0.shutdown(Shutdown::Write);
+    }
+}
+
+impl Running {
+    /// Waits for the builder's end. No process of the sandbox is left afterwards.
+    ///
+    /// # Errors
+    ///
+    /// When the builder never ran or its end is unknown; see [`Error`].
+    pub fn wait(mut self) -> Result<Exit, Error> {
+        let report = self.read_report();
+        let status = self.child.wait();
+        self.reaped = true;
+        let report = report.map_err(Error::Helper)?;
+        if report.is_empty() {
+            let status = status.map_err(Error::Helper)?;
+            return Err(Error::HelperLost(status.to_string()));
+        }
+        match Report::decode(&report).map_err(|_| Error::Protocol)? {
+            Report::Ended(ended) => Ok(Exit {
+                status: match ended.outcome {
+                    Outcome::Exited(code) => Status::Exited(code),
+                    Outcome::Signaled(signal) => Status::Signaled(signal),
+                    Outcome::TimedOut => Status::TimedOut,
+                    Outcome::Silent => Status::Silent,
+                    Outcome::LogTooLarge => Status::LogTooLarge,
+                    Outcome::Cancelled => Status::Killed,
+                },
+                wall: ended.wall,
+                cpu_user: ended.user,
+                cpu_system: ended.system,
+                max_rss: ended.max_rss,
+            }),
+            Report::Failed(failure) if failure.step == Step::Execute => {
+                Err(Error::Program { program: self.program.clone(), errno: failure.errno })
+            }
+            Report::Failed(failure) if is_policy_step(&failure) => {
+                Err(Error::Unavailable(diagnose(&Facts::gather(failure))))
+            }
+            Report::Failed(failure) => Err(Error::Setup(failure)),
+            Report::InitLost(signal) => {
+                Err(Error::HelperLost(format!("its first process got signal {signal}")))
+            }
+        }
+    }
+
+    /// Asks for the end of all processes and returns at once; [`wait`](Self::wait) then gives
+    /// [`Status::Killed`], unless the builder ended before.
+    pub fn kill(&self) {
+        self.killer().kill();
+    }
+
+    /// A handle for ending the sandbox while another thread waits.
+    pub fn killer(&self) -> Killer {
+        Killer(Arc::clone(&self.socket))
+    }
+
+    fn read_report(&self) -> io::Result<Vec<u8>> {
+        let mut report = Vec::new();
+        (&*self.socket).take(MAX_REPORT).read_to_end(&mut report)?;
+        Ok(report)
+    }
+}
+
+/// Readable when [`Running::wait`] would return without waiting, for use with `poll`.
+impl AsFd for Running {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if !self.reaped {
+            self.kill();
+            let _ = self.child.wait();
+        }
+    }
+}
+
+/// Starts the builder with its standard output and error going to `log`.
+///
+/// The caller's `main` must have called [`helper_main_if_requested`](crate::helper_main_if_requested)
+/// before anything else. Returns as soon as the helper runs; failures of the set-up are reported
+/// by [`Running::wait`].
+///
+/// # Errors
+///
+/// [`Error::Spec`] for a specification that contradicts itself, [`Error::Helper`] when the helper
+/// cannot be started.
+pub fn spawn(spec: &SandboxSpec, log: File) -> Result<Running, Error> {
+    spec.check()?;
+    let needs_size = spec.limits.silence.is_some() || spec.limits.log_size.is_some();
+    if needs_size && !log.metadata().map_err(Error::Helper)?.is_file() {
+        return Err(SpecError::LogNotAFile.into());
+    }
+    start(Request { spec: spec.clone(), probe: false, filters: filter::compiled()? }, log)
+}
+
+/// Starts the helper and hands it the request.
+pub(crate) fn start(request: Request, log: File) -> Result<Running, Error> {
+    let (ours, theirs) = UnixStream::pair().map_err(Error::Helper)?;
+    let second = log.try_clone().map_err(Error::Helper)?;
+    let child = Command::new("/proc/self/exe")
+        .arg0(HELPER_NAME)
+        .arg(HELPER_ARGUMENT)
+        .env_clear()
+        .stdin(Stdio::from(OwnedFd::from(theirs)))
+        .stdout(Stdio::from(log))
+        .stderr(Stdio::from(second))
+        .spawn();
+    let child = child.map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => Error::Unavailable(diagnose(&Facts::without_proc())),
+        _ => Error::Helper(error),
+    })?;
+    let running = Running {
+        child,
+        socket: Arc::new(ours),
+        program: request.spec.program.clone(),
+        reaped: false,
+    };
+    let bytes = request.encode();
+    let length = (bytes.len() as u64).to_le_bytes();
+    // A helper that is already dead shows as a missing report, which says more than EPIPE.
+    let mut socket = &*running.socket;
+    let _ = socket.write_all(&length).and_then(|()| socket.write_all(&bytes));
+    Ok(running)
+}
+
+/// Whether this process was started as the helper.
+pub(crate) fn is_helper_call(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> bool {
+    let mut arguments = arguments.into_iter();
+    let mut next =
+        |expected| arguments.next().is_some_and(|found| found.as_ref() == OsStr::new(expected));
+    next(HELPER_NAME) && next(HELPER_ARGUMENT)
+}
