@@ -1,0 +1,106 @@
+//! What a run tells its caller while it goes on.
+
+use std::time::Duration;
+
+use cbuild_drv::{Action, DrvId, Name};
+
+/// What kind of work a step is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// A program in the sandbox.
+    Exec,
+    /// A download.
+    Fetch,
+    /// A composition of trees.
+    Assemble,
+}
+
+impl Kind {
+    /// The kind of an action.
+    pub fn of<R>(action: &Action<R>) -> Self {
+        match action {
+            Action::Exec(_) => Self::Exec,
+            Action::Fetch(_) => Self::Fetch,
+            Action::Assemble(_) => Self::Assemble,
+        }
+    }
+}
+
+/// How a step came to its result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Outcome {
+    /// The program ran.
+    Built,
+    /// The bytes were downloaded.
+    Fetched,
+    /// The tree was composed.
+    Assembled,
+    /// Nothing was done: after resolution the action turned out to be one whose result is known.
+    CutOff,
+    /// Another process did the same action while this one waited for it.
+    Shared,
+}
+
+/// One event. Events of one step come in order; events of different steps interleave.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// First event of each run.
+    Planned {
+        /// Steps that are to be looked at; each will be started and finished, failed or skipped.
+        total: usize,
+    },
+    /// A step began to be worked on.
+    Started {
+        /// The step.
+        drv: DrvId,
+        /// Its name.
+        name: Name,
+        /// Its kind.
+        kind: Kind,
+        /// How long a step of this name took last time.
+        last_duration: Option<Duration>,
+    },
+    /// A line that a builder wrote; only with [`crate::Options::log_lines`].
+    Log {
+        /// The step.
+        drv: DrvId,
+        /// The line without its end, at most 4096 bytes; broken UTF-8 is replaced.
+        line: String,
+    },
+    /// A download went on.
+    FetchProgress {
+        /// The step.
+        drv: DrvId,
+        /// Bytes that have arrived.
+        bytes: u64,
+        /// Bytes that are expected, where the server says so.
+        total: Option<u64>,
+    },
+    /// A step is done.
+    Finished {
+        /// The step.
+        drv: DrvId,
+        /// Its name.
+        name: Name,
+        /// Wall time since its start.
+        duration: Duration,
+        /// How it came to its result.
+        outcome: Outcome,
+    },
+    /// A step failed; the failure itself is in the run's result.
+    Failed {
+        /// The step.
+        drv: DrvId,
+        /// Its name.
+        name: Name,
+        /// Code of the error.
+        code: &'static str,
+    },
+    /// A step will not be looked at, because something that it needs failed.
+    Skipped {
+        /// The step.
+        drv: DrvId,
+        /// Its name.
+        name: Name,
+    },
+}

@@ -1,0 +1,228 @@
+//! Programs: from a resolved derivation to a sandbox, and from what it leaves to outputs.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
+use std::fs;
+use std::num::NonZeroUsize;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use cbuild_drv::{ActionKey, Derivation, Exec, OutputName, STORE_DIR, StorePath, Template};
+use cbuild_sandbox::{Exit, SandboxSpec, Status, Tmp};
+use cbuild_store::{BuiltOutput, Store};
+
+use crate::error::{Ending, LogEnd, StepError};
+
+/// Variables that every builder has; the derivation's own ones replace them. They are part of the
+/// action's meaning: a change of one needs a new version of the action's encoding.
+const FIXED_ENV: [(&str, &str); 9] = [
+    ("HOME", "/homeless"),
+    ("LANG", "C.UTF-8"),
+    ("LC_ALL", "C.UTF-8"),
+    ("SHELL", "/bin/sh"),
+    ("SOURCE_DATE_EPOCH", "1"),
+    ("TERM", "dumb"),
+    ("TMPDIR", "/tmp"),
+    ("TZ", "UTC"),
+    ("ZERO_AR_DATE", "1"),
+];
+
+/// `PATH` of a builder that has a root.
+const ROOT_PATH: &str = "/usr/bin:/bin";
+
+/// Longest argument or variable; the kernel takes no more (`MAX_ARG_STRLEN`).
+const MAX_STRING: usize = 128 * 1024 - 1;
+
+/// A builder that is ready to be started.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    /// The sandbox.
+    pub(crate) spec: SandboxSpec,
+    /// Where the builder's log goes.
+    pub(crate) log: PathBuf,
+    store_folder: PathBuf,
+    outputs: BTreeMap<OutputName, StorePath>,
+}
+
+/// The paths that outputs are built under.
+pub(crate) fn scratch_paths(
+    derivation: &Derivation<StorePath>,
+    key: &ActionKey,
+) -> BTreeMap<OutputName, StorePath> {
+    let path = |output: &OutputName| {
+        StorePath::scratch(key, output, &derivation.output_object_name(output))
+    };
+    derivation.outputs.iter().map(|output| (output.clone(), path(output))).collect()
+}
+
+/// Lays out the folders of a build below `scratch` and describes its sandbox. `closure` is
+/// everything that the builder may read.
+pub(crate) fn prepare(
+    store: &Store,
+    exec: &Exec<StorePath>,
+    outputs: BTreeMap<OutputName, StorePath>,
+    closure: &BTreeSet<StorePath>,
+    scratch: &Path,
+    cores: NonZeroUsize,
+) -> Result<Prepared, StepError> {
+    let [store_folder, build, tmp] = ["store", "build", "tmp"].map(|name| scratch.join(name));
+    for folder in [&store_folder, &build, &tmp] {
+        fs::create_dir(folder).map_err(StepError::io("create the folder", folder))?;
+    }
+    let render = |text: &Template<StorePath>| render(text, &outputs);
+    for (path, text) in &exec.files {
+        write_file(&build, path, &render(text))?;
+    }
+    let program = render(&exec.program);
+    if !program.starts_with('/') {
+        return Err(StepError::Program { program });
+    }
+    let mut spec = SandboxSpec::new(normal(&program));
+    for arg in &exec.args {
+        spec.args.push(usable("the argument", render(arg))?);
+    }
+    for (name, value) in environment(exec, &outputs, cores) {
+        let value = usable("the environment variable", value)?;
+        spec.env.push((usable("the name", name)?, value));
+    }
+    spec.root = exec.root.as_ref().map(|root| store.physical(root));
+    spec.tmp = Tmp::Host(tmp);
+    spec = spec.bind_writable(&store_folder, STORE_DIR).bind_writable(build, "/build");
+    for path in closure {
+        spec = spec.bind_read_only(store.physical(path), path.to_string());
+    }
+    Ok(Prepared { spec, log: scratch.join("log"), store_folder, outputs })
+}
+
+/// The program's path without doubled slashes, which a text joined from parts may have.
+fn normal(program: &str) -> PathBuf {
+    Path::new(program).components().collect()
+}
+
+fn render(text: &Template<StorePath>, outputs: &BTreeMap<OutputName, StorePath>) -> String {
+    // A text that names an output which the derivation lacks cannot come from the language; it
+    // renders to a path at which nothing will ever be.
+    let output = |name: &OutputName| match outputs.get(name) {
+        Some(path) => path.to_string(),
+        None => format!("{STORE_DIR}/no-output-{name}"),
+    };
+    text.render(StorePath::to_string, output)
+}
+
+fn environment(
+    exec: &Exec<StorePath>,
+    outputs: &BTreeMap<OutputName, StorePath>,
+    cores: NonZeroUsize,
+) -> BTreeMap<String, String> {
+    let mut env: BTreeMap<String, String> =
+        FIXED_ENV.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
+    if exec.root.is_some() {
+        env.insert("PATH".to_owned(), ROOT_PATH.to_owned());
+    }
+    // The place for the shared jobserver (MAKEFLAGS) is here, beside the number of processors.
+    env.insert("CBUILD_CORES".to_owned(), cores.to_string());
+    env.extend(outputs.iter().map(|(name, path)| (name.to_string(), path.to_string())));
+    env.extend(exec.env.iter().map(|(name, value)| (name.clone(), render(value, outputs))));
+    env
+}
+
+fn usable(what: &'static str, text: String) -> Result<OsString, StepError> {
+    let reason = if text.contains('\0') {
+        "it holds a NUL byte"
+    } else if text.len() > MAX_STRING {
+        "it is longer than 128 KiB; put it into `files`"
+    } else if what == "the name" && (text.is_empty() || text.contains('=')) {
+        "a variable's name is not empty and has no `=`"
+    } else {
+        return Ok(text.into());
+    };
+    let text = text.chars().take(60).collect();
+    Err(StepError::Unusable { what, text, reason })
+}
+
+/// Writes one of `files`. The folder is fresh, so that plain components cannot lead out of it.
+fn write_file(build: &Path, path: &str, text: &str) -> Result<(), StepError> {
+    let plain = |part: &str| !part.is_empty() && part != "." && part != ".." && part.len() < 256;
+    if path.len() > 4096 || path.contains('\0') || !path.split('/').all(plain) {
+        let reason =
+            "it is not a plain relative path: no leading or doubled slash, no `.`, no `..`";
+        let text = path.chars().take(60).collect();
+        return Err(StepError::Unusable { what: "the file", text, reason });
+    }
+    let place = build.join(path);
+    if let Some(parent) = place.parent() {
+        fs::create_dir_all(parent).map_err(StepError::io("create the folder", parent))?;
+    }
+    fs::write(&place, text).map_err(StepError::io("write", &place))
+}
+
+impl Prepared {
+    /// What the builder made, or why it does not count. `log` gives the end of the log for an error.
+    pub(crate) fn outputs(
+        &self,
+        exit: &Exit,
+        closure: &BTreeSet<StorePath>,
+        log: impl Fn() -> LogEnd,
+    ) -> Result<Vec<BuiltOutput>, StepError> {
+        if let Some(ending) = ending(exit, &self.spec) {
+            return Err(StepError::Builder { ending, duration: exit.wall, log: log() });
+        }
+        if exit.status == Status::Killed {
+            return Err(StepError::Cancelled);
+        }
+        let mut left = self.left_behind()?;
+        let (mut built, mut missing) = (Vec::new(), Vec::new());
+        for (output, scratch) in &self.outputs {
+            let base = OsString::from(scratch.base_name());
+            if !left.remove(&base) {
+                missing.push(output.clone());
+            }
+            built.push(BuiltOutput {
+                output: output.clone(),
+                name: scratch.name().clone(),
+                physical: self.store_folder.join(base),
+                scratch: scratch.clone(),
+            });
+        }
+        if !missing.is_empty() {
+            return Err(StepError::OutputMissing { outputs: missing, log: log() });
+        }
+        // The sandbox leaves the mount points of inputs; nothing else may stand beside outputs.
+        for path in closure {
+            left.remove(&OsString::from(path.base_name()));
+        }
+        if left.is_empty() {
+            return Ok(built);
+        }
+        let shown = |name: &OsString| String::from_utf8_lossy(name.as_bytes()).into_owned();
+        let names = left.iter().take(10).map(shown).collect();
+        Err(StepError::Foreign { names, log: log() })
+    }
+
+    fn left_behind(&self) -> Result<BTreeSet<OsString>, StepError> {
+        let failed = |error| StepError::io("read the folder", &self.store_folder)(error);
+        #[expect(clippy::disallowed_methods, reason = "the names are collected into a sorted set")]
+        let entries = fs::read_dir(&self.store_folder).map_err(failed)?;
+        entries.map(|entry| Ok(entry.map_err(failed)?.file_name())).collect()
+    }
+}
+
+fn ending(exit: &Exit, spec: &SandboxSpec) -> Option<Ending> {
+    let seconds = |limit: Option<Duration>| limit.unwrap_or_default().as_secs();
+    Some(match exit.status {
+        Status::Exited(0) | Status::Killed => return None,
+        Status::TimedOut => {
+            Ending::Limit(format!("it ran longer than {} s", seconds(spec.limits.wall)))
+        }
+        Status::Silent => {
+            Ending::Limit(format!("it wrote nothing for {} s", seconds(spec.limits.silence)))
+        }
+        Status::LogTooLarge => {
+            let limit = spec.limits.log_size.unwrap_or_default();
+            Ending::Limit(format!("it wrote a log of more than {limit} bytes"))
+        }
+        Status::Exited(status) => Ending::Status(status),
+        Status::Signaled(signal) => Ending::Signal(signal),
+    })
+}

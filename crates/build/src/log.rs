@@ -1,0 +1,148 @@
+//! Builders' logs: written plain while a build goes on, kept compressed afterwards.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use cbuild_drv::{ActionKey, DrvId};
+use cbuild_store::Store;
+
+use crate::error::LogEnd;
+use crate::event::Event;
+
+/// Log lines that come with a failure.
+pub const LOG_TAIL_LINES: usize = 25;
+
+/// Bytes at the end of a log in which those lines are looked for.
+const TAIL_BYTES: u64 = 64 * 1024;
+
+/// Longest line in bytes that is passed on; what is longer is cut.
+const MAX_LINE: usize = 4096;
+
+/// Most bytes that are read from one log at a time.
+const MAX_READ: u64 = 256 * 1024;
+
+/// Level of compression; higher ones cost more time than they save space on text.
+const LEVEL: i32 = 3;
+
+/// The last lines of a log. A log that cannot be read has none: it must not hide the failure.
+pub(crate) fn tail(log: &Path) -> Vec<String> {
+    read_end(log).map(|bytes| last_lines(&bytes)).unwrap_or_default()
+}
+
+fn read_end(log: &Path) -> io::Result<Vec<u8>> {
+    let mut file = File::open(log)?;
+    let length = file.metadata()?.len();
+    file.seek(SeekFrom::Start(length.saturating_sub(TAIL_BYTES)))?;
+    let mut bytes = Vec::new();
+    file.take(TAIL_BYTES).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn last_lines(bytes: &[u8]) -> Vec<String> {
+    let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
+    if bytes.is_empty() {
+        return Vec::new();
+    }
+    let mut lines: Vec<String> =
+        bytes.rsplit(|&b| b == b'\n').take(LOG_TAIL_LINES).map(line).collect();
+    lines.reverse();
+    lines
+}
+
+fn line(bytes: &[u8]) -> String {
+    let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
+    String::from_utf8_lossy(&bytes[..bytes.len().min(MAX_LINE)]).into_owned()
+}
+
+/// Compresses a log into the store's place for it and returns that place. The file appears there
+/// by a rename, so that a reader never sees half of one.
+pub(crate) fn keep(store: &Store, key: &ActionKey, log: &Path) -> io::Result<PathBuf> {
+    let place = store.log_path(key);
+    let compressed = log.with_extension("zst");
+    let mut encoder = zstd::Encoder::new(File::create(&compressed)?, LEVEL)?;
+    io::copy(&mut File::open(log)?, &mut encoder)?;
+    encoder.finish()?;
+    fs::rename(&compressed, &place)?;
+    Ok(place)
+}
+
+/// The end of a log together with the place where it is kept.
+pub(crate) fn end(log: &Path, kept: Option<PathBuf>) -> LogEnd {
+    LogEnd { lines: tail(log), path: kept }
+}
+
+/// Reads a log that grows.
+#[derive(Debug)]
+pub(crate) struct Follower {
+    drv: DrvId,
+    file: File,
+    partial: Vec<u8>,
+}
+
+impl Follower {
+    /// Follows from the start of the file.
+    pub(crate) fn new(drv: DrvId, log: &Path) -> io::Result<Self> {
+        Ok(Self { drv, file: File::open(log)?, partial: Vec::new() })
+    }
+
+    /// Passes on the whole lines that came since the last call; with `ended` also a last line
+    /// without a line end. A log that cannot be read gives none.
+    pub(crate) fn lines(&mut self, ended: bool, send: &dyn Fn(Event)) {
+        let limit = if ended { u64::MAX } else { MAX_READ };
+        let mut bytes = std::mem::take(&mut self.partial);
+        if (&mut self.file).take(limit).read_to_end(&mut bytes).is_err() {
+            return;
+        }
+        let drv = self.drv;
+        let mut rest = bytes.as_slice();
+        while let Some(end) = rest.iter().position(|&b| b == b'\n') {
+            send(Event::Log { drv, line: line(&rest[..end]) });
+            rest = &rest[end + 1..];
+        }
+        if !rest.is_empty() && (ended || rest.len() > MAX_LINE) {
+            send(Event::Log { drv, line: line(rest) });
+            rest = &[];
+        }
+        self.partial = rest.to_vec();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::io::Write;
+
+    use cbuild_drv::Digest;
+
+    use super::*;
+
+    #[test]
+    fn the_tail_is_the_last_lines() {
+        let text: String = (0..100).map(|n| format!("line {n}\n")).collect();
+        let lines = last_lines(text.as_bytes());
+        assert_eq!(lines.len(), LOG_TAIL_LINES);
+        assert_eq!((lines[0].as_str(), lines[24].as_str()), ("line 75", "line 99"));
+        assert_eq!(last_lines(b""), Vec::<String>::new());
+        assert_eq!(last_lines(b"a\r\n\xffb"), ["a", "\u{fffd}b"]);
+    }
+
+    #[test]
+    fn a_follower_passes_each_line_once() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        let mut follower = Follower::new(DrvId(Digest::of(b"x")), file.path()).unwrap();
+        let seen = RefCell::new(Vec::new());
+        let send = |event| match event {
+            Event::Log { line, .. } => seen.borrow_mut().push(line),
+            other => panic!("{other:?}"),
+        };
+        file.write_all(b"one\ntw").unwrap();
+        follower.lines(false, &send);
+        assert_eq!(*seen.borrow(), ["one"]);
+        file.write_all(b"o\nthree").unwrap();
+        follower.lines(false, &send);
+        follower.lines(true, &send);
+        follower.lines(true, &send);
+        assert_eq!(*seen.borrow(), ["one", "two", "three"]);
+    }
+}

@@ -1,0 +1,285 @@
+//! A run: threads that work through the steps that targets need.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::Ordering;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use cbuild_drv::{Derivation, DrvId, Input};
+
+use crate::clock;
+use crate::error::{BuildFailure, RunError, StepError};
+use crate::event::{Event, Kind};
+use crate::queue::{Item, Lane, Queue};
+use crate::resolve::{Outputs, resolve};
+use crate::step::{Done, Failed, Workshop};
+use crate::walk::{Step, Walk, walk};
+use crate::{Builder, Plan, PlannedStep, Target};
+
+/// Expected duration of a step of which no earlier one is recorded.
+const UNKNOWN_DURATION: Duration = Duration::from_secs(1);
+
+/// Time between two looks at the cancel flag and at logs.
+const TICK: Duration = Duration::from_millis(50);
+
+/// Does the steps of the accepted kinds that the targets need. Returns what is known afterwards.
+pub(crate) fn run(
+    builder: &Builder<'_>,
+    targets: &[Target],
+    accepts: impl Fn(Kind) -> bool,
+) -> Result<BTreeMap<DrvId, Outputs>, RunError> {
+    let workshop = Workshop::new(builder);
+    let Walk { mut steps, known } = survey(&workshop, targets)?;
+    let kind = |step: &Step| builder.graph.get(&step.drv).map(|node| Kind::of(&node.action));
+    if !steps.iter().filter_map(kind).all(&accepts) {
+        // Only downloads are picked out of a walk, and those need nothing.
+        steps.retain(|step| step.needs.is_empty() && kind(step).is_some_and(&accepts));
+    }
+    (builder.events)(Event::Planned { total: steps.len() });
+    if steps.is_empty() {
+        return Ok(known);
+    }
+    let run = Run::new(&workshop, steps, known)?;
+    run.work_through()
+}
+
+/// What [`run`] would do.
+pub(crate) fn plan(builder: &Builder<'_>, targets: &[Target]) -> Result<Plan, RunError> {
+    let workshop = Workshop::new(builder);
+    let Walk { steps, mut known } = survey(&workshop, targets)?;
+    let mut plan = Plan::default();
+    for step in &steps {
+        let node = node(builder, &step.drv)?;
+        let resolved = resolve(node, |drv, output| known.get(drv)?.get(output).cloned());
+        let certain = resolved.is_ok();
+        if let Ok(resolved) = resolved {
+            let outputs = workshop.look_up(&resolved.action_key(), &node.outputs)?;
+            if step.wanted.iter().all(|name| outputs.contains_key(name)) {
+                known.insert(step.drv, outputs);
+                continue;
+            }
+        }
+        plan.steps.push(PlannedStep {
+            drv: step.drv,
+            name: node.name.clone(),
+            kind: Kind::of(&node.action),
+            certain,
+            last_duration: last_duration(builder, node)?,
+        });
+    }
+    Ok(plan)
+}
+
+/// Walks the graph down to the outputs that earlier runs remembered and that are there still.
+fn survey(workshop: &Workshop<'_>, targets: &[Target]) -> Result<Walk, StepError> {
+    walk(workshop.builder.graph, targets, |drv| {
+        let mut outputs = workshop.builder.store.outputs_of(drv)?.unwrap_or_default();
+        workshop.keep(&mut outputs)?;
+        Ok(outputs)
+    })
+}
+
+fn node<'a>(builder: &Builder<'a>, drv: &DrvId) -> Result<&'a Derivation<Input>, StepError> {
+    builder.graph.get(drv).ok_or(StepError::NotInGraph { drv: *drv })
+}
+
+fn last_duration(
+    builder: &Builder<'_>,
+    node: &Derivation<Input>,
+) -> Result<Option<Duration>, StepError> {
+    Ok(builder.store.last_duration(node.name.as_str())?.map(Duration::from_millis))
+}
+
+struct Run<'a> {
+    workshop: &'a Workshop<'a>,
+    steps: Vec<Planned<'a>>,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+struct Planned<'a> {
+    step: Step,
+    node: &'a Derivation<Input>,
+    last_duration: Option<Duration>,
+}
+
+struct State {
+    queue: Queue,
+    known: BTreeMap<DrvId, Outputs>,
+    failures: Vec<BuildFailure>,
+    skipped: Vec<usize>,
+    workers: usize,
+}
+
+impl<'a> Run<'a> {
+    fn new(
+        workshop: &'a Workshop<'a>,
+        steps: Vec<Step>,
+        known: BTreeMap<DrvId, Outputs>,
+    ) -> Result<Self, StepError> {
+        let builder = workshop.builder;
+        let mut planned = Vec::with_capacity(steps.len());
+        for step in steps {
+            let node = node(builder, &step.drv)?;
+            planned.push(Planned { step, node, last_duration: last_duration(builder, node)? });
+        }
+        let items: Vec<Item> = planned.iter().map(Planned::item).collect();
+        let (failures, skipped) = (Vec::new(), Vec::new());
+        let state = State { queue: Queue::new(&items), known, failures, skipped, workers: 0 };
+        Ok(Self { workshop, steps: planned, state: Mutex::new(state), changed: Condvar::new() })
+    }
+
+    fn work_through(self) -> Result<BTreeMap<DrvId, Outputs>, RunError> {
+        let options = &self.workshop.builder.options;
+        let count = |lane, limit: usize| {
+            limit.min(self.steps.iter().filter(|planned| planned.item().lane == lane).count())
+        };
+        let local = count(Lane::Local, options.jobs.get());
+        let network = count(Lane::Network, options.fetch_jobs.get());
+        self.lock().workers = local + network;
+        std::thread::scope(|scope| {
+            for _ in 0..local {
+                scope.spawn(|| self.worker(Lane::Local));
+            }
+            for _ in 0..network {
+                scope.spawn(|| self.worker(Lane::Network));
+            }
+            self.watch();
+        });
+        let name = |index: &usize| self.steps[*index].node.name.clone();
+        let cancelled = options.cancel.load(Ordering::SeqCst);
+        let state = self.state.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let is_over = state.queue.is_over();
+        if is_over && state.failures.is_empty() {
+            return Ok(state.known);
+        }
+        if !is_over && (cancelled || state.failures.is_empty()) {
+            return Err(RunError::Cancelled);
+        }
+        let skipped = state.skipped.iter().map(name).collect();
+        Err(RunError::Steps { failures: state.failures, skipped })
+    }
+
+    /// Looks after the run while others work: cancels it on demand, and passes on logs.
+    fn watch(&self) {
+        let options = &self.workshop.builder.options;
+        let mut state = self.lock();
+        while state.workers > 0 {
+            let waited = self.changed.wait_timeout(state, TICK);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            if options.cancel.load(Ordering::SeqCst) && !self.workshop.is_stopped() {
+                drop(state);
+                self.workshop.halt();
+                self.changed.notify_all();
+                state = self.lock();
+            }
+            if options.log_lines {
+                drop(state);
+                self.workshop.follow_logs();
+                state = self.lock();
+            }
+        }
+    }
+
+    fn worker(&self, lane: Lane) {
+        let _leave = Leave(self);
+        while let Some((index, inputs)) = self.take(lane) {
+            let Planned { step, node, last_duration } = &self.steps[index];
+            let (drv, name, events) = (step.drv, node.name.clone(), self.workshop.builder.events);
+            let (kind, last_duration) = (Kind::of(&node.action), *last_duration);
+            events(Event::Started { drv, name: name.clone(), kind, last_duration });
+            let started = clock::now();
+            match self.workshop.step(&drv, node, &step.wanted, &inputs) {
+                Ok(Done { outputs, outcome }) => {
+                    let duration = started.elapsed();
+                    events(Event::Finished { drv, name, duration, outcome });
+                    let mut state = self.lock();
+                    state.known.insert(drv, outputs);
+                    state.queue.done(index);
+                }
+                Err(failed) => self.failed(index, failed),
+            }
+            self.changed.notify_all();
+        }
+    }
+
+    /// The next step of a lane with the outputs of what it refers to; `None` at the run's end.
+    fn take(&self, lane: Lane) -> Option<(usize, BTreeMap<DrvId, Outputs>)> {
+        let mut state = self.lock();
+        let index = loop {
+            if self.workshop.is_stopped() || state.queue.is_over() {
+                return None;
+            }
+            match state.queue.next(lane) {
+                Some(index) => break index,
+                None => {
+                    let waited = self.changed.wait(state);
+                    state = waited.unwrap_or_else(PoisonError::into_inner);
+                }
+            }
+        };
+        let makers: BTreeSet<DrvId> = self.steps[index]
+            .node
+            .references()
+            .into_iter()
+            .filter_map(|input| match input {
+                Input::Output { drv, .. } => Some(drv),
+                Input::Object(_) => None,
+            })
+            .collect();
+        let inputs =
+            makers.into_iter().filter_map(|drv| Some((drv, state.known.get(&drv)?.clone())));
+        Some((index, inputs.collect()))
+    }
+
+    fn failed(&self, index: usize, failed: Failed) {
+        let Planned { step, node, .. } = &self.steps[index];
+        let (drv, name, events) = (step.drv, node.name.clone(), self.workshop.builder.events);
+        let is_cancelled = matches!(
+            failed.error,
+            StepError::Cancelled | StepError::Fetch(cbuild_fetch::FetchError::Cancelled)
+        );
+        // What was stopped because something else failed or because of the user is no failure.
+        if is_cancelled {
+            return self.workshop.halt();
+        }
+        events(Event::Failed { drv, name: name.clone(), code: failed.error.code() });
+        let mut state = self.lock();
+        let skipped = state.queue.failed(index);
+        let Failed { key, error } = failed;
+        state.failures.push(BuildFailure { drv, name, key, error });
+        state.skipped.extend(&skipped);
+        drop(state);
+        for planned in skipped.iter().map(|&index| &self.steps[index]) {
+            events(Event::Skipped { drv: planned.step.drv, name: planned.node.name.clone() });
+        }
+        if !self.workshop.builder.options.keep_going {
+            self.workshop.halt();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Tells the watcher that a worker is gone, also when it panics.
+struct Leave<'r, 'a>(&'r Run<'a>);
+
+impl Drop for Leave<'_, '_> {
+    fn drop(&mut self) {
+        self.0.lock().workers -= 1;
+        self.0.changed.notify_all();
+    }
+}
+
+impl Planned<'_> {
+    fn item(&self) -> Item {
+        let lane = match Kind::of(&self.node.action) {
+            Kind::Fetch => Lane::Network,
+            Kind::Exec | Kind::Assemble => Lane::Local,
+        };
+        let expected = self.last_duration.unwrap_or(UNKNOWN_DURATION);
+        Item { lane, expected, needs: self.step.needs.clone() }
+    }
+}

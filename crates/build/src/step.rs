@@ -1,0 +1,342 @@
+//! One step: look its action up, and where it is unknown, do it and register what it gives.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use cbuild_drv::{Action, ActionKey, Derivation, DrvId, Fetch, Input, OutputName, StorePath};
+use cbuild_sandbox::{Exit, Killer};
+use cbuild_store::{ActionLock, BuildRecord, BuiltOutput};
+
+use crate::Builder;
+use crate::assemble::assemble;
+use crate::clock;
+use crate::error::{Ending, StepError};
+use crate::event::{Event, Kind, Outcome};
+use crate::exec;
+use crate::log::{self, Follower};
+use crate::resolve::{Outputs, resolve};
+
+/// Shortest and longest time between two looks at an action that another process does.
+const LOCK_POLL: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(100));
+
+/// Smallest number of bytes between two progress events of one download.
+const PROGRESS_BYTES: u64 = 256 * 1024;
+
+/// What the steps of one run share.
+pub(crate) struct Workshop<'a> {
+    pub(crate) builder: &'a Builder<'a>,
+    /// Set when no step may go on: the caller cancelled, or a step failed.
+    pub(crate) stop: AtomicBool,
+    /// Builders that run now. Guards `stop` too, so that none is started after all were killed.
+    running: Mutex<BTreeMap<DrvId, Active>>,
+    /// Closures of inputs: many steps share a root, whose closure is looked up once.
+    closures: Mutex<BTreeMap<StorePath, BTreeSet<StorePath>>>,
+}
+
+struct Active {
+    killer: Killer,
+    follower: Option<Follower>,
+}
+
+/// A step's result.
+#[derive(Debug)]
+pub(crate) struct Done {
+    pub(crate) outputs: Outputs,
+    pub(crate) outcome: Outcome,
+}
+
+/// A step's failure, with the action where it was known.
+#[derive(Debug)]
+pub(crate) struct Failed {
+    pub(crate) key: Option<ActionKey>,
+    pub(crate) error: StepError,
+}
+
+impl<'a> Workshop<'a> {
+    pub(crate) fn new(builder: &'a Builder<'a>) -> Self {
+        let (running, closures) = (Mutex::default(), Mutex::default());
+        Self { builder, stop: AtomicBool::new(false), running, closures }
+    }
+
+    /// Does one step. `inputs` are the outputs of the derivations that it refers to.
+    pub(crate) fn step(
+        &self,
+        drv: &DrvId,
+        derivation: &Derivation<Input>,
+        wanted: &BTreeSet<OutputName>,
+        inputs: &BTreeMap<DrvId, Outputs>,
+    ) -> Result<Done, Failed> {
+        let resolved =
+            resolve(derivation, |drv, output| inputs.get(drv)?.get(output).cloned()).map_err(
+                |unknown| Failed { key: None, error: StepError::NotInGraph { drv: unknown.drv } },
+            )?;
+        let key = resolved.action_key();
+        let done = self.action(drv, &resolved, &key, wanted);
+        let done = done.and_then(|done| {
+            self.builder.store.remember(drv, &done.outputs)?;
+            Ok(done)
+        });
+        done.map_err(|error| Failed { key: Some(key), error })
+    }
+
+    fn action(
+        &self,
+        drv: &DrvId,
+        derivation: &Derivation<StorePath>,
+        key: &ActionKey,
+        wanted: &BTreeSet<OutputName>,
+    ) -> Result<Done, StepError> {
+        let is_done = |outputs: &Outputs| wanted.iter().all(|name| outputs.contains_key(name));
+        let outputs = self.look_up(key, &derivation.outputs)?;
+        if is_done(&outputs) {
+            return Ok(Done { outputs, outcome: Outcome::CutOff });
+        }
+        let (lock, waited) = self.lock(key)?;
+        let outputs = self.look_up(key, &derivation.outputs)?;
+        if is_done(&outputs) {
+            let outcome = if waited { Outcome::Shared } else { Outcome::CutOff };
+            return Ok(Done { outputs, outcome });
+        }
+        let (started, clock) = (clock::unix_seconds(), clock::now());
+        let made = self.make(drv, derivation, key);
+        let status = match &made {
+            Ok(_) => 0,
+            Err(StepError::Cancelled) => return Err(StepError::Cancelled),
+            Err(StepError::Builder { ending: Ending::Status(status), .. }) => *status,
+            Err(_) => -1,
+        };
+        let log = self.builder.store.log_path(key);
+        let record = BuildRecord {
+            key: *key,
+            name: derivation.name.to_string(),
+            started,
+            duration_ms: u64::try_from(clock.elapsed().as_millis()).unwrap_or(u64::MAX),
+            status,
+            log: matches!(derivation.action, Action::Exec(_)).then_some(log),
+        };
+        let recorded = self.builder.store.record_build(&record);
+        let outputs = made?;
+        recorded?;
+        drop(lock);
+        let outcome = match Kind::of(&derivation.action) {
+            Kind::Exec => Outcome::Built,
+            Kind::Fetch => Outcome::Fetched,
+            Kind::Assemble => Outcome::Assembled,
+        };
+        Ok(Done { outputs, outcome })
+    }
+
+    /// The realisations of an action whose objects are there, kept from collection.
+    pub(crate) fn look_up(
+        &self,
+        key: &ActionKey,
+        names: &BTreeSet<OutputName>,
+    ) -> Result<Outputs, StepError> {
+        let store = self.builder.store;
+        let mut outputs = Outputs::new();
+        for name in names {
+            if let Some(path) = store.realisation(key, name)? {
+                outputs.insert(name.clone(), path);
+            }
+        }
+        self.keep(&mut outputs)?;
+        Ok(outputs)
+    }
+
+    /// Protects outputs, and takes out those that a collector was faster with.
+    pub(crate) fn keep(&self, outputs: &mut Outputs) -> Result<(), StepError> {
+        if outputs.is_empty() {
+            return Ok(());
+        }
+        let paths: Vec<StorePath> = outputs.values().cloned().collect();
+        let gone = self.builder.store.protect(&paths)?;
+        outputs.retain(|_, path| !gone.contains(path));
+        Ok(())
+    }
+
+    /// Holds the action; the flag says that another process had it before.
+    fn lock(&self, key: &ActionKey) -> Result<(ActionLock, bool), StepError> {
+        let (mut pause, longest) = LOCK_POLL;
+        let mut waited = false;
+        loop {
+            if let Some(lock) = self.builder.store.try_lock_action(key)? {
+                return Ok((lock, waited));
+            }
+            waited = true;
+            if self.is_stopped() {
+                return Err(StepError::Cancelled);
+            }
+            // The wait can be long and must end when the run is cancelled, hence no blocking lock.
+            std::thread::park_timeout(pause);
+            pause = (pause * 2).min(longest);
+        }
+    }
+
+    fn make(
+        &self,
+        drv: &DrvId,
+        derivation: &Derivation<StorePath>,
+        key: &ActionKey,
+    ) -> Result<Outputs, StepError> {
+        if self.is_stopped() {
+            return Err(StepError::Cancelled);
+        }
+        let store = self.builder.store;
+        let scratch = store.scratch()?;
+        let closure = match &derivation.action {
+            Action::Fetch(_) => BTreeSet::new(),
+            Action::Exec(_) | Action::Assemble(_) => self.closure(&derivation.references())?,
+        };
+        let paths = exec::scratch_paths(derivation, key);
+        let built = match &derivation.action {
+            Action::Exec(_) => self.exec(drv, derivation, key, &closure, scratch.path())?,
+            Action::Fetch(fetch) => {
+                in_process(paths, scratch.path(), |_, at| self.fetch(drv, fetch, at))?
+            }
+            Action::Assemble(spec) => in_process(paths, scratch.path(), |own, at| {
+                Ok(assemble(spec, &|path| store.physical(path), own, at)?)
+            })?,
+        };
+        let mut outputs = store.register(key, built, &closure)?;
+        self.keep(&mut outputs)?;
+        match derivation.outputs.iter().find(|name| !outputs.contains_key(name)) {
+            None => Ok(outputs),
+            Some(name) => Err(StepError::OutputMissing {
+                outputs: vec![name.clone()],
+                log: crate::LogEnd::default(),
+            }),
+        }
+    }
+
+    fn fetch(&self, drv: &DrvId, fetch: &Fetch, at: &Path) -> Result<(), StepError> {
+        let mut shown = 0;
+        self.builder.fetcher.fetch(fetch, at, &mut |progress| {
+            let is_end = progress.total == Some(progress.bytes);
+            if is_end || progress.bytes < shown || progress.bytes - shown >= PROGRESS_BYTES {
+                shown = progress.bytes;
+                let (bytes, total) = (progress.bytes, progress.total);
+                (self.builder.events)(Event::FetchProgress { drv: *drv, bytes, total });
+            }
+        })?;
+        Ok(())
+    }
+
+    fn exec(
+        &self,
+        drv: &DrvId,
+        derivation: &Derivation<StorePath>,
+        key: &ActionKey,
+        closure: &BTreeSet<StorePath>,
+        scratch: &Path,
+    ) -> Result<Vec<BuiltOutput>, StepError> {
+        let Action::Exec(exec) = &derivation.action else {
+            return Ok(Vec::new());
+        };
+        let host = host_system();
+        if derivation.system.as_str() != host {
+            return Err(StepError::System { wanted: derivation.system.to_string(), host });
+        }
+        let store = self.builder.store;
+        let paths = exec::scratch_paths(derivation, key);
+        let cores = self.builder.options.cores;
+        let prepared = exec::prepare(store, exec, paths, closure, scratch, cores)?;
+        let exit = self.run_sandbox(drv, &prepared)?;
+        // A log that cannot be kept, for example on a full disk, must not hide the builder's end.
+        let kept = log::keep(store, key, &prepared.log).ok();
+        prepared.outputs(&exit, closure, || log::end(&prepared.log, kept.clone()))
+    }
+
+    fn run_sandbox(&self, drv: &DrvId, prepared: &exec::Prepared) -> Result<Exit, StepError> {
+        let file =
+            File::create_new(&prepared.log).map_err(StepError::io("create", &prepared.log))?;
+        let running = {
+            let mut active = self.running.lock().unwrap_or_else(|broken| broken.into_inner());
+            if self.is_stopped() {
+                return Err(StepError::Cancelled);
+            }
+            let running = cbuild_sandbox::spawn(&prepared.spec, file)?;
+            let follower = match self.builder.options.log_lines {
+                true => Follower::new(*drv, &prepared.log).ok(),
+                false => None,
+            };
+            active.insert(*drv, Active { killer: running.killer(), follower });
+            running
+        };
+        let exit = running.wait();
+        let mut active = self.running.lock().unwrap_or_else(|broken| broken.into_inner());
+        if let Some(Active { follower: Some(mut follower), .. }) = active.remove(drv) {
+            follower.lines(true, self.builder.events);
+        }
+        Ok(exit?)
+    }
+
+    fn closure(&self, paths: &BTreeSet<StorePath>) -> Result<BTreeSet<StorePath>, StepError> {
+        let mut all = BTreeSet::new();
+        for path in paths {
+            let known = {
+                let closures = self.closures.lock().unwrap_or_else(|broken| broken.into_inner());
+                closures.get(path).cloned()
+            };
+            let closure = match known {
+                Some(closure) => closure,
+                None => self.look_up_closure(path)?,
+            };
+            all.extend(closure);
+        }
+        Ok(all)
+    }
+
+    fn look_up_closure(&self, path: &StorePath) -> Result<BTreeSet<StorePath>, StepError> {
+        let store = self.builder.store;
+        if !store.protect(std::slice::from_ref(path))?.is_empty() {
+            return Err(StepError::InputMissing { path: path.clone() });
+        }
+        let closure = store.closure(std::slice::from_ref(path))?;
+        let mut closures = self.closures.lock().unwrap_or_else(|broken| broken.into_inner());
+        closures.insert(path.clone(), closure.clone());
+        Ok(closure)
+    }
+
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::SeqCst)
+    }
+
+    /// Kills what runs and lets nothing new start.
+    pub(crate) fn halt(&self) {
+        let active = self.running.lock().unwrap_or_else(|broken| broken.into_inner());
+        self.stop.store(true, Ordering::SeqCst);
+        active.values().for_each(|active| active.killer.kill());
+    }
+
+    /// Passes on what running builders wrote.
+    pub(crate) fn follow_logs(&self) {
+        let mut active = self.running.lock().unwrap_or_else(|broken| broken.into_inner());
+        for follower in active.values_mut().filter_map(|active| active.follower.as_mut()) {
+            follower.lines(false, self.builder.events);
+        }
+    }
+}
+
+/// This machine's platform, in the form of derivations.
+fn host_system() -> String {
+    format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS)
+}
+
+/// Makes the one output of an action that needs no sandbox.
+fn in_process(
+    paths: Outputs,
+    scratch: &Path,
+    make: impl Fn(&StorePath, &Path) -> Result<(), StepError>,
+) -> Result<Vec<BuiltOutput>, StepError> {
+    let mut built = Vec::new();
+    for (output, own) in paths {
+        let physical = scratch.join(own.base_name());
+        make(&own, &physical)?;
+        built.push(BuiltOutput { output, name: own.name().clone(), physical, scratch: own });
+    }
+    Ok(built)
+}
