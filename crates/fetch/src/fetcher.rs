@@ -1,15 +1,23 @@
 //! From a [`Fetch`] to checked bytes on disk.
 
+use std::fs::{self, File, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
 
-use cbuild_drv::Fetch;
+use cbuild_drv::{ContentHash, Fetch, FetchKind};
 
-use crate::error::FetchError;
+use crate::content::HashedFile;
+use crate::error::{Attempt, Cause, FetchError, HashMismatch};
 use crate::limits::{Limits, Retry};
 use crate::mirrors::Mirrors;
+use crate::mirrors::detect::detect;
+use crate::resolve::{Candidate, Place, Reason, mirrored, plain, split_mirror};
+use crate::transport::{Stop, Transport, check, stream_file};
+use crate::unpack::{beside, clear, unpack};
 
 /// Where the table of mirrors comes from.
 #[derive(Clone, Debug)]
@@ -49,27 +57,227 @@ pub struct Progress<'a> {
 pub struct Fetcher {
     mirrors: Mutex<MirrorSource>,
     options: Options,
+    transport: OnceLock<Result<Transport, String>>,
 }
 
 impl Fetcher {
     /// Does no work yet: the table of mirrors, the certificates and the network runtime are
     /// loaded when a download first needs them.
     pub fn new(mirrors: MirrorSource, options: Options) -> Self {
-        Self { mirrors: Mutex::new(mirrors), options }
+        Self { mirrors: Mutex::new(mirrors), options, transport: OnceLock::new() }
     }
 
     /// Downloads the bytes that `fetch` names, checks their hash, and leaves the file or the
     /// unpacked tree at `into`, which must not exist while its parent folder must.
     ///
-    /// On an error there is nothing at `into`. Names next to it that start with its name and
-    /// `.part` are used in between. `progress` is called for each piece that arrives.
+    /// Mirrors keyed by hash come first, then the addresses in order. Bytes with another hash
+    /// are thrown away and the next address is tried. On an error there is nothing at `into`.
+    /// Names next to it that start with its name and `.part` are used in between. `progress` is
+    /// called for each piece that arrives.
     pub fn fetch(
         &self,
         fetch: &Fetch,
         into: &Path,
         progress: &mut dyn FnMut(Progress<'_>),
     ) -> Result<(), FetchError> {
-        let _ = (fetch, into, progress, &self.mirrors, &self.options);
-        Err(FetchError::Cancelled)
+        let partial = beside(into, ".part");
+        let result = self.fetch_by(fetch, &partial, into, progress);
+        // Gone already when all went well and the file was kept; otherwise of no use any more.
+        let _ = clear(&partial);
+        result
     }
+
+    fn fetch_by(
+        &self,
+        fetch: &Fetch,
+        partial: &Path,
+        into: &Path,
+        progress: &mut dyn FnMut(Progress<'_>),
+    ) -> Result<(), FetchError> {
+        let url = self.download(fetch, partial, progress)?;
+        match fetch.kind {
+            FetchKind::Archive { strip } => {
+                unpack(partial, into, strip, &url, &self.options.limits)
+            }
+            FetchKind::File { executable } => {
+                let mode = if executable { 0o755 } else { 0o644 };
+                fs::set_permissions(partial, Permissions::from_mode(mode))
+                    .and_then(|()| fs::rename(partial, into))
+                    .map_err(FetchError::io("create", into))
+            }
+        }
+    }
+
+    /// Leaves checked bytes at `partial`, and says where they came from.
+    fn download(
+        &self,
+        fetch: &Fetch,
+        partial: &Path,
+        progress: &mut dyn FnMut(Progress<'_>),
+    ) -> Result<String, FetchError> {
+        let candidates = self.candidates(fetch)?;
+        let mut attempts: Vec<Option<Attempt>> = candidates.iter().map(|_| None).collect();
+        let mut waiting: Vec<usize> = (0..candidates.len()).collect();
+        let mut pause = self.options.retry.pause;
+        for round in 0..self.options.retry.rounds.max(1) {
+            if round > 0 {
+                self.wait(pause)?;
+                pause = pause.saturating_mul(4);
+            }
+            let mut again = Vec::new();
+            for index in waiting {
+                let candidate = &candidates[index];
+                match self.attempt(fetch, candidate, partial, progress) {
+                    Ok(()) => return Ok(candidate.shown.clone()),
+                    Err(Stop::Fatal(error)) => return Err(error),
+                    Err(Stop::Failed { cause, passing }) => {
+                        attempts[index] = Some(Attempt { url: candidate.shown.clone(), cause });
+                        again.extend(passing.then_some(index));
+                    }
+                }
+            }
+            if again.is_empty() {
+                break;
+            }
+            waiting = again;
+        }
+        Err(failure(fetch, attempts.into_iter().flatten().collect()))
+    }
+
+    fn attempt(
+        &self,
+        fetch: &Fetch,
+        candidate: &Candidate,
+        partial: &Path,
+        progress: &mut dyn FnMut(Progress<'_>),
+    ) -> Result<(), Stop> {
+        let cancel = self.options.cancel.as_deref();
+        check(cancel)?;
+        let file =
+            File::create(partial).map_err(|e| Stop::Fatal(FetchError::io("create", partial)(e)))?;
+        let mut file = HashedFile::new(file, fetch.hash.algorithm());
+        let mut sink = |piece: &[u8], total| {
+            file.write(piece).map_err(|e| Stop::Fatal(FetchError::io("write", partial)(e)))?;
+            progress(Progress { url: &candidate.shown, bytes: file.bytes, total });
+            Ok(())
+        };
+        let most = self.options.limits.download_bytes;
+        let indexed;
+        let url = match &candidate.place {
+            // Offline, a table that does not exist yet cannot be detected either.
+            Place::Nowhere(Reason::UnknownMirror(_)) if self.options.offline => {
+                return Err(Stop::lasting(Cause::Offline));
+            }
+            Place::Nowhere(reason) => return Err(Stop::lasting(reason.into())),
+            Place::At(url) if url.scheme() == "file" => {
+                stream_file(url, most, cancel, &mut sink)?;
+                return expect(&fetch.hash, file.finish());
+            }
+            _ if self.options.offline => return Err(Stop::lasting(Cause::Offline)),
+            Place::At(url) => url,
+            Place::Indexed(query) => {
+                indexed = query.resolve(self.transport()?)?;
+                &indexed
+            }
+        };
+        self.transport()?.stream(url, most, &mut sink)?;
+        expect(&fetch.hash, file.finish())
+    }
+
+    fn transport(&self) -> Result<&Transport, Stop> {
+        let transport = self
+            .transport
+            .get_or_init(|| Transport::new(&self.options.limits, self.options.cancel.clone()));
+        transport.as_ref().map_err(|error| Stop::lasting(Cause::Connection(error.clone())))
+    }
+
+    fn candidates(&self, fetch: &Fetch) -> Result<Vec<Candidate>, FetchError> {
+        let needs_names = fetch.urls.iter().any(|url| split_mirror(url).is_some());
+        let table = self.table(needs_names && !self.options.offline)?;
+        let key = format!("{}/{}", fetch.hash.algorithm().name(), fetch.hash.to_hex());
+        let keyed = table.by_hash().iter();
+        let mut found: Vec<Candidate> =
+            keyed.map(|base| plain(&format!("{}/{key}", base.trim_end_matches('/')))).collect();
+        for url in &fetch.urls {
+            let Some((name, path)) = split_mirror(url) else {
+                found.push(plain(url));
+                continue;
+            };
+            match table.get(name) {
+                Some(bases) if !bases.is_empty() => {
+                    found.extend(bases.iter().map(|base| mirrored(name, path, base)));
+                }
+                _ => {
+                    let place = Place::Nowhere(Reason::UnknownMirror(name.to_owned()));
+                    found.push(Candidate { shown: url.clone(), place });
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// The table of mirrors, read or detected at its first use.
+    fn table(&self, may_detect: bool) -> Result<Mirrors, FetchError> {
+        // A thread that panicked has left the value whole: it is only replaced at once.
+        let mut source = self.mirrors.lock().unwrap_or_else(PoisonError::into_inner);
+        let path = match &*source {
+            MirrorSource::Table(table) => return Ok(table.clone()),
+            MirrorSource::File(path) => path.clone(),
+        };
+        let table = match Mirrors::load(&path)? {
+            Some(table) => table,
+            None if !may_detect => return Ok(Mirrors::default()),
+            None => {
+                let detected = detect(&self.options.limits).mirrors;
+                // A folder that cannot be written only means that it is detected again next time.
+                let _ = detected.save(&path);
+                detected
+            }
+        };
+        *source = MirrorSource::Table(table.clone());
+        Ok(table)
+    }
+
+    /// Waits, and ends early when the caller cancels.
+    fn wait(&self, pause: Duration) -> Result<(), FetchError> {
+        let end = Instant::now() + pause;
+        loop {
+            if let Err(Stop::Fatal(error)) = check(self.options.cancel.as_deref()) {
+                return Err(error);
+            }
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(());
+            }
+            thread::sleep(left.min(Duration::from_millis(100)));
+        }
+    }
+}
+
+fn expect(wanted: &ContentHash, got: ContentHash) -> Result<(), Stop> {
+    if *wanted == got { Ok(()) } else { Err(Stop::lasting(Cause::Hash(got))) }
+}
+
+/// The error that tells most about a download that failed everywhere.
+fn failure(fetch: &Fetch, mut attempts: Vec<Attempt>) -> FetchError {
+    let wanted = fetch.hash.clone();
+    if let Some(index) = attempts.iter().position(|a| matches!(a.cause, Cause::Hash(_))) {
+        let Attempt { url, cause } = attempts.remove(index);
+        if let Cause::Hash(got) = cause {
+            let mismatch = HashMismatch { wanted, got, url, others: attempts };
+            return FetchError::HashMismatch(Box::new(mismatch));
+        }
+        return FetchError::NoneWorked { wanted, attempts };
+    }
+    if let [Attempt { url, cause: Cause::UnknownMirror(name) }, rest @ ..] = attempts.as_slice()
+        && rest.iter().all(|attempt| matches!(attempt.cause, Cause::UnknownMirror(_)))
+    {
+        return FetchError::UnknownMirror { name: name.clone(), url: url.clone() };
+    }
+    let offline = |attempt: &Attempt| matches!(attempt.cause, Cause::Offline);
+    if !attempts.is_empty() && attempts.iter().all(offline) {
+        let addresses = attempts.into_iter().map(|attempt| attempt.url).collect();
+        return FetchError::Offline { wanted, addresses };
+    }
+    FetchError::NoneWorked { wanted, attempts }
 }

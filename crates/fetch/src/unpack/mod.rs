@@ -1,14 +1,37 @@
 //! Archives to trees.
 
-use std::path::Path;
+mod deb;
+mod decode;
+mod sparse;
+mod tarball;
+mod tree;
+mod zipped;
+
+#[cfg(test)]
+mod hostile_tests;
+#[cfg(test)]
+mod property_tests;
+#[cfg(test)]
+mod samples;
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Read, Seek};
+use std::path::{Path, PathBuf};
 
 use crate::error::FetchError;
 use crate::limits::Limits;
+use decode::decoded;
+use tree::TreeWriter;
 
 /// Unpacks an archive to `into`, which must not exist while its parent folder must.
 ///
-/// The format is told by the bytes, never by a name. `label` stands for the archive in errors.
-/// On an error there is nothing at `into`.
+/// The format is told by the bytes, never by a name: tar (plain or compressed with gzip, bzip2,
+/// xz or Zstandard), zip (so wheels too), Debian package (of which the data part is taken).
+/// `strip` leading components of each name are dropped, and entries that have no more are left
+/// out. Of the modes only the owner's executable bit is kept. `label` stands for the archive in
+/// errors. The tree is made next to `into` with `.part-tree` added to its name, and
+/// moved when it is whole: on an error there is nothing at `into`.
 pub fn unpack(
     archive: &Path,
     into: &Path,
@@ -16,6 +39,56 @@ pub fn unpack(
     label: &str,
     limits: &Limits,
 ) -> Result<(), FetchError> {
-    let _ = (archive, into, strip, limits);
-    Err(FetchError::UnknownFormat { archive: label.to_owned(), message: String::new() })
+    let partial = beside(into, ".part-tree");
+    clear(&partial)?;
+    let result = unpack_to(archive, &partial, strip, label, limits)
+        .and_then(|()| fs::rename(&partial, into).map_err(FetchError::io("create", into)));
+    if result.is_err() {
+        // The error that is being reported matters more than one of tidying up after it.
+        let _ = clear(&partial);
+    }
+    result
+}
+
+/// A name in the same folder.
+pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+/// Removes what an interrupted run left at a path that only this crate uses.
+pub(crate) fn clear(path: &Path) -> Result<(), FetchError> {
+    let removed = match fs::symlink_metadata(path) {
+        Ok(metadata) if metadata.is_dir() => fs::remove_dir_all(path),
+        Ok(_) => fs::remove_file(path),
+        Err(_) => return Ok(()),
+    };
+    removed.map_err(FetchError::io("remove", path))
+}
+
+fn unpack_to(
+    archive: &Path,
+    into: &Path,
+    strip: u32,
+    label: &str,
+    limits: &Limits,
+) -> Result<(), FetchError> {
+    let mut file = File::open(archive).map_err(FetchError::io("read", archive))?;
+    let mut start = Vec::new();
+    (&mut file).take(8).read_to_end(&mut start).map_err(FetchError::io("read", archive))?;
+    file.rewind().map_err(FetchError::io("read", archive))?;
+    let mut tree = TreeWriter::create(into, strip, label, limits)?;
+    match start.as_slice() {
+        [b'P', b'K', 3, 4, ..] | [b'P', b'K', 5, 6, ..] => zipped::read(file, &mut tree)?,
+        b"!<arch>\n" => deb::read(BufReader::new(file), &mut tree)?,
+        _ => read_tar(BufReader::with_capacity(1 << 16, file), &mut tree)?,
+    }
+    tree.finish()
+}
+
+/// Reads a tar archive, compressed or not.
+fn read_tar<'a>(source: impl BufRead + 'a, tree: &mut TreeWriter<'_>) -> Result<(), FetchError> {
+    let decoder = decoded(source).map_err(|error| tree.corrupt("at its start", &error))?;
+    tarball::read(decoder, tree)
 }
