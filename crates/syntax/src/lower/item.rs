@@ -1,0 +1,236 @@
+//! Items.
+
+use cbuild_diag::Span;
+
+use super::{Lower, Node, is_name, kids};
+use crate::ast::{
+    File, Fn, Ident, Import, ImportSource, Item, ItemKind, Let, Param, TypeBody, TypeItem,
+    VariantCase,
+};
+use crate::docs;
+use crate::grammar::Rule;
+
+impl Lower<'_> {
+    /// Lowers the items of a `file` node of the piece `text` onto `file`.
+    pub(crate) fn file(&mut self, node: Node<'_>, text: &str, file: &mut File) {
+        let mut end = 0;
+        for item in kids(node).filter(|kid| kid.as_rule() == Rule::item) {
+            let span = item.as_span();
+            let doc = docs::before(text, end, span.start());
+            end = span.end();
+            file.items.extend(self.item(item, doc, text));
+        }
+    }
+
+    fn item(&mut self, node: Node<'_>, doc: String, text: &str) -> Option<Item> {
+        let start = node.as_span().start();
+        let mut public = None;
+        for kid in kids(node) {
+            if kid.as_rule() == Rule::kw_pub {
+                public = Some(self.span(&kid));
+                continue;
+            }
+            let span = self.range(start, kid.as_span().end());
+            let kind = self.item_kind(kid, text)?;
+            if let (Some(at), ItemKind::Test { .. }) = (public, &kind) {
+                let message = "a test cannot be `pub`";
+                self.error("E0137", at, message, "not allowed here", "remove `pub`");
+            }
+            return Some(Item { doc, public: public.is_some(), span, kind });
+        }
+        None
+    }
+
+    fn item_kind(&mut self, node: Node<'_>, text: &str) -> Option<ItemKind> {
+        match node.as_rule() {
+            Rule::import_item => self.import(node).map(ItemKind::Import),
+            Rule::let_item => Some(ItemKind::Let(self.binding(node, 0))),
+            Rule::fn_item | Rule::extern_fn => self.function(node).map(ItemKind::Fn),
+            Rule::type_item | Rule::extern_type => Some(ItemKind::Type(self.type_item(node, text))),
+            Rule::protocol_item => Some(self.protocol(node)),
+            Rule::test_item => Some(self.test(node)),
+            _ => None,
+        }
+    }
+
+    fn import(&mut self, node: Node<'_>) -> Option<Import> {
+        let mut kids = kids(node);
+        let target = kids.next()?;
+        let alias = kids.next().and_then(|kid| kid.into_inner().next()).map(|kid| self.ident(&kid));
+        let span = self.span(&target);
+        if target.as_rule() == Rule::path {
+            let path = target.as_str().to_owned();
+            let name = alias.unwrap_or_else(|| self.name_of_path(&path, span));
+            return Some(Import { source: ImportSource::File { path, span }, name });
+        }
+        let path: Vec<Ident> = target.into_inner().map(|kid| self.ident(&kid)).collect();
+        let name = alias.or_else(|| path.last().cloned())?;
+        Some(Import { source: ImportSource::Module(path), name })
+    }
+
+    /// The name that an import of a file gets without `as`.
+    fn name_of_path(&mut self, path: &str, span: Span) -> Ident {
+        let last = path.rsplit('/').next().unwrap_or_default();
+        let stem = last.split('.').next().unwrap_or_default();
+        if !crate::words::is_name(stem) {
+            self.error(
+                "E0118",
+                span,
+                "this import needs a name",
+                format!("`{stem}` cannot be a name"),
+                "add `as` and a name, such as `as lib`",
+            );
+        }
+        Ident { text: stem.to_owned(), span }
+    }
+
+    /// A `let` item or a binding of a `let … in`.
+    pub(super) fn binding(&mut self, node: Node<'_>, depth: usize) -> Let {
+        let at = self.span(&node);
+        let mut name = None;
+        let mut ty = None;
+        let mut value = None;
+        for kid in kids(node) {
+            match kid.as_rule() {
+                rule if is_name(rule) => name = Some(self.ident(&kid)),
+                Rule::annotation => ty = Some(self.annotation(kid, depth + 1)),
+                _ => value = Some(self.expr(kid, depth + 1)),
+            }
+        }
+        Let {
+            name: name.unwrap_or(Ident { text: String::new(), span: at }),
+            ty,
+            value: value.unwrap_or_else(|| super::broken(at)),
+        }
+    }
+
+    fn function(&mut self, node: Node<'_>) -> Option<Fn> {
+        let at = self.span(&node);
+        let is_extern = node.as_rule() == Rule::extern_fn;
+        let mut name = None;
+        let (mut generics, mut params) = (Vec::new(), Vec::new());
+        let mut result = None;
+        let mut body = None;
+        for kid in kids(node) {
+            match kid.as_rule() {
+                rule if is_name(rule) => name = Some(self.ident(&kid)),
+                Rule::generics => generics = self.generics(kid),
+                Rule::params => params = self.params(kid, true, 1),
+                Rule::result => result = Some(self.annotation(kid, 1)),
+                _ => body = Some(self.expr(kid, 1)),
+            }
+        }
+        let body = if is_extern { None } else { body.or_else(|| Some(super::broken(at))) };
+        Some(Fn { name: name?, generics, params, result, body })
+    }
+
+    fn generics(&mut self, node: Node<'_>) -> Vec<Ident> {
+        kids(node).map(|kid| self.ident(&kid)).collect()
+    }
+
+    /// Parameters of a function, or of a lambda, which has no defaults.
+    pub(super) fn params(&mut self, node: Node<'_>, defaults: bool, depth: usize) -> Vec<Param> {
+        kids(node)
+            .filter(|kid| kid.as_rule() == Rule::param)
+            .filter_map(|kid| self.param(kid, defaults, depth))
+            .collect()
+    }
+
+    fn param(&mut self, node: Node<'_>, defaults: bool, depth: usize) -> Option<Param> {
+        let mut name = None;
+        let mut ty = None;
+        let mut default = None;
+        for kid in kids(node) {
+            match kid.as_rule() {
+                rule if is_name(rule) => name = Some(self.ident(&kid)),
+                Rule::annotation => ty = Some(self.annotation(kid, depth)),
+                Rule::default => {
+                    if !defaults {
+                        let message = "a parameter of a lambda cannot have a default";
+                        let help = "define a function with `fn`, or remove the default";
+                        let span = self.span(&kid);
+                        self.error("E0136", span, message, "default value", help);
+                    }
+                    default = kids_value(kid).map(|kid| self.expr(kid, depth));
+                }
+                _ => {}
+            }
+        }
+        Some(Param { name: name?, ty, default: default.filter(|_| defaults) })
+    }
+
+    fn type_item(&mut self, node: Node<'_>, text: &str) -> TypeItem {
+        let at = self.span(&node);
+        let is_extern = node.as_rule() == Rule::extern_type;
+        let mut name = None;
+        let mut generics = Vec::new();
+        let mut body = None;
+        for kid in kids(node) {
+            match kid.as_rule() {
+                Rule::missing_type => {}
+                rule if is_name(rule) => name = Some(self.ident(&kid)),
+                Rule::generics => generics = self.generics(kid),
+                Rule::variants => body = Some(TypeBody::Variants(self.variants(kid, text))),
+                _ => body = Some(TypeBody::Alias(self.ty(kid, 1))),
+            }
+        }
+        let body = match body {
+            Some(body) => body,
+            None if is_extern => TypeBody::Extern,
+            None => TypeBody::Alias(super::types::broken(at)),
+        };
+        let name = name.unwrap_or(Ident { text: String::new(), span: at });
+        TypeItem { name, generics, body }
+    }
+
+    fn variants(&mut self, node: Node<'_>, text: &str) -> Vec<VariantCase> {
+        let mut end = docs::line_start(text, node.as_span().start());
+        let mut cases = Vec::new();
+        for kid in kids(node) {
+            let span = kid.as_span();
+            let doc = docs::before(text, end, span.start());
+            end = span.end();
+            let mut name = None;
+            let mut fields = Vec::new();
+            for part in kids(kid) {
+                match part.as_rule() {
+                    Rule::type_parens => fields = self.types(part, 1),
+                    _ => name = Some(self.ident(&part)),
+                }
+            }
+            cases.extend(name.map(|name| VariantCase { doc, name, fields }));
+        }
+        cases
+    }
+
+    fn protocol(&mut self, node: Node<'_>) -> ItemKind {
+        let at = self.span(&node);
+        let mut name = Ident { text: String::new(), span: at };
+        let mut identity = String::new();
+        for kid in kids(node) {
+            match kid.as_rule() {
+                Rule::text => identity = self.plain_text(kid),
+                _ => name = self.ident(&kid),
+            }
+        }
+        ItemKind::Protocol { name, identity }
+    }
+
+    fn test(&mut self, node: Node<'_>) -> ItemKind {
+        let at = self.span(&node);
+        let mut name = String::new();
+        let mut body = None;
+        for kid in kids(node) {
+            match kid.as_rule() {
+                Rule::text => name = self.plain_text(kid),
+                _ => body = kids_value(kid).map(|kid| self.expr(kid, 1)),
+            }
+        }
+        ItemKind::Test { name, body: body.unwrap_or_else(|| super::broken(at)) }
+    }
+}
+
+/// The one value inside of a bracket or after a `=`.
+pub(super) fn kids_value(node: Node<'_>) -> Option<Node<'_>> {
+    kids(node).next()
+}

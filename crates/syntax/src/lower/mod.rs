@@ -1,0 +1,143 @@
+//! From the parse of pest to the lowered syntax.
+//!
+//! Nodes that stand for errors (`missing_*`, `wrong_*`, `junk*`) are reported by [`crate::report`];
+//! here they are dropped, or become an `Error` node where something must stand. What the grammar
+//! cannot say (ranges of numbers, escapes, hashes, the order of arguments) is checked here.
+
+mod expr;
+mod item;
+mod literal;
+mod operators;
+mod pattern;
+mod text;
+mod types;
+
+use cbuild_diag::{Diagnostic, SourceId, Span};
+use pest::iterators::Pair;
+
+use crate::MAX_DEPTH;
+use crate::ast::{Expr, ExprKind, Ident};
+use crate::grammar::Rule;
+
+/// A node of the parse.
+pub(crate) type Node<'i> = Pair<'i, Rule>;
+
+/// Lowers the nodes of one piece of a source text.
+pub(crate) struct Lower<'d> {
+    source: SourceId,
+    /// Where the piece starts in the source.
+    base: u32,
+    /// End of the last item, in the source; comments before it document something else.
+    diagnostics: &'d mut Vec<Diagnostic>,
+}
+
+impl<'d> Lower<'d> {
+    /// A lowering of a piece that starts at byte `base` of the source.
+    pub(crate) fn new(
+        source: SourceId,
+        base: u32,
+        diagnostics: &'d mut Vec<Diagnostic>,
+    ) -> Self {
+        Self { source, base, diagnostics }
+    }
+
+    fn span(&self, node: &Node<'_>) -> Span {
+        let span = node.as_span();
+        self.range(span.start(), span.end())
+    }
+
+    /// A range of the piece as a span of the source. Sources are limited to
+    /// [`crate::MAX_SOURCE_BYTES`], so the numbers fit.
+    fn range(&self, start: usize, end: usize) -> Span {
+        Span { start: self.base + start as u32, end: self.base + end as u32 }
+    }
+
+    fn ident(&self, node: &Node<'_>) -> Ident {
+        Ident { text: node.as_str().to_owned(), span: self.span(node) }
+    }
+
+    fn error(
+        &mut self,
+        code: &'static str,
+        span: Span,
+        message: impl Into<String>,
+        label: impl Into<String>,
+        help: impl Into<String>,
+    ) {
+        let diagnostic = Diagnostic::error(code, self.source, span, message, label).help(help);
+        self.diagnostics.push(diagnostic);
+    }
+
+    /// Whether the lowered tree would get too deep here, which is then reported.
+    fn too_deep(&mut self, span: Span, depth: usize) -> bool {
+        if depth <= MAX_DEPTH {
+            return false;
+        }
+        self.error(
+            "E0102",
+            span,
+            "this is nested too deeply",
+            format!("more than {MAX_DEPTH} levels of expressions"),
+            "give a part of it a name with `let`",
+        );
+        true
+    }
+}
+
+fn broken(span: Span) -> Expr {
+    Expr { span, kind: ExprKind::Error }
+}
+
+/// The children that matter to the lowering. What only marks an error is left out, except where it
+/// stands in the place of something.
+fn kids(node: Node<'_>) -> impl Iterator<Item = Node<'_>> {
+    node.into_inner().filter(|kid| !only_marks(kid.as_rule()))
+}
+
+/// Whether a rule marks an error without standing for a name, a type or an expression.
+fn only_marks(rule: Rule) -> bool {
+    matches!(
+        rule,
+        Rule::missing_item
+            | Rule::missing_module
+            | Rule::missing_extern
+            | Rule::missing_params
+            | Rule::missing_eq
+            | Rule::missing_colon
+            | Rule::missing_comma
+            | Rule::missing_in
+            | Rule::missing_then
+            | Rule::missing_else
+            | Rule::missing_arrow
+            | Rule::missing_text
+            | Rule::missing_body
+            | Rule::missing_close
+            | Rule::missing_quote
+            | Rule::wrong_separator
+            | Rule::wrong_let_separator
+            | Rule::wrong_colon
+            | Rule::wrong_equals
+            | Rule::wrong_arrow
+            | Rule::wrong_tuple
+            | Rule::junk
+            | Rule::junk_item
+            | Rule::junk_top
+            | Rule::line_rest
+            | Rule::EOI
+    )
+}
+
+/// Whether a node stands in the place of a name, right or wrong.
+fn is_name(rule: Rule) -> bool {
+    matches!(
+        rule,
+        Rule::name
+            | Rule::type_name
+            | Rule::missing_name
+            | Rule::wrong_dashed
+            | Rule::wrong_case
+            | Rule::wrong_type_case
+            | Rule::wrong_reserved
+            | Rule::wrong_field
+    )
+}
