@@ -1,1 +1,51 @@
-fn main() {}
+//! Chores of the repository: `cargo xtask demo`, `test`, `layers` and `bench`.
+//!
+//! It knows the repository's folders and the programs that the chores call, and nothing of cbuild's inside.
+
+mod bench;
+mod command;
+mod demo;
+mod layers;
+mod system_packages;
+mod test;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// What can go wrong in a chore: a sentence that names the place.
+type Result<T = ()> = std::result::Result<T, String>;
+
+/// Chores of the repository.
+#[derive(Parser)]
+#[command(name = "cargo xtask")]
+enum Chore {
+    /// Build cbuild and the Redis image, run the image and show it answering
+    Demo,
+    /// Install what the tests call, then run every check and test
+    Test,
+    /// Check which crate may depend on which
+    Layers,
+    /// Measure, beside Nix where it is installed
+    Bench {
+        /// Repetitions of each measurement; the median is printed
+        #[arg(long, default_value_t = 5)]
+        runs: usize,
+    },
+}
+
+fn main() -> ExitCode {
+    let done = match Chore::parse() {
+        Chore::Demo => demo::demonstrate(),
+        Chore::Test => test::run_all(),
+        Chore::Layers => layers::check(),
+        Chore::Bench { runs } => bench::run(runs),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("xtask: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}

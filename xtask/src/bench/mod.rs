@@ -1,0 +1,68 @@
+//! Benchmarks of the whole program, beside Nix 2.8 where it is installed (`apt-get install nix-bin`).
+//!
+//! Each figure is the median of several runs of whole processes; peers run alternately in the same
+//! run, so that noise of the machine meets both. The book records the ratios.
+
+mod cbuild;
+mod nix;
+
+use std::time::Duration;
+
+use crate::Result;
+use crate::command::build_cbuild;
+use cbuild::Cbuild;
+use nix::Nix;
+
+/// Number of independent trivial derivations of the comparison.
+const TRIVIAL: usize = 300;
+
+/// Measures and prints a table.
+pub(crate) fn run(runs: usize) -> Result {
+    let runs = runs.max(1);
+    let program = build_cbuild()?;
+    let scratch = tempfile::tempdir().map_err(|error| format!("temporary folder: {error}"))?;
+    let cbuild = Cbuild::new(&program, scratch.path())?;
+    println!("{:<52} {:>12}", "measurement", "median");
+
+    cbuild.prepare_redis()?;
+    let no_op = median((0..runs * 4).map(|_| cbuild.redis_again()).collect::<Result<_>>()?);
+    row("build examples/redis again (no-op)", no_op);
+
+    let warm = median((0..runs * 4).map(|_| cbuild.trivial_again()).collect::<Result<_>>()?);
+    let one = median((0..runs * 4).map(|_| cbuild.one_more()).collect::<Result<_>>()?);
+    row("build with nothing to do, one derivation", warm);
+    row("the same with one derivation to run", one);
+    row("added by one sandboxed derivation", one.saturating_sub(warm));
+
+    compare_trivial(&cbuild, Nix::find(scratch.path())?, runs)
+}
+
+fn compare_trivial(cbuild: &Cbuild, nix: Option<Nix>, runs: usize) -> Result {
+    let mut ours = Vec::new();
+    let mut theirs = Vec::new();
+    for _ in 0..runs {
+        ours.push(cbuild.independent(TRIVIAL)?);
+        if let Some(nix) = &nix {
+            theirs.push(nix.independent(cbuild.shell(), TRIVIAL)?);
+        }
+    }
+    let ours = median(ours);
+    row(&format!("{TRIVIAL} independent trivial derivations, cbuild"), ours);
+    if theirs.is_empty() {
+        println!("Nix is not installed: no comparison.");
+        return Ok(());
+    }
+    let theirs = median(theirs);
+    row(&format!("{TRIVIAL} independent trivial derivations, Nix, sandbox on"), theirs);
+    println!("{:<52} {:>12.3}", "ratio cbuild / Nix", ours.as_secs_f64() / theirs.as_secs_f64());
+    Ok(())
+}
+
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort();
+    times[times.len() / 2]
+}
+
+fn row(label: &str, time: Duration) {
+    println!("{label:<52} {:>9.1} ms", time.as_secs_f64() * 1000.0);
+}

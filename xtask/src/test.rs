@@ -1,0 +1,18 @@
+//! Every check and test of the repository, in the order in which they fail fastest.
+
+use crate::command::{command, run};
+use crate::system_packages::{RUN_IMAGE, TEST, install};
+use crate::{Result, layers};
+
+/// Runs all of them, stopping at the first that fails.
+pub(crate) fn run_all() -> Result {
+    layers::check()?;
+    run(command("cargo", &["fmt", "--all", "--check"]))?;
+    run(command(
+        "cargo",
+        &["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"],
+    ))?;
+    install(RUN_IMAGE)?;
+    install(TEST)?;
+    run(command("cargo", &["test", "--workspace", "--locked", "--no-fail-fast"]))
+}
