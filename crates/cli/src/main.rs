@@ -1,1 +1,39 @@
-fn main() {}
+//! The command line of cbuild, and the real outside world of the other crates: files, configuration,
+//! the terminal, signals, exit codes.
+//!
+//! It holds no logic of the language, of builds or of images: it parses arguments, connects the
+//! crates and shows what they say.
+#![forbid(unsafe_code)]
+
+mod args;
+mod commands;
+mod evaluation;
+mod failure;
+mod output;
+mod outside;
+mod progress;
+mod session;
+mod standard_library;
+mod target;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    // The sandbox starts this same program again as its single-threaded helper.
+    cbuild_sandbox::helper_main_if_requested();
+    let cli = args::Cli::parse();
+    let (json, color) = (cli.global.json, session::wants_color(cli.global.color));
+    let done = session::Session::new(cli.global).and_then(|session| {
+        session.stop_on_signals()?;
+        commands::run(&session, cli.command)
+    });
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            failure.report(json, color);
+            failure.exit().into()
+        }
+    }
+}

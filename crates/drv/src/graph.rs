@@ -36,6 +36,13 @@ impl Graph {
         id
     }
 
+    /// Takes over all derivations of another graph.
+    pub fn extend(&mut self, other: Self) {
+        other.nodes.into_values().for_each(|derivation| {
+            self.add(derivation);
+        });
+    }
+
     /// The derivation of an identity.
     pub fn get(&self, id: &DrvId) -> Option<&Derivation<Input>> {
         self.nodes.get(id)

@@ -1,0 +1,216 @@
+//! The command line's grammar. What each command does is in [`crate::commands`].
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Builds software and container images from typed, pure expressions.
+///
+/// TARGET is PATH[:NAME]: a folder (its main.cbuild) or a file, or `std`, then a public name, dotted for fields;
+/// NAME defaults to `default`.
+#[derive(Debug, Parser)]
+#[command(name = "cbuild", version, propagate_version = true, max_term_width = 100)]
+pub struct Cli {
+    /// Options of every command.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, Args)]
+pub struct Global {
+    /// Folder that holds the store [default: cbuild in the user's data folder]
+    #[arg(long, global = true, env = "CBUILD_ROOT", value_name = "DIR")]
+    pub root: Option<PathBuf>,
+    /// Never use the network
+    #[arg(long, global = true)]
+    pub offline: bool,
+    /// Write results, progress and errors as JSON
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Say more: each step, its store path, its duration
+    #[arg(short, long, global = true, conflicts_with = "quiet")]
+    pub verbose: bool,
+    /// Say nothing but results and errors
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// When to use colour
+    #[arg(long, global = true, value_enum, default_value_t = Color::Auto, value_name = "WHEN")]
+    pub color: Color,
+    /// Builds that run at the same time [default: the number of processors]
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub jobs: Option<u16>,
+    /// Processors that one build may use [default: the number of processors]
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=4096))]
+    pub cores: Option<u16>,
+    /// Go on with what does not depend on a failed build
+    #[arg(long, global = true)]
+    pub keep_going: bool,
+    /// Platform to build for; this version knows x86_64-linux
+    #[arg(long, global = true, value_name = "SYSTEM")]
+    pub system: Option<String>,
+}
+
+/// When to use colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless NO_COLOR is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Build targets and print where their outputs are, one a line
+    Build {
+        /// What to build
+        #[arg(required = true, value_name = "TARGET")]
+        targets: Vec<String>,
+        /// Make a link to the output, which also keeps it from garbage collection
+        #[arg(short, long, value_name = "LINK")]
+        out_link: Option<PathBuf>,
+        /// Print what would be done, and do nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Evaluate a target or an expression and print its value, without building
+    Eval {
+        /// What to evaluate
+        #[arg(value_name = "TARGET", required_unless_present = "expression")]
+        target: Option<String>,
+        /// Evaluate an expression; with a target's file in scope if one is given
+        #[arg(short, long, value_name = "EXPR", allow_hyphen_values = true)]
+        expression: Option<String>,
+    },
+    /// Check names and types of files, without evaluating anything
+    Check {
+        /// Files or folders
+        #[arg(value_name = "PATH", default_value = ".")]
+        paths: Vec<PathBuf>,
+    },
+    /// Run the `test` blocks of a file or folder
+    Test {
+        /// Files or folders
+        #[arg(value_name = "PATH", default_value = ".")]
+        paths: Vec<PathBuf>,
+    },
+    /// Download all that targets need, so that they build offline
+    Fetch {
+        /// What to prepare
+        #[arg(required = true, value_name = "TARGET")]
+        targets: Vec<String>,
+    },
+    /// Print the build log of a target
+    Log {
+        /// Which target
+        #[arg(value_name = "TARGET")]
+        target: String,
+    },
+    /// Export and inspect container images
+    #[command(subcommand)]
+    Image(ImageCommand),
+    /// Look at the store and clean it up
+    #[command(subcommand)]
+    Store(StoreCommand),
+    /// Show and change where `mirror://NAME/…` leads
+    #[command(subcommand)]
+    Mirrors(MirrorsCommand),
+}
+
+/// Commands on images.
+#[derive(Debug, Subcommand)]
+pub enum ImageCommand {
+    /// Build an image target and write it as a folder or archive
+    Export {
+        /// An image
+        #[arg(value_name = "TARGET")]
+        target: String,
+        /// File or folder to write
+        #[arg(short, long, value_name = "FILE")]
+        output: PathBuf,
+        /// Format of the file
+        #[arg(long, value_enum, default_value_t = ImageFormat::OciArchive)]
+        format: ImageFormat,
+        /// Compression of the layers
+        #[arg(long, value_enum, default_value_t = LayerCompression::Gzip)]
+        compression: LayerCompression,
+    },
+    /// Show what an exported image holds, after checking its digests
+    Inspect {
+        /// A folder or archive
+        #[arg(value_name = "FILE")]
+        path: PathBuf,
+    },
+}
+
+/// Formats of exported images.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ImageFormat {
+    /// A folder in OCI image layout.
+    Oci,
+    /// A tar archive of an OCI image layout.
+    OciArchive,
+    /// The archive that `docker load` reads.
+    DockerArchive,
+}
+
+/// Compression of image layers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LayerCompression {
+    /// Understood everywhere.
+    Gzip,
+    /// Smaller and faster; needs containerd 1.5, podman 3 or newer.
+    Zstd,
+}
+
+/// Commands on the store.
+#[derive(Debug, Subcommand)]
+pub enum StoreCommand {
+    /// Describe the store, or objects in it
+    Info {
+        /// Store paths; none for the whole store
+        #[arg(value_name = "PATH")]
+        paths: Vec<String>,
+    },
+    /// List all objects
+    Ls,
+    /// Hash every object again and compare the index with the files
+    Verify {
+        /// Make the index anew from the files first
+        #[arg(long)]
+        rebuild_index: bool,
+        /// Remove damaged objects, so that they are built again
+        #[arg(long)]
+        repair: bool,
+    },
+    /// Delete what no root reaches
+    Gc {
+        /// Print what would be deleted, and delete nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+}
+
+/// Commands on mirrors.
+#[derive(Debug, Subcommand)]
+pub enum MirrorsCommand {
+    /// Show the table
+    List,
+    /// Read what apt, pip, npm and cargo are configured with, and save it
+    Detect,
+    /// Set the addresses of a name
+    Set {
+        /// Name, as in `mirror://NAME/…`
+        name: String,
+        /// Base addresses, best first
+        #[arg(required = true)]
+        urls: Vec<String>,
+    },
+}

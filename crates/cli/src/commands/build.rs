@@ -1,0 +1,126 @@
+//! `cbuild build` and `cbuild fetch`.
+
+use std::path::{Path, PathBuf};
+
+use cbuild_build::{Builder, Kind};
+use cbuild_drv::StorePath;
+use cbuild_store::Store;
+use serde_json::json;
+
+use crate::evaluation::{Evaluated, evaluate};
+use crate::failure::{Exit, Failure, Problem};
+use crate::output;
+use crate::progress::Display;
+use crate::session::Session;
+
+/// Builds the targets and prints where their outputs are.
+pub fn build(
+    session: &Session,
+    targets: &[String],
+    out_link: Option<&Path>,
+    dry_run: bool,
+) -> Result<(), Failure> {
+    let store = session.store()?;
+    let evaluated = evaluate(session, &store, targets)?;
+    if dry_run {
+        return print_plan(session, &store, &evaluated);
+    }
+    let paths = realise(session, &store, &evaluated)?;
+    for (position, (target, path)) in evaluated.targets.iter().zip(&paths).enumerate() {
+        if let Some(link) = out_link {
+            store.add_root(&numbered(link, position), path)?;
+        }
+        let physical = store.physical(path);
+        if session.options.json {
+            output::json(&json!({
+                "target": target.text,
+                "path": path.to_string(),
+                "physical": physical.display().to_string(),
+            }))?;
+        } else {
+            output::line(&physical.display().to_string())?;
+        }
+    }
+    Ok(())
+}
+
+/// Builds what an evaluation gave; the paths are in the order of its targets.
+pub fn realise(
+    session: &Session,
+    store: &Store,
+    evaluated: &Evaluated,
+) -> Result<Vec<StorePath>, Failure> {
+    let fetcher = session.fetcher()?;
+    let display = Display::new(session);
+    let show = |event| display.show(&event);
+    let mut options = session.build_options();
+    options.log_lines = session.options.verbose;
+    let builder = Builder::new(store, &evaluated.graph, &fetcher, options, &show);
+    let targets: Vec<_> = evaluated.targets.iter().map(|found| found.target.clone()).collect();
+    let built = builder.build(&targets)?;
+    targets
+        .iter()
+        .map(|target| {
+            built.get(target).cloned().ok_or_else(|| {
+                Problem::new(Exit::Defect, "E1099", "the scheduler left a target out").into()
+            })
+        })
+        .collect()
+}
+
+/// The link of the first target has the given name, those of others get `-2`, `-3` ….
+fn numbered(link: &Path, position: usize) -> PathBuf {
+    if position == 0 {
+        return link.to_owned();
+    }
+    let mut name = link.file_name().unwrap_or_default().to_owned();
+    name.push(format!("-{}", position + 1));
+    link.with_file_name(name)
+}
+
+fn print_plan(session: &Session, store: &Store, evaluated: &Evaluated) -> Result<(), Failure> {
+    let fetcher = session.fetcher()?;
+    let builder = Builder::new(store, &evaluated.graph, &fetcher, session.build_options(), &|_| {});
+    let targets: Vec<_> = evaluated.targets.iter().map(|found| found.target.clone()).collect();
+    for step in builder.plan(&targets)?.steps {
+        let verb = match step.kind {
+            Kind::Exec => "build",
+            Kind::Fetch => "fetch",
+            Kind::Assemble => "assemble",
+        };
+        if session.options.json {
+            output::json(&json!({
+                "action": verb,
+                "name": step.name.as_str(),
+                "drv": step.drv.to_string(),
+                "certain": step.certain,
+                "last_duration_ms": step.last_duration.map(|d| d.as_millis() as u64),
+            }))?;
+        } else {
+            let doubt = if step.certain { "" } else { " (if its inputs change)" };
+            output::line(&format!("{verb} {}{doubt}", step.name))?;
+        }
+    }
+    Ok(())
+}
+
+/// Downloads all that the targets need.
+pub fn fetch(session: &Session, targets: &[String]) -> Result<(), Failure> {
+    let store = session.store()?;
+    let evaluated = evaluate(session, &store, targets)?;
+    let fetcher = session.fetcher()?;
+    let display = Display::new(session);
+    let show = |event| display.show(&event);
+    let options = session.build_options();
+    let builder = Builder::new(&store, &evaluated.graph, &fetcher, options, &show);
+    let targets: Vec<_> = evaluated.targets.iter().map(|found| found.target.clone()).collect();
+    for path in builder.fetch_only(&targets)? {
+        let physical = store.physical(&path).display().to_string();
+        if session.options.json {
+            output::json(&json!({"path": path.to_string(), "physical": physical}))?;
+        } else if session.options.verbose {
+            output::line(&physical)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,78 @@
+//! `cbuild check`.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+
+use crate::evaluation;
+use crate::failure::{Exit, Failure, Problem};
+use crate::output;
+use crate::session::{Session, shown};
+use crate::target;
+
+/// Folders below a checked one that are looked into, at most this deep.
+const MAX_FOLDER_DEPTH: usize = 64;
+
+/// Checks files, and all `.cbuild` files below folders; all errors of all files are reported.
+pub fn check(session: &Session, paths: &[PathBuf]) -> Result<(), Failure> {
+    let mut wrong = 0_usize;
+    for file in files(paths)? {
+        let entry = target::find(&file)?;
+        match evaluation::check(session, &entry) {
+            Ok(_) if session.options.json => {
+                output::json(&json!({"file": shown(&file), "ok": true}))?;
+            }
+            Ok(_) => {}
+            Err(failure) => {
+                failure.report(session.options.json, session.color());
+                wrong += 1;
+            }
+        }
+    }
+    if wrong == 0 {
+        return Ok(());
+    }
+    let noun = if wrong == 1 { "file" } else { "files" };
+    Err(Problem::new(Exit::Input, "E1017", format!("{wrong} {noun} with errors")).into())
+}
+
+/// The files that the paths stand for, each once, in path order.
+pub fn files(paths: &[PathBuf]) -> Result<BTreeSet<PathBuf>, Failure> {
+    let mut found = BTreeSet::new();
+    for path in paths {
+        if path.is_dir() {
+            collect(path, MAX_FOLDER_DEPTH, &mut found)?;
+        } else {
+            found.insert(path.clone());
+        }
+    }
+    if found.is_empty() {
+        return Err(Problem::new(Exit::Input, "E1018", "there is no .cbuild file")
+            .help("name a file, or a folder that has some")
+            .into());
+    }
+    Ok(found)
+}
+
+#[expect(clippy::disallowed_methods, reason = "the found files go to an ordered set")]
+fn collect(folder: &Path, depth: usize, found: &mut BTreeSet<PathBuf>) -> Result<(), Failure> {
+    let unreadable = |error: std::io::Error| {
+        let message = format!("cannot read the folder `{}`: {error}", folder.display());
+        Failure::from(Problem::new(Exit::Environment, "E1019", message))
+    };
+    if depth == 0 {
+        return Ok(());
+    }
+    for entry in std::fs::read_dir(folder).map_err(unreadable)? {
+        let entry = entry.map_err(unreadable)?;
+        let (path, kind) = (entry.path(), entry.file_type().map_err(unreadable)?);
+        let hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
+        if kind.is_dir() && !hidden {
+            collect(&path, depth - 1, found)?;
+        } else if kind.is_file() && path.extension().is_some_and(|e| e == "cbuild") {
+            found.insert(path);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,141 @@
+//! `cbuild image`.
+
+use std::path::Path;
+
+use cbuild_oci::{Compression, Format, ImageInfo, Inspection, OciError, PackOptions};
+
+use super::build::realise;
+use crate::args::{ImageCommand, ImageFormat, LayerCompression};
+use crate::evaluation::evaluate;
+use crate::failure::{Exit, Failure, Problem};
+use crate::output;
+use crate::session::Session;
+
+impl From<OciError> for Failure {
+    fn from(error: OciError) -> Self {
+        let mut problem = Problem::new(Exit::Failed, error.code(), error.to_string());
+        problem.help = error.help();
+        problem.into()
+    }
+}
+
+/// Runs a command on images.
+pub fn run(session: &Session, command: ImageCommand) -> Result<(), Failure> {
+    match command {
+        ImageCommand::Export { target, output, format, compression } => {
+            let options = PackOptions {
+                format: match format {
+                    ImageFormat::Oci => Format::Oci,
+                    ImageFormat::OciArchive => Format::OciArchive,
+                    ImageFormat::DockerArchive => Format::DockerArchive,
+                },
+                compression: match compression {
+                    LayerCompression::Gzip => Compression::Gzip,
+                    LayerCompression::Zstd => Compression::Zstd,
+                },
+                ..PackOptions::default()
+            };
+            export(session, &target, &output, &options)
+        }
+        ImageCommand::Inspect { path } => inspect(session, &path),
+    }
+}
+
+fn export(
+    session: &Session,
+    target: &str,
+    out: &Path,
+    options: &PackOptions,
+) -> Result<(), Failure> {
+    let store = session.store()?;
+    let evaluated = evaluate(session, &store, &[target.to_owned()])?;
+    if evaluated.targets.iter().any(|found| !found.image) {
+        let message = format!("`{target}` is a Package, not an Image");
+        return Err(Problem::new(Exit::Input, "E1030", message)
+            .help("make an image of it with `std.oci.image`, and name that; often it is `:image`")
+            .into());
+    }
+    let objects = realise(session, &store, &evaluated)?;
+    for object in &objects {
+        let summary = cbuild_oci::pack(&store, object, options, out)?;
+        if session.options.json {
+            output::json(&to_json(&summary)?)?;
+        } else {
+            let size = indicatif::HumanBytes(summary.size);
+            output::line(&format!("{} {} {size}", summary.reference, summary.digest()))?;
+        }
+    }
+    Ok(())
+}
+
+fn inspect(session: &Session, path: &Path) -> Result<(), Failure> {
+    let found = cbuild_oci::inspect(path)?;
+    if session.options.json {
+        return output::json(&to_json(&found)?);
+    }
+    let Inspection { format, images } = &found;
+    output::line(&format!(
+        "format {}, {} image(s), digests checked",
+        format.as_str(),
+        images.len()
+    ))?;
+    images.iter().try_for_each(describe)
+}
+
+fn describe(image: &ImageInfo) -> Result<(), Failure> {
+    let RunText { lines } = RunText::of(image);
+    lines.iter().try_for_each(|line| output::line(line))
+}
+
+/// The lines that tell a reader what an image is.
+struct RunText {
+    lines: Vec<String>,
+}
+
+impl RunText {
+    fn of(image: &ImageInfo) -> Self {
+        let mut text = Self { lines: Vec::new() };
+        text.row("reference", &image.references.join(" "));
+        text.row("manifest", &image.manifest_digest.map_or(String::new(), |d| d.to_string()));
+        text.row("platform", &image.platform);
+        text.row("size", &indicatif::HumanBytes(image.size).to_string());
+        text.row("entrypoint", &image.config.entrypoint.join(" "));
+        text.row("user", &image.config.user);
+        text.row("folder", &image.config.working_dir);
+        text.row("ports", &image.config.exposed_ports.join(" "));
+        text.row("volumes", &image.config.volumes.join(" "));
+        text.row("env", &image.config.env.join(" "));
+        for layer in &image.layers {
+            let what = layer.created_by.as_deref().unwrap_or_default();
+            let size = indicatif::HumanBytes(layer.size);
+            text.row("layer", &format!("{} {size} {what}", layer.digest));
+        }
+        if let Some(contract) = &image.contract {
+            for (name, served) in &contract.listens {
+                let line =
+                    format!("{name}: {} on {}/{}", served.protocol, served.port, served.transport);
+                text.row("listens", &line);
+            }
+            for (name, needed) in &contract.connects {
+                text.row("connects", &format!("{name}: {}", needed.protocol));
+            }
+            for (name, variable) in &contract.env {
+                text.row("reads", &format!("{name}: {}", variable.variable));
+            }
+        }
+        text
+    }
+
+    fn row(&mut self, label: &str, value: &str) {
+        if !value.is_empty() {
+            self.lines.push(format!("  {label:<11}{value}"));
+        }
+    }
+}
+
+fn to_json(value: &impl serde::Serialize) -> Result<serde_json::Value, Failure> {
+    serde_json::to_value(value).map_err(|error| {
+        Problem::new(Exit::Defect, "E1031", format!("a result cannot be written as JSON: {error}"))
+            .into()
+    })
+}

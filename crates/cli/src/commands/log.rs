@@ -1,0 +1,43 @@
+//! `cbuild log`.
+
+use cbuild_store::BuildRecord;
+use serde_json::json;
+
+use crate::evaluation::evaluate;
+use crate::failure::{Exit, Failure, Problem};
+use crate::output;
+use crate::session::Session;
+
+/// Prints the log of the newest build of the target's derivation.
+pub fn log(session: &Session, target: &str) -> Result<(), Failure> {
+    let store = session.store()?;
+    let evaluated = evaluate(session, &store, &[target.to_owned()])?;
+    let drv = evaluated.targets.first().and_then(|found| evaluated.graph.get(&found.target.drv));
+    let name = drv.map(|drv| drv.name.to_string()).unwrap_or_default();
+    let records = store.builds(Some(&name), 100)?;
+    let logged = records.iter().find_map(|r| r.log.as_deref().map(|path| (r, path)));
+    let Some((record, path)) = logged else {
+        let message = format!("there is no log of `{name}`");
+        return Err(Problem::new(Exit::Failed, "E1025", message)
+            .help("only programs that ran here have logs; downloads and compositions have none")
+            .into());
+    };
+    let text = cbuild_build::read_log(path).map_err(|error| {
+        let message = format!("cannot read the log `{}`: {error}", path.display());
+        Problem::new(Exit::Environment, "E1026", message)
+    })?;
+    print(session, record, &text)
+}
+
+fn print(session: &Session, record: &BuildRecord, text: &str) -> Result<(), Failure> {
+    if session.options.json {
+        return output::json(&json!({
+            "name": record.name,
+            "started": record.started,
+            "duration_ms": record.duration_ms,
+            "status": record.status,
+            "log": text,
+        }));
+    }
+    text.lines().try_for_each(output::line)
+}

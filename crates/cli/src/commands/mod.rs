@@ -1,0 +1,33 @@
+//! One module a command.
+
+mod build;
+mod check;
+mod eval;
+mod image;
+mod log;
+mod mirrors;
+mod store;
+mod test;
+
+use crate::args::Command;
+use crate::failure::Failure;
+use crate::session::Session;
+
+/// Runs a command.
+pub fn run(session: &Session, command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Build { targets, out_link, dry_run } => {
+            build::build(session, &targets, out_link.as_deref(), dry_run)
+        }
+        Command::Fetch { targets } => build::fetch(session, &targets),
+        Command::Eval { target, expression } => {
+            eval::eval(session, target.as_deref(), expression.as_deref())
+        }
+        Command::Check { paths } => check::check(session, &paths),
+        Command::Test { paths } => test::test(session, &paths),
+        Command::Log { target } => log::log(session, &target),
+        Command::Image(command) => image::run(session, command),
+        Command::Store(command) => store::run(session, command),
+        Command::Mirrors(command) => mirrors::run(session, command),
+    }
+}

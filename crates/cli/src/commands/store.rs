@@ -1,0 +1,146 @@
+//! `cbuild store`.
+
+use cbuild_drv::StorePath;
+use cbuild_store::{GcOptions, ObjectInfo, Store, VerifyOptions};
+use serde_json::json;
+
+use crate::args::StoreCommand;
+use crate::failure::{Exit, Failure, Problem};
+use crate::output;
+use crate::session::Session;
+
+/// Runs a command on the store.
+pub fn run(session: &Session, command: StoreCommand) -> Result<(), Failure> {
+    match command {
+        StoreCommand::Info { paths } => info(session, &paths),
+        StoreCommand::Ls => list(session),
+        StoreCommand::Verify { rebuild_index, repair } => verify(session, rebuild_index, repair),
+        StoreCommand::Gc { dry_run } => collect(session, dry_run),
+    }
+}
+
+fn info(session: &Session, paths: &[String]) -> Result<(), Failure> {
+    let store = session.store()?;
+    if paths.is_empty() {
+        return summary(session, &store);
+    }
+    for text in paths {
+        let path = parse_path(&store, text)?;
+        let Some(info) = store.info(&path)? else {
+            return Err(cbuild_store::Error::NotInStore { path }.into());
+        };
+        describe(session, &store, &info)?;
+    }
+    Ok(())
+}
+
+/// A store path as it is inside a sandbox, as it is on the host, or its last component alone.
+fn parse_path(store: &Store, text: &str) -> Result<StorePath, Failure> {
+    let physical = store.store_dir();
+    let base = std::path::Path::new(text).strip_prefix(&physical).ok().and_then(|p| p.to_str());
+    StorePath::parse(base.unwrap_or(text)).map_err(|error| {
+        Problem::new(Exit::Input, "E1027", error.to_string())
+            .help("give a path as `cbuild build` or `cbuild store ls` prints it")
+            .into()
+    })
+}
+
+fn summary(session: &Session, store: &Store) -> Result<(), Failure> {
+    let objects = store.objects()?;
+    let bytes: u64 = objects.iter().map(|object| object.size).sum();
+    let roots = store.roots()?;
+    if session.options.json {
+        return output::json(&json!({
+            "root": store.root().display().to_string(),
+            "objects": objects.len(),
+            "bytes": bytes,
+            "roots": roots.len(),
+        }));
+    }
+    output::line(&format!("root     {}", store.root().display()))?;
+    output::line(&format!("objects  {}", objects.len()))?;
+    output::line(&format!("size     {}", indicatif::HumanBytes(bytes)))?;
+    output::line(&format!("roots    {}", roots.len()))
+}
+
+fn describe(session: &Session, store: &Store, info: &ObjectInfo) -> Result<(), Failure> {
+    let references: Vec<String> = info.references.iter().map(ToString::to_string).collect();
+    if session.options.json {
+        return output::json(&json!({
+            "path": info.path.to_string(),
+            "physical": store.physical(&info.path).display().to_string(),
+            "tree": info.tree.to_string(),
+            "selfReference": info.self_reference,
+            "references": references,
+            "bytes": info.size,
+            "registered": info.registered_at,
+        }));
+    }
+    output::line(&info.path.to_string())?;
+    output::line(&format!("  physical   {}", store.physical(&info.path).display()))?;
+    output::line(&format!("  tree       {}", info.tree))?;
+    output::line(&format!("  size       {}", indicatif::HumanBytes(info.size)))?;
+    references.iter().try_for_each(|reference| output::line(&format!("  refers to  {reference}")))
+}
+
+fn list(session: &Session) -> Result<(), Failure> {
+    let store = session.store()?;
+    for object in store.objects()? {
+        if session.options.json {
+            output::json(&json!({"path": object.path.to_string(), "bytes": object.size}))?;
+        } else {
+            output::line(&object.path.to_string())?;
+        }
+    }
+    Ok(())
+}
+
+fn verify(session: &Session, rebuild_index: bool, repair: bool) -> Result<(), Failure> {
+    let root = session.root()?;
+    let store = if rebuild_index { Store::rebuild_index(&root)? } else { Store::open(&root)? };
+    let report = store.verify(&VerifyOptions { only: None, repair })?;
+    for problem in &report.problems {
+        if session.options.json {
+            output::json(&json!({
+                "path": problem.path.display().to_string(),
+                "problem": problem.kind.to_string(),
+            }))?;
+        } else {
+            output::line(&format!("{}: {}", problem.path.display(), problem.kind))?;
+        }
+    }
+    if report.is_clean() {
+        let bytes = indicatif::HumanBytes(report.bytes);
+        return if session.options.json {
+            output::json(&json!({"objects": report.checked, "bytes": report.bytes, "clean": true}))
+        } else {
+            output::line(&format!("clean: {} objects, {bytes}", report.checked))
+        };
+    }
+    let message = format!("{} problems in {} objects", report.problems.len(), report.checked);
+    let help = if repair {
+        format!("{} objects were dropped; verify again", report.dropped.len())
+    } else {
+        "`cbuild store verify --repair` drops what is damaged, so that it is built again".to_owned()
+    };
+    Err(Problem::new(Exit::Failed, "E1028", message).help(help).into())
+}
+
+fn collect(session: &Session, dry_run: bool) -> Result<(), Failure> {
+    let store = session.store()?;
+    let report = store.gc(GcOptions { dry_run, ..GcOptions::default() })?;
+    if session.options.json {
+        return output::json(&json!({
+            "deleted": report.deleted.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "bytes": report.freed,
+            "kept": report.kept,
+            "dryRun": dry_run,
+        }));
+    }
+    if dry_run || session.options.verbose {
+        report.deleted.iter().try_for_each(|path| output::line(&path.to_string()))?;
+    }
+    let verb = if dry_run { "would delete" } else { "deleted" };
+    let bytes = indicatif::HumanBytes(report.freed);
+    output::line(&format!("{verb} {} objects, {bytes}; {} stay", report.deleted.len(), report.kept))
+}

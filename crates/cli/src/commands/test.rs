@@ -1,0 +1,58 @@
+//! `cbuild test`.
+
+use std::path::PathBuf;
+
+use cbuild_eval::Evaluator;
+use serde_json::json;
+
+use super::check::files;
+use crate::evaluation::{check, limits};
+use crate::failure::{Exit, Failure, Problem, report_diagnostic};
+use crate::output;
+use crate::outside::StoreWorld;
+use crate::session::{Session, shown};
+use crate::target;
+
+/// Runs the `test` blocks of all files; each result is a line.
+pub fn test(session: &Session, paths: &[PathBuf]) -> Result<(), Failure> {
+    let store = session.store()?;
+    let (mut passed, mut failed) = (0_usize, 0_usize);
+    for file in files(paths)? {
+        let entry = target::find(&file)?;
+        let (checked, sources) = check(session, &entry)?;
+        let mut world = StoreWorld::new(&store, &entry.package_root, &checked.keys);
+        let mut evaluator = Evaluator::new(&checked.program, &mut world, limits(session));
+        for (name, result) in evaluator.run_tests(checked.entry) {
+            let ok = matches!(result, Ok(true));
+            if let Err(diagnostic) = result {
+                report_diagnostic(&diagnostic, &sources, session.options.json, session.color());
+            }
+            if ok {
+                passed += 1
+            } else {
+                failed += 1
+            }
+            if session.options.json {
+                output::json(&json!({"file": shown(&file), "test": name, "ok": ok}))?;
+            } else {
+                output::line(&format!(
+                    "{} {}: {name}",
+                    if ok { "ok" } else { "FAILED" },
+                    shown(&file)
+                ))?;
+            }
+        }
+    }
+    if !session.options.json {
+        output::line(&format!("{passed} passed, {failed} failed"))?;
+    }
+    if failed == 0 {
+        return Ok(());
+    }
+    Err(Problem::new(
+        Exit::Failed,
+        "E1021",
+        format!("{failed} of {} tests failed", passed + failed),
+    )
+    .into())
+}

@@ -1,0 +1,142 @@
+//! From target names to derivations: load, check, evaluate.
+
+use std::sync::Arc;
+
+use cbuild_build::Target;
+use cbuild_diag::{Diagnostic, Severity, Sources};
+use cbuild_drv::Graph;
+use cbuild_eval::{Evaluator, Limits, Value};
+use cbuild_sema::Checked;
+use cbuild_sema::ir::Export;
+use cbuild_store::Store;
+
+use crate::failure::{Exit, Failure, Problem, report_diagnostic};
+use crate::outside::{FileLoader, StoreWorld};
+use crate::session::Session;
+use crate::target::{Entry, TargetName};
+
+/// A target that can be built.
+#[derive(Clone, Debug)]
+pub struct Buildable {
+    /// As the user wrote it.
+    pub text: String,
+    /// What to build.
+    pub target: Target,
+    /// Whether the output is an image document.
+    pub image: bool,
+}
+
+/// What an evaluation gave.
+#[derive(Debug, Default)]
+pub struct Evaluated {
+    /// All derivations.
+    pub graph: Graph,
+    /// The targets in the order in which they were given.
+    pub targets: Vec<Buildable>,
+}
+
+/// Loads and checks a module; warnings are reported, errors end the command.
+pub fn check(session: &Session, entry: &Entry) -> Result<(Checked, Sources), Failure> {
+    let mut sources = Sources::default();
+    let mut loader = FileLoader::new(&entry.package_root);
+    let checked = cbuild_sema::check(&mut sources, &mut loader, &entry.module);
+    accept(session, checked, sources)
+}
+
+/// Reports warnings; turns errors into the command's failure.
+pub fn accept(
+    session: &Session,
+    mut checked: Checked,
+    sources: Sources,
+) -> Result<(Checked, Sources), Failure> {
+    let diagnostics = std::mem::take(&mut checked.diagnostics);
+    if diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error) {
+        return Err(Failure::Source { diagnostics, sources: Box::new(sources) });
+    }
+    for warning in &diagnostics {
+        report_diagnostic(warning, &sources, session.options.json, session.color());
+    }
+    Ok((checked, sources))
+}
+
+/// Limits of an evaluation that the user can stop.
+pub fn limits(session: &Session) -> Limits {
+    Limits { cancel: Some(Arc::clone(&session.cancel)), ..Limits::default() }
+}
+
+/// Evaluates targets to derivations. Sources that they name are added to the store.
+pub fn evaluate(
+    session: &Session,
+    store: &Store,
+    targets: &[String],
+) -> Result<Evaluated, Failure> {
+    let mut evaluated = Evaluated::default();
+    for text in targets {
+        let name = crate::target::parse(text)?;
+        let (checked, sources) = check(session, &name.entry)?;
+        let mut world = StoreWorld::new(store, &name.entry.package_root, &checked.keys);
+        let mut evaluator = Evaluator::new(&checked.program, &mut world, limits(session));
+        let value = match value_of(&mut evaluator, &checked, &name)? {
+            Ok(value) => value,
+            Err(diagnostic) => return Err(located(diagnostic, sources)),
+        };
+        let Some(found) = evaluator.buildable(&value) else {
+            return Err(not_buildable(&name, &value));
+        };
+        let target = Target { drv: found.drv, output: found.output };
+        evaluated.targets.push(Buildable { text: text.clone(), target, image: found.image });
+        evaluated.graph.extend(evaluator.into_graph());
+    }
+    Ok(evaluated)
+}
+
+/// An evaluation error with the texts it points into.
+pub fn located(diagnostic: Diagnostic, sources: Sources) -> Failure {
+    Failure::Source { diagnostics: vec![diagnostic], sources: Box::new(sources) }
+}
+
+/// The value of a target's name. The outer error is about the name, the inner one about the evaluation.
+pub fn value_of(
+    evaluator: &mut Evaluator<'_>,
+    checked: &Checked,
+    name: &TargetName,
+) -> Result<Result<Value, Diagnostic>, Failure> {
+    let mut module = checked.entry;
+    for (position, part) in name.name.iter().enumerate() {
+        let exports = &checked.program.modules[module.0 as usize].exports;
+        match exports.get(part) {
+            Some(Export::Module(inner)) => module = *inner,
+            Some(Export::Value { global, .. }) => {
+                let value = evaluator.global(*global);
+                let fields = &name.name[position + 1..];
+                return Ok(value.and_then(|value| {
+                    fields.iter().try_fold(value, |value, field| evaluator.field(&value, field))
+                }));
+            }
+            None => {
+                let known: Vec<&str> = exports.keys().map(String::as_str).collect();
+                return Err(no_such_name(name, part, &known));
+            }
+        }
+    }
+    Err(Problem::new(Exit::Input, "E1015", format!("`{}` is a module, not a value", name.text))
+        .help("add the name of something in it, dotted")
+        .into())
+}
+
+fn no_such_name(target: &TargetName, part: &str, known: &[&str]) -> Failure {
+    let message = format!("`{}` has no public name `{part}`", target.text);
+    let help = if known.is_empty() {
+        "declare it with `pub let`".to_owned()
+    } else {
+        format!("public names are {}", known.join(", "))
+    };
+    Problem::new(Exit::Input, "E1014", message).help(help).into()
+}
+
+fn not_buildable(name: &TargetName, value: &Value) -> Failure {
+    let message = format!("`{}` is {}, which cannot be built", name.text, value.kind());
+    Problem::new(Exit::Input, "E1016", message)
+        .help("build a Package or an Image; `cbuild eval` prints other values")
+        .into()
+}

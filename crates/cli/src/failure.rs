@@ -1,0 +1,224 @@
+//! Why a command failed, and how that is said: as text or JSON on standard error, and as the exit code.
+
+use std::fmt::Write as _;
+use std::process::ExitCode;
+
+use cbuild_build::{ExitClass, RunError};
+use cbuild_diag::{Diagnostic, Sources};
+use cbuild_fetch::FetchError;
+use serde_json::json;
+
+/// Exit codes, as specified in the book's command-line chapter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// A build, test or check failed.
+    Failed = 1,
+    /// Wrong use, or input that does not parse or type-check.
+    Input = 2,
+    /// The environment lacks something.
+    Environment = 3,
+    /// The network did not give what was wanted.
+    Network = 4,
+    /// A defect in cbuild.
+    Defect = 70,
+    /// Stopped by the user.
+    Cancelled = 130,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+impl From<ExitClass> for Exit {
+    fn from(class: ExitClass) -> Self {
+        match class {
+            ExitClass::Failed => Self::Failed,
+            ExitClass::Environment => Self::Environment,
+            ExitClass::Network => Self::Network,
+            ExitClass::Cancelled => Self::Cancelled,
+        }
+    }
+}
+
+/// Why a command failed.
+#[derive(Debug)]
+pub enum Failure {
+    /// Something is wrong in source text.
+    Source {
+        /// What, each with its places.
+        diagnostics: Vec<Diagnostic>,
+        /// The texts that the places are in.
+        sources: Box<Sources>,
+    },
+    /// Anything else; several when independent things failed.
+    Problems(Vec<Problem>),
+}
+
+/// One thing that went wrong outside of source text.
+#[derive(Debug)]
+pub struct Problem {
+    /// Exit code of the command.
+    pub exit: Exit,
+    /// Stable code.
+    pub code: &'static str,
+    /// What happened, with the place.
+    pub message: String,
+    /// Further lines, such as the end of a log.
+    pub details: Vec<String>,
+    /// What to do.
+    pub help: Option<String>,
+}
+
+impl Problem {
+    /// A problem without details.
+    pub fn new(exit: Exit, code: &'static str, message: impl Into<String>) -> Self {
+        Self { exit, code, message: message.into(), details: Vec::new(), help: None }
+    }
+
+    /// Sets what to do.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    fn to_text(&self) -> String {
+        let mut text = format!("error[{}]: {}\n", self.code, self.message);
+        for detail in &self.details {
+            let _ = writeln!(text, "  {detail}");
+        }
+        if let Some(help) = &self.help {
+            let _ = writeln!(text, "  help: {help}");
+        }
+        text
+    }
+
+    fn to_json(&self) -> serde_json::Value {
+        json!({
+            "severity": "error",
+            "code": self.code,
+            "message": self.message,
+            "details": self.details,
+            "help": self.help,
+        })
+    }
+}
+
+impl From<Problem> for Failure {
+    fn from(problem: Problem) -> Self {
+        Self::Problems(vec![problem])
+    }
+}
+
+impl From<cbuild_store::Error> for Failure {
+    fn from(error: cbuild_store::Error) -> Self {
+        let exit = match &error {
+            cbuild_store::Error::NotInStore { .. } | cbuild_store::Error::RootTaken { .. } => {
+                Exit::Input
+            }
+            _ => Exit::Environment,
+        };
+        let mut problem = Problem::new(exit, error.code(), error.to_string());
+        problem.help = error.help();
+        problem.into()
+    }
+}
+
+impl From<FetchError> for Failure {
+    fn from(error: FetchError) -> Self {
+        let exit = match &error {
+            FetchError::NoneWorked { .. } | FetchError::Offline { .. } => Exit::Network,
+            FetchError::MirrorEntry { .. } => Exit::Input,
+            FetchError::Cancelled => Exit::Cancelled,
+            FetchError::Io { .. }
+            | FetchError::MirrorTable { .. }
+            | FetchError::UnknownMirror { .. } => Exit::Environment,
+            _ => Exit::Failed,
+        };
+        let mut problem = Problem::new(exit, error.code(), error.to_string());
+        problem.help = error.help();
+        problem.into()
+    }
+}
+
+impl From<RunError> for Failure {
+    fn from(error: RunError) -> Self {
+        let exit = Exit::from(error.exit_class());
+        match error {
+            RunError::Cancelled => {
+                Problem::new(exit, "E0532", "stopped; nothing half-done is left").into()
+            }
+            RunError::Setup(error) => step_problem(exit, None, &error).into(),
+            RunError::Steps { failures, skipped } => {
+                let mut problems: Vec<Problem> = failures
+                    .iter()
+                    .map(|failure| step_problem(exit, Some(failure), &failure.error))
+                    .collect();
+                if let Some(last) = problems.last_mut()
+                    && !skipped.is_empty()
+                {
+                    let names: Vec<&str> = skipped.iter().map(|name| name.as_str()).collect();
+                    last.details.push(format!("not built because of this: {}", names.join(", ")));
+                }
+                Self::Problems(problems)
+            }
+        }
+    }
+}
+
+fn step_problem(
+    exit: Exit,
+    failure: Option<&cbuild_build::BuildFailure>,
+    error: &cbuild_build::StepError,
+) -> Problem {
+    let message = failure.map_or_else(|| error.to_string(), ToString::to_string);
+    let mut problem = Problem::new(exit, error.code(), message);
+    problem.help = error.help();
+    if let Some(log) = error.log() {
+        problem.details.extend(log.lines.iter().map(|line| format!("| {line}")));
+        if let Some(path) = &log.path {
+            problem.details.push(format!("whole log: {}", path.display()));
+        }
+    }
+    problem
+}
+
+impl Failure {
+    /// Exit code of the command.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Source { .. } => Exit::Input,
+            Self::Problems(problems) => {
+                problems.first().map_or(Exit::Defect, |problem| problem.exit)
+            }
+        }
+    }
+
+    /// Writes the failure to standard error.
+    pub fn report(&self, json: bool, color: bool) {
+        match self {
+            Self::Source { diagnostics, sources } => {
+                for diagnostic in diagnostics {
+                    report_diagnostic(diagnostic, sources, json, color);
+                }
+            }
+            Self::Problems(problems) if json => {
+                problems.iter().for_each(|problem| eprintln!("{}", problem.to_json()));
+            }
+            Self::Problems(problems) => {
+                problems.iter().for_each(|problem| eprint!("{}", problem.to_text()));
+            }
+        }
+    }
+}
+
+/// Writes one diagnostic to standard error.
+pub fn report_diagnostic(diagnostic: &Diagnostic, sources: &Sources, json: bool, color: bool) {
+    if json {
+        eprintln!("{}", cbuild_diag::to_json(diagnostic, sources));
+    } else {
+        eprintln!("{}", cbuild_diag::render(diagnostic, sources, color));
+    }
+}

@@ -1,0 +1,23 @@
+//! Results on standard output, as text or JSON.
+
+use std::io::Write;
+
+use crate::failure::{Exit, Failure, Problem};
+
+/// Writes one line of a result. A reader that went away ends the command quietly.
+pub fn line(text: &str) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    match writeln!(out, "{text}") {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
+        Err(error) => {
+            let message = format!("cannot write the result: {error}");
+            Err(Problem::new(Exit::Environment, "E1020", message).into())
+        }
+    }
+}
+
+/// Writes a JSON document as one line.
+pub fn json(value: &serde_json::Value) -> Result<(), Failure> {
+    line(&value.to_string())
+}

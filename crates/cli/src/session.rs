@@ -1,0 +1,150 @@
+//! What every command shares: where the store is, how to talk, and how to be stopped.
+
+use std::io::IsTerminal;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use cbuild_fetch::{Fetcher, MirrorSource};
+use cbuild_store::Store;
+
+use crate::args::{Color, Global};
+use crate::failure::{Exit, Failure, Problem};
+
+/// The only platform that this version's standard library builds for.
+const SYSTEM: &str = "x86_64-linux";
+
+/// What every command shares.
+pub struct Session {
+    /// The global options as given.
+    pub options: Global,
+    /// Set when the user asks to stop.
+    pub cancel: Arc<AtomicBool>,
+}
+
+impl Session {
+    /// Checks the global options.
+    pub fn new(options: Global) -> Result<Self, Failure> {
+        if let Some(system) = &options.system
+            && system != SYSTEM
+        {
+            let message = format!("the platform `{system}` is not supported");
+            return Err(Problem::new(Exit::Input, "E1001", message)
+                .help(format!("leave `--system` out, or give `{SYSTEM}`"))
+                .into());
+        }
+        Ok(Self { options, cancel: Arc::default() })
+    }
+
+    /// Makes Ctrl-C and a polite kill end running builds cleanly.
+    pub fn stop_on_signals(&self) -> Result<(), Failure> {
+        for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+            // The first signal asks; a second one, while the first is not served yet, ends at once.
+            let ended = signal_hook::flag::register_conditional_shutdown(
+                signal,
+                Exit::Cancelled as i32,
+                Arc::clone(&self.cancel),
+            );
+            let asked = signal_hook::flag::register(signal, Arc::clone(&self.cancel));
+            ended.and(asked).map_err(|error| {
+                let message = format!("cannot wait for signal {signal}: {error}");
+                Problem::new(Exit::Environment, "E1002", message)
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Whether standard error gets colour.
+    pub fn color(&self) -> bool {
+        wants_color(self.options.color)
+    }
+
+    /// Folder of the store.
+    pub fn root(&self) -> Result<PathBuf, Failure> {
+        if let Some(root) = &self.options.root {
+            return std::path::absolute(root).map_err(|error| {
+                let message = format!("`{}` is not a usable folder: {error}", root.display());
+                Problem::new(Exit::Input, "E1003", message).into()
+            });
+        }
+        data_folder().map(|folder| folder.join("cbuild")).ok_or_else(|| {
+            Problem::new(
+                Exit::Environment,
+                "E1004",
+                "there is no place for the store: neither XDG_DATA_HOME nor HOME is set",
+            )
+            .help("give a folder with `--root DIR` or in CBUILD_ROOT")
+            .into()
+        })
+    }
+
+    /// Opens the store, making it when it is not there.
+    pub fn store(&self) -> Result<Store, Failure> {
+        Ok(Store::open(&self.root()?)?)
+    }
+
+    /// The fetcher; the table of mirrors is read when a download needs it.
+    pub fn fetcher(&self) -> Result<Fetcher, Failure> {
+        let options = cbuild_fetch::Options {
+            offline: self.options.offline,
+            cancel: Some(Arc::clone(&self.cancel)),
+            ..cbuild_fetch::Options::default()
+        };
+        Ok(Fetcher::new(MirrorSource::File(mirrors_file()?), options))
+    }
+
+    /// How to build.
+    pub fn build_options(&self) -> cbuild_build::Options {
+        let given = |number: Option<u16>| number.and_then(|n| NonZeroUsize::new(usize::from(n)));
+        let mut options = cbuild_build::Options::default();
+        options.jobs = given(self.options.jobs).unwrap_or(options.jobs);
+        options.cores = given(self.options.cores).unwrap_or(options.cores);
+        options.keep_going = self.options.keep_going;
+        options.cancel = Arc::clone(&self.cancel);
+        options
+    }
+}
+
+/// File that holds the table of mirrors.
+pub fn mirrors_file() -> Result<PathBuf, Failure> {
+    cbuild_fetch::default_mirrors_path().ok_or_else(|| {
+        Problem::new(
+            Exit::Environment,
+            "E1005",
+            "there is no place for the table of mirrors: neither XDG_CONFIG_HOME nor HOME is set",
+        )
+        .help("set HOME to a folder")
+        .into()
+    })
+}
+
+#[expect(clippy::disallowed_methods, reason = "the command line reads where the user's data is")]
+fn data_folder() -> Option<PathBuf> {
+    let absolute = |name: &str| {
+        let path = std::env::var_os(name).map(PathBuf::from)?;
+        path.is_absolute().then_some(path)
+    };
+    absolute("XDG_DATA_HOME").or_else(|| Some(absolute("HOME")?.join(".local/share")))
+}
+
+/// Whether standard error gets colour, given the user's wish.
+#[expect(clippy::disallowed_methods, reason = "NO_COLOR is how users refuse colour everywhere")]
+pub fn wants_color(wish: Color) -> bool {
+    match wish {
+        Color::Always => true,
+        Color::Never => false,
+        Color::Auto => {
+            let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+            !refused && std::io::stderr().is_terminal()
+        }
+    }
+}
+
+/// A path as it is shown: relative to the working folder where that is shorter.
+#[expect(clippy::disallowed_methods, reason = "paths are shown as the user would write them")]
+pub fn shown(path: &Path) -> String {
+    let here = std::env::current_dir().ok();
+    let relative = here.as_deref().and_then(|here| path.strip_prefix(here).ok());
+    relative.unwrap_or(path).display().to_string()
+}

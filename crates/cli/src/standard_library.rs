@@ -1,0 +1,10 @@
+//! The standard library's sources, embedded at build time.
+
+/// Relative path and text of each file, sorted by path.
+static FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/stdlib.rs"));
+
+/// Text of a file of the standard library.
+pub fn file(path: &str) -> Option<&'static str> {
+    let found = FILES.binary_search_by_key(&path, |&(name, _)| name).ok()?;
+    Some(FILES[found].1)
+}

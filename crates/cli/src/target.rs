@@ -1,0 +1,134 @@
+//! Targets: `PATH[:NAME]`, as in `examples/redis:image`, `std:zlib` or `.`.
+
+use std::path::{Path, PathBuf};
+
+use cbuild_sema::ModuleKey;
+
+use crate::failure::{Exit, Failure, Problem};
+
+/// Name that is taken when a target gives none.
+const DEFAULT_NAME: &str = "default";
+
+/// File that a folder stands for.
+const MAIN_FILE: &str = "main.cbuild";
+
+/// File that marks the top folder of a module.
+const MODULE_FILE: &str = "cbuild.mod";
+
+/// A file of a package on disk, or of the standard library.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Top folder of the package, canonical; files of the package are below it.
+    pub package_root: PathBuf,
+    /// The module.
+    pub module: ModuleKey,
+}
+
+/// What a command is asked to work on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TargetName {
+    /// As the user wrote it.
+    pub text: String,
+    /// Where the name is looked up.
+    pub entry: Entry,
+    /// Public name, then fields.
+    pub name: Vec<String>,
+}
+
+/// Parses a target and finds its file.
+pub fn parse(text: &str) -> Result<TargetName, Failure> {
+    let (path, name) = match text.rsplit_once(':') {
+        Some((path, name)) => (path, name),
+        None => (text, DEFAULT_NAME),
+    };
+    let parts: Vec<String> = name.split('.').map(str::to_owned).collect();
+    if path.is_empty() || parts.iter().any(|part| !is_identifier(part)) {
+        let message = format!("`{text}` is not a target");
+        return Err(Problem::new(Exit::Input, "E1010", message)
+            .help("write PATH or PATH:NAME, such as `examples/redis:image`; names are dotted for fields")
+            .into());
+    }
+    let entry = if path == "std" && !Path::new("std").exists() {
+        Entry { package_root: PathBuf::new(), module: ModuleKey::std(MAIN_FILE) }
+    } else {
+        find(Path::new(path))?
+    };
+    Ok(TargetName { text: text.to_owned(), entry, name: parts })
+}
+
+fn is_identifier(text: &str) -> bool {
+    let mut bytes = text.bytes();
+    bytes.next().is_some_and(|first| first.is_ascii_alphabetic() || first == b'_')
+        && bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
+/// Finds the file that a path stands for: the file itself, or a folder's `main.cbuild`.
+pub fn find(path: &Path) -> Result<Entry, Failure> {
+    let shown = path.display();
+    let canonical = path.canonicalize().map_err(|error| {
+        Problem::new(Exit::Input, "E1011", format!("cannot find `{shown}`: {error}")).help(
+            "a target is a folder with a main.cbuild, or a .cbuild file, and may end with `:NAME`",
+        )
+    })?;
+    let file = if canonical.is_dir() { canonical.join(MAIN_FILE) } else { canonical };
+    if !file.is_file() {
+        let message = format!("the folder `{shown}` has no {MAIN_FILE}");
+        return Err(Problem::new(Exit::Input, "E1012", message)
+            .help(format!("create `{shown}/{MAIN_FILE}`, or name a file"))
+            .into());
+    }
+    let folder = file.parent().unwrap_or(Path::new("/"));
+    let marked = folder.ancestors().find(|ancestor| ancestor.join(MODULE_FILE).is_file());
+    let package_root = marked.unwrap_or(folder).to_owned();
+    let relative = file.strip_prefix(&package_root).unwrap_or(&file);
+    let Some(relative) = relative.to_str() else {
+        let message = format!("the path `{shown}` is not valid UTF-8");
+        return Err(Problem::new(Exit::Input, "E1013", message).help("rename the file").into());
+    };
+    Ok(Entry { module: ModuleKey::root(relative), package_root })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_and_a_dotted_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("main.cbuild");
+        std::fs::write(&file, "").unwrap();
+        let target = parse(&format!("{}:a.b_1", folder.path().display())).unwrap();
+        assert_eq!(target.name, ["a", "b_1"]);
+        assert_eq!(target.entry.module, ModuleKey::root("main.cbuild"));
+        assert_eq!(parse(file.to_str().unwrap()).unwrap().name, ["default"]);
+    }
+
+    #[test]
+    fn the_nearest_module_file_marks_the_package() {
+        let folder = tempfile::tempdir().unwrap();
+        let inner = folder.path().join("a/b");
+        std::fs::create_dir_all(&inner).unwrap();
+        std::fs::write(inner.join("main.cbuild"), "").unwrap();
+        std::fs::write(folder.path().join(MODULE_FILE), "").unwrap();
+        assert_eq!(find(&inner).unwrap().module, ModuleKey::root("a/b/main.cbuild"));
+    }
+
+    #[test]
+    fn wrong_targets_are_refused_with_a_code() {
+        for (text, code) in [
+            ("", "E1010"),
+            (":x", "E1010"),
+            (".:", "E1010"),
+            (".:a..b", "E1010"),
+            (".:1", "E1010"),
+            ("/nonexistent/folder", "E1011"),
+            ("/proc:x", "E1012"),
+        ] {
+            let Err(Failure::Problems(problems)) = parse(text) else {
+                panic!("`{text}` was accepted");
+            };
+            assert_eq!(problems[0].code, code, "{text}");
+            assert_eq!(problems[0].exit, Exit::Input);
+        }
+    }
+}

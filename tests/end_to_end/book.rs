@@ -1,0 +1,83 @@
+//! The tutorial's commands run, in order, as a reader would type them.
+//!
+//! Blocks of the chapter: `LANG file=NAME` writes a file, `sh` runs a command (`sh fails=N` expects that exit
+//! code), and `output` says what the command before it printed on both streams, where a line `…` stands
+//! for any number of lines and `…` within a line for any text.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::harness::{Done, repository, run, shared_root};
+
+struct Block {
+    info: String,
+    text: String,
+}
+
+fn blocks(chapter: &str) -> Vec<Block> {
+    let mut found = Vec::new();
+    let mut open: Option<Block> = None;
+    for line in chapter.lines() {
+        match (&mut open, line.strip_prefix("```")) {
+            (None, Some(info)) => open = Some(Block { info: info.to_owned(), text: String::new() }),
+            (Some(_), Some(_)) => found.extend(open.take()),
+            (Some(block), None) => block.text += &format!("{line}\n"),
+            (None, None) => {}
+        }
+    }
+    found
+}
+
+fn matches(pattern: &[&str], lines: &[&str]) -> bool {
+    match pattern.split_first() {
+        None => lines.is_empty(),
+        Some((&"…", rest)) => (0..=lines.len()).any(|skip| matches(rest, &lines[skip..])),
+        Some((first, rest)) => lines
+            .split_first()
+            .is_some_and(|(line, others)| line_matches(first, line) && matches(rest, others)),
+    }
+}
+
+fn line_matches(pattern: &str, line: &str) -> bool {
+    let Some((head, tail)) = pattern.split_once('…') else {
+        return pattern == line;
+    };
+    line.strip_prefix(head).is_some_and(|rest| {
+        (0..=rest.len()).any(|at| rest.is_char_boundary(at) && line_matches(tail, &rest[at..]))
+    })
+}
+
+fn run_in(folder: &Path, command: &str) -> Done {
+    let program = Path::new(env!("CARGO_BIN_EXE_cbuild")).parent().unwrap();
+    let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap());
+    let mut shell = Command::new("bash");
+    shell.args(["-e", "-o", "pipefail", "-c", command]).current_dir(folder);
+    run(shell.env("PATH", path).env("CBUILD_ROOT", shared_root()).env("NO_COLOR", "1"))
+}
+
+#[test]
+fn the_tutorial_works_as_written() {
+    let chapter = std::fs::read_to_string(repository().join("book/src/tutorial.md")).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let mut last: Option<Done> = None;
+    let mut commands = 0;
+    for Block { info, text } in blocks(&chapter) {
+        let words: Vec<&str> = info.split(' ').collect();
+        if let Some(name) = words.iter().find_map(|word| word.strip_prefix("file=")) {
+            std::fs::write(folder.path().join(name), text).unwrap();
+        } else if words[0] == "sh" {
+            let wanted = words.iter().find_map(|word| word.strip_prefix("fails=")).unwrap_or("0");
+            let done = run_in(folder.path(), &text);
+            assert_eq!(done.code.unwrap().to_string(), wanted, "{text}\n{done:?}");
+            last = Some(done);
+            commands += 1;
+        } else if words[0] == "output" {
+            let done = last.as_ref().unwrap();
+            let printed = format!("{}{}", done.stderr, done.stdout);
+            let (pattern, lines): (Vec<_>, Vec<_>) =
+                (text.lines().collect(), printed.lines().collect());
+            assert!(matches(&pattern, &lines), "expected\n{text}\nfound\n{printed}");
+        }
+    }
+    assert!(commands >= 5);
+}

@@ -1,0 +1,70 @@
+//! A builder sees its declared inputs and nothing of the host.
+
+use crate::harness::{cbuild, cbuild_command, module, run, shared_root};
+
+const PROBE: &str = r##"
+import std
+
+pub let default: Package = std.cc.build {
+  name = "probe",
+  version = "1",
+  src = std.zlib_source,
+  script = sh"""
+    {
+      echo "top: $(cd / && echo *)"
+      echo "store: $(ls /cbuild/store | sed 's/^[^-]*-//' | sort | tr '\n' ' ')"
+      echo "user: $(id -u) host: $(cat /proc/sys/kernel/hostname) links: $(ls /sys/class/net 2>/dev/null)"
+      echo "devices: $(echo /dev/*)"
+      echo "processes: $(ls /proc | grep -c '^[0-9]')"
+      tail -n +3 /proc/net/dev | cut -d: -f1 | tr -d ' '
+      env | sort
+    } > $out
+    """,
+}
+"##;
+
+#[test]
+fn only_declared_inputs_are_visible() {
+    let folder = module(PROBE);
+    let mut command = cbuild_command(&shared_root());
+    command.env("SECRET_OF_THE_HOST", "visible").arg("build").arg(folder.path());
+    let path = run(&mut command).ok().path();
+    let seen = std::fs::read_to_string(path).unwrap();
+    let line = |prefix: &str| {
+        seen.lines().find(|line| line.starts_with(prefix)).unwrap_or_default().to_owned()
+    };
+    assert_eq!(line("top:"), "top: bin build cbuild dev etc lib lib64 proc sbin tmp usr");
+    assert_eq!(line("store:"), "store: zlib-source ");
+    assert_eq!(line("user:"), "user: 1000 host: cbuild links: ");
+    assert!(!line("devices:").contains("/dev/vd") && !line("devices:").contains("/dev/sd"));
+    assert!(seen.lines().any(|l| l == "lo") && !seen.contains("eth"), "{seen}");
+    assert!(!seen.contains("SECRET_OF_THE_HOST"), "{seen}");
+    for fixed in ["SOURCE_DATE_EPOCH=1", "TZ=UTC", "HOME=/homeless"] {
+        assert!(seen.lines().any(|line| line == fixed), "{fixed} is missing in {seen}");
+    }
+}
+
+#[test]
+fn a_normal_user_can_build_too() {
+    // Where the tests run as root, the program is started as the user `nobody`.
+    let id = run(std::process::Command::new("id").arg("-u")).ok();
+    let folder = module(
+        "import std\npub let default: Package = std.tree.text_file(\"greeting\", sh\"good morning\")\n",
+    );
+    if id.stdout.trim() != "0" {
+        cbuild(&shared_root(), ["eval", "-e", "1"]).ok();
+        return;
+    }
+    let home = tempfile::tempdir().unwrap();
+    let program = home.path().join("cbuild");
+    std::fs::copy(env!("CARGO_BIN_EXE_cbuild"), &program).unwrap();
+    let script = format!(
+        "chmod 755 {home} {folder} && chown nobody {home} && cd {home} && \
+         setpriv --reuid=nobody --regid=nogroup --clear-groups env HOME={home} PATH=$PATH \
+         ./cbuild --root {home}/root build {folder}",
+        home = home.path().display(),
+        folder = folder.path().display(),
+    );
+    let done = run(std::process::Command::new("sh").args(["-c", &script])).ok();
+    assert_eq!(std::fs::read_to_string(done.path()).unwrap().trim(), "good morning");
+}
