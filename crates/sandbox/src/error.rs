@@ -5,6 +5,8 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
+use rustix::io::Errno;
+
 use crate::diagnosis::Unavailable;
 
 /// Why a sandbox could not be set up. The builder's own failure is never an `Error`.
@@ -83,6 +85,32 @@ pub struct SetupFailure {
     pub path: PathBuf,
     /// The kernel's answer.
     pub errno: i32,
+}
+
+impl SetupFailure {
+    pub(crate) fn new(step: Step, path: impl Into<PathBuf>, errno: Errno) -> Self {
+        SetupFailure { step, path: path.into(), errno: errno.raw_os_error() }
+    }
+}
+
+/// Names step and path where the kernel says no.
+pub(crate) trait At<T> {
+    fn at(self, step: Step, path: impl Into<PathBuf>) -> Result<T, SetupFailure>;
+}
+
+impl<T> At<T> for Result<T, Errno> {
+    fn at(self, step: Step, path: impl Into<PathBuf>) -> Result<T, SetupFailure> {
+        self.map_err(|errno| SetupFailure::new(step, path, errno))
+    }
+}
+
+impl<T> At<T> for io::Result<T> {
+    fn at(self, step: Step, path: impl Into<PathBuf>) -> Result<T, SetupFailure> {
+        self.map_err(|error| {
+            let errno = Errno::from_io_error(&error).unwrap_or(Errno::IO);
+            SetupFailure::new(step, path, errno)
+        })
+    }
 }
 
 impl fmt::Display for SetupFailure {

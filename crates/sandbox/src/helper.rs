@@ -1,4 +1,35 @@
 //! The helper: the single-threaded process between caller and sandbox.
+//!
+//! It talks to the caller through one socket, its standard input. The request comes in through
+//! it and the report goes out. When the caller closes its writing side, or dies in whatever way,
+//! the helper sees the end of its input and kills the sandbox. That is more than
+//! `PR_SET_PDEATHSIG` can do here, which follows the *thread* that started the helper.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::pipe::PipeFlags;
+use rustix::process::{Pid, Signal};
+
+use crate::error::{At, SetupFailure, Step};
+use crate::init;
+use crate::spec::{Limits, SandboxSpec};
+use crate::sys::{self, Fork};
+use crate::wire::{Ended, InitReport, MAX_REQUEST, Outcome, Report, Request};
+
+/// Exit code of a helper that could not even report.
+const LOST: i32 = 125;
+
+/// Longest time between two looks at the log's size.
+const LOOK_AT_LOG: Duration = Duration::from_secs(1);
+
+/// Most bytes that init sends: two messages of at most one pipe buffer page each.
+const MAX_INIT_REPORT: u64 = 8192;
 
 /// Becomes the sandbox helper if this process was started as one, and then never returns.
 /// Otherwise returns at once.
@@ -7,6 +38,201 @@
 /// its `main`, before it starts threads or reads its arguments.
 pub fn helper_main_if_requested() {
     if crate::running::is_helper_call(std::env::args_os()) {
-        std::process::exit(125);
+        let started = Instant::now();
+        sys::close_inherited();
+        sys::reset_signals();
+        let code = match main(started) {
+            Ok(()) => 0,
+            Err(error) => {
+                eprintln!("sandbox helper: {error}");
+                LOST
+            }
+        };
+        std::process::exit(code);
     }
+}
+
+fn main(started: Instant) -> io::Result<()> {
+    let caller = take_standard_input()?;
+    // Ctrl-C in the caller's terminal is the caller's business; it cancels through the socket.
+    let _ = rustix::process::setsid();
+    std::env::set_current_dir("/")?;
+    let report = match read_request(&caller) {
+        Ok(request) => run(&request, &caller, started).unwrap_or_else(Report::Failed),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Err(error),
+        Err(error) => {
+            let errno = Errno::from_io_error(&error).unwrap_or(Errno::IO);
+            Report::Failed(SetupFailure::new(Step::ReadSpec, "", errno))
+        }
+    };
+    crate::running::send_all(&caller, &report.encode())
+}
+
+/// Moves the socket away from descriptor 0 and leaves `/dev/null` there.
+fn take_standard_input() -> io::Result<UnixStream> {
+    let socket = io::stdin().as_fd().try_clone_to_owned()?;
+    let null = File::open("/dev/null")?;
+    rustix::stdio::dup2_stdin(&null)?;
+    Ok(UnixStream::from(socket))
+}
+
+fn read_request(mut caller: &UnixStream) -> io::Result<Request> {
+    let mut length = [0; 8];
+    caller.read_exact(&mut length)?;
+    let length = usize::try_from(u64::from_le_bytes(length)).unwrap_or(usize::MAX);
+    if length > MAX_REQUEST {
+        return Err(Errno::TOOBIG.into());
+    }
+    let mut bytes = vec![0; length];
+    caller.read_exact(&mut bytes)?;
+    Request::decode(&bytes).map_err(|_| Errno::PROTO.into())
+}
+
+/// Enters the namespaces, starts init and watches it to its end.
+fn run(request: &Request, caller: &UnixStream, started: Instant) -> Result<Report, SetupFailure> {
+    let root_on_host = enter_namespaces(&request.spec)?;
+    let (from_init, to_helper) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC).at(Step::Init, "")?;
+    match sys::fork().at(Step::Init, "")? {
+        Fork::Child => {
+            drop(from_init);
+            init::main(request, to_helper, root_on_host)
+        }
+        Fork::Parent(init) => {
+            drop(to_helper);
+            let mut watch = Watch::new(caller, &request.spec.limits, started);
+            watch.until_end(init, from_init)
+        }
+    }
+}
+
+/// Returns whether the caller is root, in the eyes of its own user namespace.
+fn enter_namespaces(spec: &SandboxSpec) -> Result<bool, SetupFailure> {
+    let uid = rustix::process::geteuid();
+    let gid = rustix::process::getegid();
+    if uid.is_root() {
+        // Other groups of root would give access to files of those groups. An ordinary user has
+        // no right to drop groups, and root in a container may have none either.
+        let _ = rustix::thread::set_thread_groups(&[]);
+    }
+    sys::unshare_all().at(Step::Namespaces, "")?;
+    let maps = [
+        ("/proc/self/setgroups", "deny".to_owned()),
+        ("/proc/self/uid_map", format!("{} {} 1\n", spec.uid, uid.as_raw())),
+        ("/proc/self/gid_map", format!("{} {} 1\n", spec.gid, gid.as_raw())),
+    ];
+    for (path, content) in maps {
+        fs::write(path, content).at(Step::IdMap, path)?;
+    }
+    Ok(uid.is_root())
+}
+
+/// What the helper looks at while the sandbox runs.
+struct Watch<'a> {
+    caller: &'a UnixStream,
+    limits: &'a Limits,
+    started: Instant,
+    /// Size and modification time of the log when it last changed, and when that was seen.
+    log: Option<(u64, i64, u64)>,
+    log_changed: Instant,
+    /// Why init was killed by us.
+    reason: Option<Outcome>,
+}
+
+impl<'a> Watch<'a> {
+    fn new(caller: &'a UnixStream, limits: &'a Limits, started: Instant) -> Self {
+        Watch { caller, limits, started, log: log_state(), log_changed: started, reason: None }
+    }
+
+    /// Waits for init's end, killing it when a limit is hit or the caller is gone.
+    fn until_end(&mut self, init: Pid, from_init: OwnedFd) -> Result<Report, SetupFailure> {
+        // Init holds the writing end until it ends, so the end of this pipe is init's end.
+        while !self.pipe_has_ended(&from_init)? {
+            self.reason = self.reason.or_else(|| self.limit_hit());
+            if self.reason.is_some() {
+                // An error means that init has just ended by itself.
+                let _ = rustix::process::kill_process(init, Signal::KILL);
+                break;
+            }
+        }
+        let mut bytes = Vec::new();
+        File::from(from_init).take(MAX_INIT_REPORT).read_to_end(&mut bytes).at(Step::Init, "")?;
+        let reaped = sys::wait_with_usage(init).at(Step::Init, "")?;
+        let outcome = match (InitReport::decode_first(&bytes), self.reason) {
+            (Ok(InitReport::Failed(failure)), _) => return Err(failure),
+            (Ok(InitReport::Exited(code)), _) => Outcome::Exited(code),
+            (Ok(InitReport::Signaled(signal)), _) => Outcome::Signaled(signal),
+            (Err(_), Some(reason)) => reason,
+            (Err(_), None) => return Ok(Report::InitLost(reaped.status & 0x7f)),
+        };
+        Ok(Report::Ended(Ended {
+            outcome,
+            wall: self.started.elapsed(),
+            user: reaped.user,
+            system: reaped.system,
+            max_rss: reaped.max_rss,
+        }))
+    }
+
+    /// Sleeps until something happens or a limit is due. True when init has closed its pipe.
+    fn pipe_has_ended(&mut self, from_init: &OwnedFd) -> Result<bool, SetupFailure> {
+        let timeout = self.until_next_look().map(|left| Timespec {
+            tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
+            tv_nsec: i64::from(left.subsec_nanos()),
+        });
+        // Without any event asked for, the pipe shows its end only, and not that data is waiting.
+        let mut watched = [
+            PollFd::from_borrowed_fd(from_init.as_fd(), PollFlags::empty()),
+            PollFd::from_borrowed_fd(self.caller.as_fd(), PollFlags::IN | PollFlags::RDHUP),
+        ];
+        match poll(&mut watched, timeout.as_ref()) {
+            Ok(_) => {}
+            Err(Errno::INTR) => return Ok(false),
+            Err(errno) => return Err(SetupFailure::new(Step::Init, "", errno)),
+        }
+        let [pipe, caller] = watched;
+        // The caller sends nothing after its request: whatever comes means that it wants the end.
+        if !caller.revents().is_empty() {
+            self.reason = Some(Outcome::Cancelled);
+        }
+        Ok(!pipe.revents().is_empty())
+    }
+
+    fn until_next_look(&self) -> Option<Duration> {
+        let now = Instant::now();
+        let due = |start: Instant, limit: Duration| {
+            start.checked_add(limit).map(|end| end.saturating_duration_since(now))
+        };
+        let wall = self.limits.wall.and_then(|limit| due(self.started, limit));
+        let silence = self.limits.silence.and_then(|limit| due(self.log_changed, limit));
+        let watches_log = self.limits.silence.is_some() || self.limits.log_size.is_some();
+        let look = watches_log.then_some(LOOK_AT_LOG);
+        [wall, silence, look].into_iter().flatten().min()
+    }
+
+    fn limit_hit(&mut self) -> Option<Outcome> {
+        let log = log_state();
+        if log != self.log {
+            self.log = log;
+            self.log_changed = Instant::now();
+        }
+        let over = |start: Instant, limit: Option<Duration>| {
+            limit.is_some_and(|limit| start.elapsed() >= limit)
+        };
+        let size = self.log.map_or(0, |(size, _, _)| size);
+        if over(self.started, self.limits.wall) {
+            Some(Outcome::TimedOut)
+        } else if over(self.log_changed, self.limits.silence) {
+            Some(Outcome::Silent)
+        } else if self.limits.log_size.is_some_and(|limit| size > limit) {
+            Some(Outcome::LogTooLarge)
+        } else {
+            None
+        }
+    }
+}
+
+/// Size and time of the last change of the log, which is this process's standard output.
+fn log_state() -> Option<(u64, i64, u64)> {
+    let status = rustix::fs::fstat(io::stdout()).ok()?;
+    Some((u64::try_from(status.st_size).unwrap_or(0), status.st_mtime, status.st_mtime_nsec))
 }

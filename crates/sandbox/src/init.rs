@@ -1,1 +1,132 @@
-//! To follow in the next commit.
+//! Process 1 of the sandbox: builds the root, starts the builder, reaps, and ends with it.
+
+use std::fs::File;
+use std::io::Write;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::process::{DumpableBehavior, Pid, Signal, WaitOptions, WaitStatus};
+
+use crate::error::{At, SetupFailure, Step};
+use crate::privileges;
+use crate::root;
+use crate::sys::{self, Fork};
+use crate::wire::{InitReport, Request};
+
+/// Exit code of init, which nobody reads; what counts goes through the pipe.
+const DONE: i32 = 0;
+
+/// Runs as process 1 of the new pid namespace. `helper` is the pipe to the helper.
+pub(crate) fn main(request: &Request, helper: OwnedFd, root_on_host: bool) -> ! {
+    let report = match run(request, &helper, root_on_host) {
+        Ok(report) => report,
+        Err(failure) => InitReport::Failed(failure),
+    };
+    send(&helper, &report);
+    std::process::exit(DONE)
+}
+
+/// A helper that is gone cannot be told anything; its end kills this process anyway.
+fn send(helper: &OwnedFd, report: &InitReport) {
+    if let Ok(copy) = helper.try_clone() {
+        let _ = File::from(copy).write_all(&report.encode());
+    }
+}
+
+fn run(
+    request: &Request,
+    helper: &OwnedFd,
+    root_on_host: bool,
+) -> Result<InitReport, SetupFailure> {
+    die_with_helper(helper)?;
+    let spec = &request.spec;
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
+    if root_on_host {
+        privileges::limit_process_ids(&spec.limits);
+    }
+    let private =
+        rustix::mount::MountPropagationFlags::PRIVATE | rustix::mount::MountPropagationFlags::REC;
+    rustix::mount::mount_change("/", private).at(Step::PrivateMounts, "")?;
+    root::build(spec)?;
+    rustix::system::sethostname(spec.host_name.as_bytes()).at(Step::HostName, "")?;
+    rustix::process::chdir(&spec.cwd).at(Step::WorkingDirectory, &spec.cwd)?;
+    privileges::drop_capabilities()?;
+    // Init keeps the pipe; a builder of the same user must not reach it through /proc/1.
+    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).at(Step::Init, "")?;
+    privileges::install_filters(&request.filters)?;
+    match sys::fork().at(Step::Builder, "")? {
+        Fork::Child => builder(request, helper),
+        Fork::Parent(builder) => reap_until(builder),
+    }
+}
+
+/// Asks the kernel to kill this process, and with it the sandbox, when the helper ends.
+fn die_with_helper(helper: &OwnedFd) -> Result<(), SetupFailure> {
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).at(Step::Init, "")?;
+    // The helper may have died before that call; then nobody reads the pipe.
+    let mut watched = [PollFd::from_borrowed_fd(helper.as_fd(), PollFlags::empty())];
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    poll(&mut watched, Some(&now)).at(Step::Init, "")?;
+    if watched[0].revents().contains(PollFlags::ERR) {
+        return Err(Errno::PIPE).at(Step::Init, "");
+    }
+    Ok(())
+}
+
+/// Reaps everything until the builder itself has ended.
+fn reap_until(builder: Pid) -> Result<InitReport, SetupFailure> {
+    loop {
+        match rustix::process::wait(WaitOptions::empty()) {
+            Ok(Some((pid, status))) if pid == builder => {
+                if let Some(report) = ending(status) {
+                    return Ok(report);
+                }
+            }
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(errno) => return Err(SetupFailure::new(Step::Builder, "", errno)),
+        }
+    }
+}
+
+fn ending(status: WaitStatus) -> Option<InitReport> {
+    let exited = status.exit_status().map(InitReport::Exited);
+    exited.or_else(|| status.terminating_signal().map(InitReport::Signaled))
+}
+
+/// Becomes the builder.
+fn builder(request: &Request, helper: &OwnedFd) -> ! {
+    let code = match prepare(request) {
+        Ok(()) if request.probe => DONE,
+        Ok(()) => {
+            let spec = &request.spec;
+            let mut command = Command::new(&spec.program);
+            command
+                .args(&spec.args)
+                .env_clear()
+                .envs(spec.env.iter().map(|(name, value)| (name, value)));
+            let failure: Result<(), SetupFailure> =
+                Err(command.exec()).at(Step::Execute, &spec.program);
+            fail(helper, failure)
+        }
+        Err(failure) => fail(helper, Err(failure)),
+    };
+    std::process::exit(code)
+}
+
+fn fail(helper: &OwnedFd, result: Result<(), SetupFailure>) -> i32 {
+    if let Err(failure) = result {
+        send(helper, &InitReport::Failed(failure));
+    }
+    127
+}
+
+fn prepare(request: &Request) -> Result<(), SetupFailure> {
+    rustix::process::setsid().at(Step::Builder, "")?;
+    let null = File::open("/dev/null").at(Step::Builder, "/dev/null")?;
+    rustix::stdio::dup2_stdin(&null).at(Step::Builder, "")?;
+    sys::disable_address_randomisation().at(Step::Builder, "")?;
+    privileges::set_limits(&request.spec.limits)
+}

@@ -28,6 +28,10 @@ mod privileges;
 mod root;
 mod running;
 mod spec;
+#[expect(
+    unsafe_code,
+    reason = "the only place of the workspace where system calls are made by hand"
+)]
 mod sys;
 mod wire;
 

@@ -1,1 +1,334 @@
-//! To follow in the next commit.
+//! Mounting below a root that is not yet the process's own.
+//!
+//! All targets are resolved against a descriptor of the new root, as if it were `/` already.
+//! A symlink in the given root tree can therefore never lead a mount to the host's files.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{
+    AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags, StatVfsMountFlags, StatxFlags,
+};
+use rustix::io::Errno;
+use rustix::mount::{
+    FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, MoveMountFlags, OpenTreeFlags,
+};
+
+use crate::error::{At, SetupFailure, Step};
+use crate::sys;
+
+/// What a bind lets through, besides "no setuid and no devices".
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Access {
+    ReadOnly,
+    Writable,
+    /// A device node of the host. Reading and writing a device is not writing to its mount.
+    Device,
+}
+
+impl Access {
+    fn flags(self) -> MountAttrFlags {
+        let quiet = MountAttrFlags::MOUNT_ATTR_NOSUID;
+        match self {
+            Access::ReadOnly => {
+                quiet | MountAttrFlags::MOUNT_ATTR_NODEV | MountAttrFlags::MOUNT_ATTR_RDONLY
+            }
+            Access::Writable => quiet | MountAttrFlags::MOUNT_ATTR_NODEV,
+            Access::Device => {
+                quiet | MountAttrFlags::MOUNT_ATTR_NOEXEC | MountAttrFlags::MOUNT_ATTR_RDONLY
+            }
+        }
+    }
+}
+
+/// A root under construction.
+pub(crate) struct NewRoot(OwnedFd);
+
+impl NewRoot {
+    /// Mounts an empty memory file system over `/`. The process's own root stays below it until
+    /// [`enter`](Self::enter), so that host paths keep their meaning.
+    pub(crate) fn mount() -> Result<Self, SetupFailure> {
+        let tree =
+            new_file_system("tmpfs", &[("mode", "0755"), ("size", "16m")], MountAttrFlags::empty())
+                .at(Step::RootMount, "")?;
+        rustix::mount::move_mount(&tree, "", CWD, "/", MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
+            .at(Step::RootMount, "")?;
+        Ok(NewRoot(tree))
+    }
+
+    /// Makes this the root of the process and drops the old one.
+    pub(crate) fn enter(&self) -> Result<(), SetupFailure> {
+        let pivot = || {
+            rustix::process::fchdir(&self.0)?;
+            rustix::process::pivot_root(".", ".")?;
+            // The old root now lies over the new one; `.` is the new one, so this names the old.
+            rustix::mount::unmount(".", rustix::mount::UnmountFlags::DETACH)?;
+            rustix::process::chdir("/")
+        };
+        pivot().at(Step::Pivot, "")
+    }
+
+    /// Forbids writing to the root itself, not to what is mounted below.
+    pub(crate) fn seal(&self) -> Result<(), SetupFailure> {
+        let flags = Access::ReadOnly.flags();
+        restrict_top(self.0.as_fd(), flags).at(Step::ReadOnlyRoot, "")
+    }
+
+    /// Opens a place inside as a mount target, or `ENOENT`.
+    fn open(&self, path: &Path, flags: OFlags) -> Result<OwnedFd, Errno> {
+        let relative = path.strip_prefix("/").unwrap_or(path);
+        let relative = if relative.as_os_str().is_empty() { Path::new(".") } else { relative };
+        rustix::fs::openat2(
+            &self.0,
+            relative,
+            OFlags::PATH | OFlags::CLOEXEC | flags,
+            Mode::empty(),
+            ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS,
+        )
+    }
+
+    /// The folder at `path`; it and its parents are made where they are missing.
+    pub(crate) fn folder(&self, path: &Path) -> Result<OwnedFd, SetupFailure> {
+        match self.open(path, OFlags::DIRECTORY) {
+            Err(Errno::NOENT) => {
+                let (parent, name) = self.parent(path)?;
+                rustix::fs::mkdirat(&parent, name, Mode::from_raw_mode(0o755))
+                    .at(Step::Create, path)?;
+                self.open(path, OFlags::DIRECTORY).at(Step::Create, path)
+            }
+            other => other.at(Step::Create, path),
+        }
+    }
+
+    /// The file at `path`; it and its parents are made where they are missing.
+    pub(crate) fn file(&self, path: &Path, content: &[u8]) -> Result<OwnedFd, SetupFailure> {
+        match self.open(path, OFlags::empty()) {
+            Err(Errno::NOENT) => {
+                let (parent, name) = self.parent(path)?;
+                let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
+                let file = rustix::fs::openat(&parent, name, flags, Mode::from_raw_mode(0o644))
+                    .at(Step::Create, path)?;
+                std::io::Write::write_all(&mut fs::File::from(file), content)
+                    .at(Step::Create, path)?;
+                self.open(path, OFlags::empty()).at(Step::Create, path)
+            }
+            other => other.at(Step::Create, path),
+        }
+    }
+
+    /// Makes a symlink; one with the same text may be there already.
+    pub(crate) fn symlink(&self, path: &Path, text: &OsStr) -> Result<(), SetupFailure> {
+        let (parent, name) = self.parent(path)?;
+        match rustix::fs::symlinkat(text, &parent, name) {
+            Err(Errno::EXIST) => {
+                let found =
+                    rustix::fs::readlinkat(&parent, name, Vec::new()).at(Step::Create, path)?;
+                let same = found.to_bytes() == text.as_bytes();
+                if same { Ok(()) } else { Err(Errno::EXIST).at(Step::Create, path) }
+            }
+            other => other.at(Step::Create, path),
+        }
+    }
+
+    fn parent<'a>(&self, path: &'a Path) -> Result<(OwnedFd, &'a OsStr), SetupFailure> {
+        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+            return Err(Errno::INVAL).at(Step::Create, path);
+        };
+        Ok((self.folder(parent)?, name))
+    }
+
+    /// Makes the host's `source` appear at `target`. A symlink is recreated, not followed.
+    pub(crate) fn bind(
+        &self,
+        source: &Path,
+        target: &Path,
+        access: Access,
+    ) -> Result<(), SetupFailure> {
+        let flags = OpenTreeFlags::OPEN_TREE_CLONE
+            | OpenTreeFlags::OPEN_TREE_CLOEXEC
+            | OpenTreeFlags::AT_RECURSIVE
+            | OpenTreeFlags::AT_SYMLINK_NOFOLLOW;
+        let tree = rustix::mount::open_tree(CWD, source, flags).at(Step::BindSource, source)?;
+        let kind = rustix::fs::fstat(&tree).at(Step::BindSource, source)?.st_mode;
+        let place = match FileType::from_raw_mode(kind) {
+            FileType::Symlink => {
+                let text = fs::read_link(source).at(Step::BindSource, source)?;
+                return self.symlink(target, text.as_os_str());
+            }
+            FileType::Directory => self.folder(target)?,
+            _ => self.file(target, b"")?,
+        };
+        attach(&tree, &place, target, access.flags())
+    }
+
+    /// Mounts a new file system at `target`, which is made where it is missing.
+    pub(crate) fn new_mount(
+        &self,
+        kind: &str,
+        options: &[(&str, &str)],
+        flags: MountAttrFlags,
+        target: &Path,
+        step: Step,
+    ) -> Result<(), SetupFailure> {
+        let place = self.folder(target)?;
+        let tree = new_file_system(kind, options, flags).at(step, target)?;
+        move_to(&tree, &place).at(step, target)
+    }
+}
+
+/// Restricts a detached tree and attaches it. Flags are set before anyone can see the mount.
+fn attach(
+    tree: &OwnedFd,
+    place: &OwnedFd,
+    target: &Path,
+    flags: MountAttrFlags,
+) -> Result<(), SetupFailure> {
+    match sys::add_mount_flags(tree.as_fd(), u64::from(flags.bits()), true) {
+        Ok(()) => move_to(tree, place).at(Step::BindMount, target),
+        Err(Errno::NOSYS) => {
+            move_to(tree, place).at(Step::BindMount, target)?;
+            restrict_each(tree, flags).at(Step::BindFlags, target)
+        }
+        Err(errno) => Err(SetupFailure::new(Step::BindFlags, target, errno)),
+    }
+}
+
+fn move_to(tree: &OwnedFd, place: &OwnedFd) -> Result<(), Errno> {
+    let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
+    rustix::mount::move_mount(tree, "", place, "", flags)
+}
+
+fn new_file_system(
+    kind: &str,
+    options: &[(&str, &str)],
+    flags: MountAttrFlags,
+) -> Result<OwnedFd, Errno> {
+    let context = rustix::mount::fsopen(kind, FsOpenFlags::FSOPEN_CLOEXEC)?;
+    for (name, value) in options {
+        match *value {
+            "" => rustix::mount::fsconfig_set_flag(&context, *name)?,
+            value => rustix::mount::fsconfig_set_string(&context, *name, value)?,
+        }
+    }
+    rustix::mount::fsconfig_create(&context)?;
+    let quiet = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV;
+    rustix::mount::fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, flags | quiet)
+}
+
+/// Adds flags to one mount, on any kernel.
+fn restrict_top(mount: BorrowedFd<'_>, flags: MountAttrFlags) -> Result<(), Errno> {
+    match sys::add_mount_flags(mount, u64::from(flags.bits()), false) {
+        Err(Errno::NOSYS) => remount(mount, flags),
+        other => other,
+    }
+}
+
+/// Adds flags to one mount without `mount_setattr`. Flags that it has must be named again: those
+/// of the host's mounts are locked, and leaving one out would be refused.
+fn remount(mount: BorrowedFd<'_>, flags: MountAttrFlags) -> Result<(), Errno> {
+    let has = rustix::fs::fstatvfs(mount)?.f_flag;
+    let mut all = MountFlags::BIND;
+    for (old, new, flag) in [
+        (StatVfsMountFlags::RDONLY, MountAttrFlags::MOUNT_ATTR_RDONLY, MountFlags::RDONLY),
+        (StatVfsMountFlags::NOSUID, MountAttrFlags::MOUNT_ATTR_NOSUID, MountFlags::NOSUID),
+        (StatVfsMountFlags::NODEV, MountAttrFlags::MOUNT_ATTR_NODEV, MountFlags::NODEV),
+        (StatVfsMountFlags::NOEXEC, MountAttrFlags::MOUNT_ATTR_NOEXEC, MountFlags::NOEXEC),
+        (StatVfsMountFlags::NOATIME, MountAttrFlags::MOUNT_ATTR_NOATIME, MountFlags::NOATIME),
+        (
+            StatVfsMountFlags::NODIRATIME,
+            MountAttrFlags::MOUNT_ATTR_NODIRATIME,
+            MountFlags::NODIRATIME,
+        ),
+        (StatVfsMountFlags::RELATIME, MountAttrFlags::MOUNT_ATTR_RELATIME, MountFlags::RELATIME),
+    ] {
+        // RELATIME is 0 among the new flags, which every set contains.
+        if has.contains(old) || (!new.is_empty() && flags.contains(new)) {
+            all |= flag;
+        }
+    }
+    // The magic link leads to the mount itself, whatever lies over its path.
+    let path = format!("/proc/self/fd/{}", mount.as_raw_fd());
+    rustix::mount::mount_remount(path, all, "")
+}
+
+/// Adds flags to an attached mount and all below it, without `mount_setattr`.
+fn restrict_each(top: &OwnedFd, flags: MountAttrFlags) -> Result<(), Errno> {
+    remount(top.as_fd(), flags)?;
+    let table = fs::read("/proc/self/mountinfo").map_err(|_| Errno::NOENT)?;
+    let top_id = mount_id(top)?;
+    let Some(top_path) = mount_lines(&table).find(|line| line.id == top_id).map(|line| line.path)
+    else {
+        return Err(Errno::NOENT);
+    };
+    let mut known = vec![top_id];
+    // The table lists a mount after its parent, because it was mounted later.
+    for line in mount_lines(&table) {
+        if known.contains(&line.parent) && !known.contains(&line.id) {
+            known.push(line.id);
+            let below = line.path.strip_prefix(&top_path).map_err(|_| Errno::NOENT)?;
+            let path = OFlags::PATH | OFlags::CLOEXEC;
+            let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_SYMLINKS;
+            let mount = rustix::fs::openat2(top, below, path, Mode::empty(), resolve)?;
+            remount(mount.as_fd(), flags)?;
+        }
+    }
+    Ok(())
+}
+
+fn mount_id(mount: &OwnedFd) -> Result<u64, Errno> {
+    let found = rustix::fs::statx(mount, "", AtFlags::EMPTY_PATH, StatxFlags::MNT_ID)?;
+    Ok(found.stx_mnt_id)
+}
+
+/// The first fields of a line of `/proc/self/mountinfo`.
+struct MountLine {
+    id: u64,
+    parent: u64,
+    path: PathBuf,
+}
+
+fn mount_lines(table: &[u8]) -> impl Iterator<Item = MountLine> {
+    table.split(|byte| *byte == b'\n').filter_map(|line| {
+        let mut fields = line.split(|byte| *byte == b' ');
+        let mut number = || std::str::from_utf8(fields.next()?).ok()?.parse().ok();
+        let (id, parent) = (number()?, number()?);
+        let path = unescape(fields.nth(2)?);
+        Some(MountLine { id, parent, path: PathBuf::from(OsStr::from_bytes(&path)) })
+    })
+}
+
+/// Undoes the octal escapes (`\040`) of `mountinfo`.
+fn unescape(field: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(field.len());
+    let mut rest = field;
+    while let Some((&byte, tail)) = rest.split_first() {
+        let octal = tail.first_chunk::<3>().filter(|digits| {
+            byte == b'\\' && digits.iter().all(|digit| (b'0'..=b'7').contains(digit))
+        });
+        if let Some(digits) = octal {
+            out.push(digits.iter().fold(0_u8, |sum, digit| (sum << 3) | (digit - b'0')));
+            rest = &tail[3..];
+        } else {
+            out.push(byte);
+            rest = tail;
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mountinfo_is_read() {
+        let table =
+            b"22 27 0:21 / /proc rw - proc proc rw\n36 27 8:1 /a /x\\040y\\134z rw - ext4 d rw\n\n";
+        let lines: Vec<_> =
+            mount_lines(table).map(|line| (line.id, line.parent, line.path)).collect();
+        assert_eq!(lines, [(22, 27, "/proc".into()), (36, 27, "/x y\\z".into())]);
+    }
+}

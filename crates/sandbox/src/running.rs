@@ -2,14 +2,18 @@
 
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::net::Shutdown;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
+
+use rustix::io::Errno;
+use rustix::net::SendFlags;
 
 use crate::diagnosis::{Facts, diagnose, is_policy_step};
 use crate::error::{Error, SpecError, Step};
@@ -82,7 +86,7 @@ impl Exit {
 pub struct Running {
     child: Child,
     socket: Arc<UnixStream>,
-    program: std::path::PathBuf,
+    program: PathBuf,
     reaped: bool,
 }
 
@@ -221,8 +225,7 @@ pub(crate) fn start(request: Request, log: File) -> Result<Running, Error> {
     let bytes = request.encode();
     let length = (bytes.len() as u64).to_le_bytes();
     // A helper that is already dead shows as a missing report, which says more than EPIPE.
-    let mut socket = &*running.socket;
-    let _ = socket.write_all(&length).and_then(|()| socket.write_all(&bytes));
+    let _ = send_all(&running.socket, &length).and_then(|()| send_all(&running.socket, &bytes));
     Ok(running)
 }
 
@@ -232,4 +235,17 @@ pub(crate) fn is_helper_call(arguments: impl IntoIterator<Item = impl AsRef<OsSt
     let mut next =
         |expected| arguments.next().is_some_and(|found| found.as_ref() == OsStr::new(expected));
     next(HELPER_NAME) && next(HELPER_ARGUMENT)
+}
+
+/// Writes everything, and never raises `SIGPIPE`.
+pub(crate) fn send_all(socket: &UnixStream, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match rustix::net::send(socket, bytes, SendFlags::NOSIGNAL) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(sent) => bytes = &bytes[sent..],
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+    Ok(())
 }

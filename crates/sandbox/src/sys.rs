@@ -1,1 +1,158 @@
-//! To follow in the next commit.
+//! System calls that have no safe wrapper. All `unsafe` of the crate is here.
+
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::time::Duration;
+
+use rustix::io::Errno;
+use rustix::process::Pid;
+
+/// Which side of a [`fork`] this is.
+pub(crate) enum Fork {
+    /// The new process.
+    Child,
+    /// The old process, with the id of the new one.
+    Parent(Pid),
+}
+
+/// Copies this process, which must have a single thread.
+pub(crate) fn fork() -> Result<Fork, Errno> {
+    // SAFETY: helper and init never start a thread, so no lock can be held by a thread that is
+    // missing in the copy, and the child may use the whole standard library.
+    match unsafe { libc::fork() } {
+        0 => Ok(Fork::Child),
+        id => Pid::from_raw(id).filter(|_| id > 0).map(Fork::Parent).ok_or_else(last_error),
+    }
+}
+
+fn last_error() -> Errno {
+    Errno::from_io_error(&io::Error::last_os_error()).unwrap_or(Errno::IO)
+}
+
+/// Enters new namespaces of all kinds but time.
+pub(crate) fn unshare_all() -> Result<(), Errno> {
+    use rustix::thread::UnshareFlags as Flags;
+    let flags = Flags::NEWUSER
+        | Flags::NEWNS
+        | Flags::NEWPID
+        | Flags::NEWNET
+        | Flags::NEWIPC
+        | Flags::NEWUTS
+        | Flags::NEWCGROUP;
+    // SAFETY: the call is unsafe only for CLONE_FILES, which could make descriptors that other
+    // code owns refer to nothing; it is not among the flags.
+    unsafe { rustix::thread::unshare_unsafe(flags) }
+}
+
+/// How a child ended and what it and its own reaped children used.
+pub(crate) struct Reaped {
+    /// The raw wait status.
+    pub(crate) status: i32,
+    pub(crate) user: Duration,
+    pub(crate) system: Duration,
+    /// Bytes.
+    pub(crate) max_rss: u64,
+}
+
+/// Waits for the end of one child.
+pub(crate) fn wait_with_usage(child: Pid) -> Result<Reaped, Errno> {
+    // SAFETY: all-zero bytes are a valid `rusage`, which holds only integers.
+    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+    let mut status = 0;
+    loop {
+        // SAFETY: both pointers refer to live, writable variables of the types that wait4 fills.
+        let id = unsafe { libc::wait4(child.as_raw_nonzero().get(), &mut status, 0, &mut usage) };
+        match (id, last_error()) {
+            (id, _) if id > 0 => break,
+            (_, Errno::INTR) => {}
+            (_, error) => return Err(error),
+        }
+    }
+    let kibibytes = u64::try_from(usage.ru_maxrss).unwrap_or(0);
+    Ok(Reaped {
+        status,
+        user: duration(usage.ru_utime),
+        system: duration(usage.ru_stime),
+        max_rss: kibibytes.saturating_mul(1024),
+    })
+}
+
+fn duration(time: libc::timeval) -> Duration {
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    let micros = u64::try_from(time.tv_usec).unwrap_or(0);
+    Duration::from_secs(seconds) + Duration::from_micros(micros)
+}
+
+/// Closes every descriptor from 3 on.
+pub(crate) fn close_inherited() {
+    // SAFETY: called as the first thing in the helper, before it opens anything, so no value in
+    // this process owns one of these descriptors.
+    let closed = unsafe { libc::syscall(libc::SYS_close_range, 3_u32, u32::MAX, 0_u32) } == 0;
+    if !closed {
+        // Linux before 5.9. Descriptors of this kind are close-on-exec in any careful caller, so a
+        // bounded sweep is enough.
+        for descriptor in 3..4096 {
+            // SAFETY: as above.
+            unsafe { libc::close(descriptor) };
+        }
+    }
+}
+
+/// Gives every signal its default action and unblocks all. A caller may ignore signals, as
+/// `nohup` and Rust's own start-up do, and ignored signals survive `execve`.
+pub(crate) fn reset_signals() {
+    for signal in 1..=libc::SIGRTMAX() {
+        // SAFETY: SIG_DFL is a valid disposition for every signal, and no handler of this process
+        // is replaced that other code relies on. Failure for SIGKILL and SIGSTOP is harmless.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
+    // SAFETY: the set is initialised by sigemptyset before it is read.
+    unsafe {
+        let mut none: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&mut none);
+        libc::sigprocmask(libc::SIG_SETMASK, &none, std::ptr::null_mut());
+    }
+}
+
+/// Switches address-space randomisation off for programs that this process executes.
+pub(crate) fn disable_address_randomisation() -> Result<(), Errno> {
+    // SAFETY: personality takes an integer and touches no memory of this process.
+    let result = unsafe { libc::personality(libc::ADDR_NO_RANDOMIZE as libc::c_ulong) };
+    if result < 0 { Err(last_error()) } else { Ok(()) }
+}
+
+/// `struct mount_attr` of `linux/mount.h`.
+#[repr(C)]
+struct MountAttributes {
+    set: u64,
+    clear: u64,
+    propagation: u64,
+    user_namespace: u64,
+}
+
+/// Adds `MOUNT_ATTR_*` flags to the mount `tree` refers to and, with `recursive`, to all below.
+///
+/// # Errors
+///
+/// `ENOSYS` before Linux 5.12.
+pub(crate) fn add_mount_flags(
+    tree: BorrowedFd<'_>,
+    flags: u64,
+    recursive: bool,
+) -> Result<(), Errno> {
+    let attributes = MountAttributes { set: flags, clear: 0, propagation: 0, user_namespace: 0 };
+    let at = libc::AT_EMPTY_PATH | if recursive { libc::AT_RECURSIVE } else { 0 };
+    // SAFETY: the path is a NUL-terminated literal; the kernel reads `size_of` bytes from a live,
+    // `repr(C)` structure and keeps no pointer.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_mount_setattr,
+            tree.as_raw_fd(),
+            c"".as_ptr(),
+            at,
+            &raw const attributes,
+            size_of::<MountAttributes>(),
+        )
+    };
+    if result == 0 { Ok(()) } else { Err(last_error()) }
+}

@@ -1,0 +1,161 @@
+//! A test runner whose `main` can also be the sandbox's helper and the builder inside.
+
+use std::fs::{self, File};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use cbuild_sandbox::{Bind, Error, Exit, SandboxSpec};
+
+/// One test: its name and what it does.
+pub(crate) type Test = (&'static str, fn());
+
+/// What this program does when it runs inside the sandbox, by its first argument.
+pub(crate) type Inside = fn(&str, &[String]);
+
+/// First argument of the program when it runs as a builder.
+const INSIDE: &str = "--inside";
+
+/// First argument of the program when it runs the tests again as an ordinary user.
+const AS_NOBODY: &str = "--as-nobody";
+
+/// The id of `nobody` on every Linux system.
+const NOBODY: u32 = 65534;
+
+/// Where the test program itself is bound.
+pub(crate) const SELF: &str = "/cbuild/store/self";
+
+/// Runs the tests whose name contains the first argument; as root, a second time as `nobody`.
+pub(crate) fn run(tests: &[Test], inside: Inside) {
+    cbuild_sandbox::helper_main_if_requested();
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if arguments.first().is_some_and(|first| first == INSIDE) {
+        inside(&arguments[1], &arguments[2..]);
+        return;
+    }
+    let as_nobody = arguments.iter().any(|argument| argument == AS_NOBODY);
+    if arguments.iter().any(|argument| argument == "--list") {
+        // Test drivers ask for this.
+        for (name, _) in tests {
+            println!("{name}: test");
+        }
+        return;
+    }
+    let wanted = arguments.iter().find(|argument| !argument.starts_with('-'));
+    let mut failed = 0;
+    for (name, test) in tests {
+        if wanted.is_some_and(|wanted| !name.contains(wanted.as_str())) {
+            continue;
+        }
+        let result = catch_unwind(AssertUnwindSafe(test));
+        let user = if as_nobody { " (as nobody)" } else { "" };
+        println!("test {name}{user} ... {}", if result.is_ok() { "ok" } else { "FAILED" });
+        failed += usize::from(result.is_err());
+    }
+    if !as_nobody && rustix::process::geteuid().is_root() {
+        let mut again = Command::new("/proc/self/exe");
+        again.args(wanted).arg(AS_NOBODY).current_dir("/").uid(NOBODY).gid(NOBODY);
+        again.env("TMPDIR", "/tmp");
+        failed += usize::from(!again.status().unwrap().success());
+    }
+    assert_eq!(failed, 0, "{failed} tests failed");
+}
+
+/// A folder for one test with what every sandbox needs.
+pub(crate) struct Place {
+    folder: tempfile::TempDir,
+}
+
+impl Place {
+    pub(crate) fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["build", "store", "in"] {
+            fs::create_dir(folder.path().join(name)).unwrap();
+        }
+        Place { folder }
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// A file below `in/`.
+    pub(crate) fn input(&self, name: &str, content: &str) -> PathBuf {
+        let path = self.path("in").join(name);
+        fs::write(&path, content).unwrap();
+        path
+    }
+
+    pub(crate) fn log(&self) -> File {
+        File::options().append(true).create(true).open(self.path("log")).unwrap()
+    }
+
+    pub(crate) fn log_text(&self) -> String {
+        fs::read_to_string(self.path("log")).unwrap()
+    }
+
+    /// A sandbox with writable `/build` and `/cbuild/store` and the host's programs.
+    pub(crate) fn spec(&self, program: &str) -> SandboxSpec {
+        let mut spec = SandboxSpec::new(program)
+            .bind_writable(self.path("build"), "/build")
+            .bind_writable(self.path("store"), "/cbuild/store");
+        spec.binds.extend(host_programs());
+        spec
+    }
+
+    /// A sandbox that runs a shell script.
+    pub(crate) fn shell(&self, script: &str) -> SandboxSpec {
+        let mut spec = self.spec("/bin/sh");
+        spec.args = vec!["-c".into(), script.into()];
+        spec.env = vec![("PATH".into(), "/bin:/usr/bin".into())];
+        spec
+    }
+
+    /// A sandbox that runs this test program's function for the inside.
+    pub(crate) fn inside(&self, arguments: &[&str]) -> SandboxSpec {
+        // The target folder may be out of reach for `nobody`.
+        let copy = self.path("in").join("self");
+        if !copy.exists() {
+            fs::copy("/proc/self/exe", &copy).unwrap();
+            fs::set_permissions(&copy, fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        let mut spec = self.spec(SELF).bind_read_only(copy, SELF);
+        spec.args = std::iter::once(&INSIDE).chain(arguments).map(|text| text.into()).collect();
+        spec
+    }
+
+    pub(crate) fn run(&self, spec: &SandboxSpec) -> Result<Exit, Error> {
+        cbuild_sandbox::spawn(spec, self.log())?.wait()
+    }
+
+    /// Runs it, expects success, and returns what it wrote.
+    pub(crate) fn output(&self, spec: &SandboxSpec) -> String {
+        let exit = match self.run(spec) {
+            Ok(exit) => exit,
+            Err(error) => panic!("{} {error}: {:?}", error.code(), error.help()),
+        };
+        assert!(exit.success(), "{exit:?}, log:\n{}", self.log_text());
+        self.log_text()
+    }
+}
+
+/// The host's shell, C library and small tools, as read-only binds.
+pub(crate) fn host_programs() -> Vec<Bind> {
+    ["/bin", "/lib", "/lib64", "/usr"]
+        .into_iter()
+        .filter(|path| Path::new(path).symlink_metadata().is_ok())
+        .map(|path| Bind { source: path.into(), target: path.into(), writable: false })
+        .collect()
+}
+
+/// Waits for a condition, and fails after ten seconds.
+pub(crate) fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !condition() {
+        assert!(start.elapsed() < Duration::from_secs(10), "not within ten seconds: {what}");
+        std::thread::yield_now();
+    }
+}
