@@ -1,10 +1,11 @@
 //! Tar archives: v7, ustar, GNU and pax.
 
 use std::cell::Cell;
-use std::io::{self, Read};
+use std::io::{self, Cursor, Read};
+use std::ops::Range;
 use std::rc::Rc;
 
-use tar::{Archive, Entry, EntryType};
+use tar::{Archive, Entry, EntryType, Header};
 
 use super::sparse::SparseHeader;
 use super::tree::TreeWriter;
@@ -13,16 +14,23 @@ use crate::error::{FetchError, UnsafeReason};
 /// Most bytes of headers (long names, pax records, maps of holes) before one entry's content.
 const HEADER_BYTES: u64 = 8 << 20;
 
+/// Bytes of a header.
+const BLOCK: usize = 512;
+/// Place of a header's checksum.
+const CHECKSUM: Range<usize> = 148..156;
+
 /// Reads an archive into the tree, to its end, so that checksums of the compression are checked.
-pub(super) fn read(source: impl Read, tree: &mut TreeWriter<'_>) -> Result<(), FetchError> {
+pub(super) fn read(mut source: impl Read, tree: &mut TreeWriter<'_>) -> Result<(), FetchError> {
+    let start = first_block(&mut source, tree)?;
     let allowance = Rc::new(Cell::new(HEADER_BYTES));
+    let source = Cursor::new(start).chain(source);
     let mut source = Metered { source, allowance: allowance.clone() };
     let mut archive = Archive::new(&mut source);
-    let mut entries = archive.entries().map_err(|error| tree.corrupt("at its start", &error))?;
+    let mut entries = archive.entries().map_err(|error| tree.corrupt_after_last(&error))?;
     loop {
         allowance.set(HEADER_BYTES);
         let Some(next) = entries.next() else { break };
-        let mut found = next.map_err(|error| unreadable(tree, &error))?;
+        let mut found = next.map_err(|error| tree.corrupt_after_last(&error))?;
         // What follows is counted by the tree against its own limits.
         allowance.set(u64::MAX);
         entry(&mut found, tree)?;
@@ -31,12 +39,23 @@ pub(super) fn read(source: impl Read, tree: &mut TreeWriter<'_>) -> Result<(), F
     rest(&mut source, tree)
 }
 
-fn unreadable(tree: &TreeWriter<'_>, error: &io::Error) -> FetchError {
-    // A file that is no archive at all fails at its first header already.
-    if tree.is_untouched() && error.to_string().contains("checksum") {
-        return tree.unknown("its first block is no tar header");
+/// The first block, which must be a header or the mark of an archive without entries.
+fn first_block(source: &mut impl Read, tree: &TreeWriter<'_>) -> Result<Vec<u8>, FetchError> {
+    let mut block = Vec::new();
+    let read = source.take(BLOCK as u64).read_to_end(&mut block);
+    read.map_err(|error| tree.corrupt_after_last(&error))?;
+    if block.len() < BLOCK {
+        return Err(tree.unknown("it is shorter than one block of a tar archive"));
     }
-    tree.corrupt_after_last(error)
+    let header = Header::from_byte_slice(&block);
+    // The sum counts its own field as spaces.
+    let sum: u32 = block.iter().map(|&byte| u32::from(byte)).sum();
+    let field: u32 = block[CHECKSUM].iter().map(|&byte| u32::from(byte)).sum();
+    let sum = sum - field + u32::from(b' ') * 8;
+    if sum != u32::from(b' ') * 8 && header.cksum().ok() != Some(sum) {
+        return Err(tree.unknown("its first block is no tar header"));
+    }
+    Ok(block)
 }
 
 /// Reads what follows the end of the archive.

@@ -180,7 +180,8 @@ impl<'a> TreeWriter<'a> {
         let folder = self.folder(name, parents)?;
         match create(folder) {
             Err(Errno::EXIST) => self.replacing(name, parents, last, create),
-            Err(Errno::NOENT) => Err(refused(self)),
+            // The folder of the link may be what the link was to point at.
+            Err(Errno::NOENT | Errno::PERM) => Err(refused(self)),
             other => other.map_err(|error| self.failed("link", name, error)),
         }
     }
@@ -218,11 +219,6 @@ impl<'a> TreeWriter<'a> {
     /// Limits that the readers need for themselves.
     pub(super) fn limits(&self) -> &'a Limits {
         self.limits
-    }
-
-    /// Whether any entry was read.
-    pub(super) fn is_untouched(&self) -> bool {
-        self.entries == 0
     }
 
     /// Counts and checks an entry; `None` when stripping leaves nothing of its name.
