@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
-use std::fs;
+use std::fs::{self, Permissions};
 use std::num::NonZeroUsize;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -66,10 +67,9 @@ pub(crate) fn prepare(
     scratch: &Path,
     cores: NonZeroUsize,
 ) -> Result<Prepared, StepError> {
-    let [store_folder, build, tmp] = ["store", "build", "tmp"].map(|name| scratch.join(name));
-    for folder in [&store_folder, &build, &tmp] {
-        fs::create_dir(folder).map_err(StepError::io("create the folder", folder))?;
-    }
+    let store_folder = folder(scratch, "store", 0o755)?;
+    let build = folder(scratch, "build", 0o755)?;
+    let tmp = folder(scratch, "tmp", 0o1777)?;
     let render = |text: &Template<StorePath>| render(text, &outputs);
     for (path, text) in &exec.files {
         write_file(&build, path, &render(text))?;
@@ -93,6 +93,15 @@ pub(crate) fn prepare(
         spec = spec.bind_read_only(store.physical(path), path.to_string());
     }
     Ok(Prepared { spec, log: scratch.join("log"), store_folder, outputs })
+}
+
+/// A folder with exactly this mode, whatever the caller's umask: a builder can see it.
+fn folder(parent: &Path, name: &str, mode: u32) -> Result<PathBuf, StepError> {
+    let folder = parent.join(name);
+    fs::create_dir(&folder)
+        .and_then(|()| fs::set_permissions(&folder, Permissions::from_mode(mode)))
+        .map_err(StepError::io("create the folder", &folder))?;
+    Ok(folder)
 }
 
 /// The program's path without doubled slashes, which a text joined from parts may have.
@@ -151,10 +160,17 @@ fn write_file(build: &Path, path: &str, text: &str) -> Result<(), StepError> {
         return Err(StepError::Unusable { what: "the file", text, reason });
     }
     let place = build.join(path);
-    if let Some(parent) = place.parent() {
-        fs::create_dir_all(parent).map_err(StepError::io("create the folder", parent))?;
+    let mut parent = build.to_owned();
+    let mut parts = path.split('/').peekable();
+    while let Some(part) = parts.next() {
+        if parts.peek().is_some() && !parent.join(part).is_dir() {
+            folder(&parent, part, 0o755)?;
+        }
+        parent.push(part);
     }
-    fs::write(&place, text).map_err(StepError::io("write", &place))
+    fs::write(&place, text)
+        .and_then(|()| fs::set_permissions(&place, Permissions::from_mode(0o644)))
+        .map_err(StepError::io("write", &place))
 }
 
 impl Prepared {

@@ -104,3 +104,101 @@ fn output_of<'a>(
         present: derivation.outputs.iter().map(ToString::to_string).collect(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use cbuild_drv::{Action, Assemble, Digest, Layer, Name, StorePath, System};
+
+    use super::*;
+
+    /// A node that has a layer of each of the given inputs.
+    fn add(graph: &mut Graph, name: &str, inputs: &[DrvId]) -> DrvId {
+        let layer = |drv: &DrvId| Layer {
+            source: Input::Output { drv: *drv, output: OutputName::out() },
+            from: String::new(),
+            into: String::new(),
+        };
+        graph.add(Derivation {
+            name: Name::new(name).unwrap(),
+            system: System::new("x86_64-linux").unwrap(),
+            outputs: BTreeSet::from([OutputName::out()]),
+            action: Action::Assemble(Assemble {
+                layers: inputs.iter().map(layer).collect(),
+                exclude: Vec::new(),
+                links: BTreeMap::new(),
+                files: BTreeMap::new(),
+                directories: BTreeSet::new(),
+            }),
+        })
+    }
+
+    fn output(name: &str) -> Outputs {
+        let digest = Digest::of(name.as_bytes());
+        let path =
+            StorePath::of_content(&Name::new(name).unwrap(), &digest, false, &BTreeSet::new());
+        Outputs::from([(OutputName::out(), path)])
+    }
+
+    fn names(graph: &Graph, walk: &Walk) -> Vec<String> {
+        walk.steps.iter().map(|step| graph.get(&step.drv).unwrap().name.to_string()).collect()
+    }
+
+    #[test]
+    fn what_is_needed_stands_before_and_only_once() {
+        let mut graph = Graph::default();
+        let base = add(&mut graph, "base", &[]);
+        let (left, right) = (add(&mut graph, "left", &[base]), add(&mut graph, "right", &[base]));
+        let top = add(&mut graph, "top", &[left, right]);
+        let targets = [Target::out(top), Target::out(base)];
+        let walk = walk(&graph, &targets, |_| Ok(Outputs::new())).unwrap();
+        let names = names(&graph, &walk);
+        assert_eq!((names.len(), names[0].as_str(), names[3].as_str()), (4, "base", "top"));
+        for (index, step) in walk.steps.iter().enumerate() {
+            assert!(step.needs.iter().all(|&need| need < index));
+            assert!(step.wanted.contains(&OutputName::out()));
+        }
+        assert_eq!(walk.steps[3].needs, BTreeSet::from([1, 2]));
+    }
+
+    #[test]
+    fn nothing_is_looked_at_below_what_is_present() {
+        let mut graph = Graph::default();
+        let below = add(&mut graph, "below", &[]);
+        let middle = add(&mut graph, "middle", &[below]);
+        let top = add(&mut graph, "top", &[middle]);
+        let mut asked = Vec::new();
+        let walk = walk(&graph, &[Target::out(top)], |drv| {
+            asked.push(*drv);
+            Ok(if *drv == middle { output("middle") } else { Outputs::new() })
+        })
+        .unwrap();
+        assert_eq!(names(&graph, &walk), ["top"]);
+        assert_eq!(asked, [top, middle]);
+        assert_eq!(walk.known[&middle], output("middle"));
+    }
+
+    #[test]
+    fn a_graph_that_is_not_closed_is_refused() {
+        let mut graph = Graph::default();
+        let absent = DrvId(Digest::of(b"absent"));
+        let top = add(&mut graph, "top", &[absent]);
+        let error = walk(&graph, &[Target::out(top)], |_| Ok(Outputs::new())).unwrap_err();
+        assert_eq!(error.code(), "E0520");
+        let output = OutputName::new("dev").unwrap();
+        let error =
+            walk(&graph, &[Target { drv: top, output }], |_| Ok(Outputs::new())).unwrap_err();
+        assert_eq!(error.code(), "E0521");
+        assert!(error.help().unwrap().contains("`out`"));
+    }
+
+    #[test]
+    fn a_deep_graph_needs_no_deep_stack() {
+        let mut graph = Graph::default();
+        let mut last = add(&mut graph, "n", &[]);
+        for number in 0..20_000 {
+            last = add(&mut graph, &format!("n{number}"), &[last]);
+        }
+        let walk = walk(&graph, &[Target::out(last)], |_| Ok(Outputs::new())).unwrap();
+        assert_eq!(walk.steps.len(), 20_001);
+    }
+}

@@ -1,0 +1,83 @@
+//! Builds in real stores and real sandboxes, with a static busybox as the only program.
+//!
+//! There is a harness of our own because the sandbox needs the first word in `main`.
+
+mod failures;
+mod fetches;
+mod outputs;
+mod reuse;
+mod world;
+
+use std::panic::catch_unwind;
+use std::process::ExitCode;
+
+type Test = (&'static str, fn());
+
+macro_rules! tests {
+    ($($module:ident :: $name:ident,)*) => {
+        &[$((concat!(stringify!($module), "::", stringify!($name)), $module::$name as fn()),)*]
+    };
+}
+
+const TESTS: &[Test] = tests![
+    outputs::a_program_makes_its_output,
+    outputs::several_outputs_refer_to_each_other,
+    outputs::self_references_are_rewritten,
+    outputs::only_what_occurs_is_a_reference,
+    outputs::outputs_in_a_circle_are_refused,
+    outputs::the_environment_is_fixed,
+    outputs::only_the_closure_is_visible,
+    outputs::build_paths_depend_on_the_action_alone,
+    outputs::assemblies_are_registered_with_their_references,
+    reuse::a_second_build_does_nothing,
+    reuse::a_hundred_nodes_are_answered_by_one_memo,
+    reuse::equal_output_cuts_off_what_lies_above,
+    reuse::equal_actions_run_once,
+    reuse::two_processes_share_one_build,
+    reuse::what_a_run_uses_is_not_collected,
+    reuse::a_plan_tells_what_is_certain,
+    reuse::many_small_steps,
+    failures::a_failure_has_its_log_and_is_not_cached,
+    failures::missing_and_foreign_outputs_are_named,
+    failures::programs_that_cannot_run_are_told,
+    failures::what_does_not_need_the_failed_step_goes_on,
+    failures::without_keep_going_running_steps_are_killed,
+    failures::cancellation_leaves_nothing,
+    failures::log_lines_are_passed_on,
+    failures::bad_files_and_arguments_are_refused,
+    fetches::a_fetch_is_known_by_its_hash,
+    fetches::a_wrong_hash_registers_nothing,
+    fetches::after_fetch_only_no_source_is_needed,
+];
+
+fn main() -> ExitCode {
+    cbuild_sandbox::helper_main_if_requested();
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let [first, root] = arguments.as_slice()
+        && first == reuse::OTHER_PROCESS
+    {
+        reuse::other_process(root.as_ref());
+        return ExitCode::SUCCESS;
+    }
+    let filters: Vec<&String> = arguments.iter().filter(|text| !text.starts_with('-')).collect();
+    let wanted = |name: &str| {
+        filters.is_empty() || filters.iter().any(|filter| name.contains(filter.as_str()))
+    };
+    if arguments.iter().any(|text| text == "--list") {
+        TESTS.iter().for_each(|(name, _)| println!("{name}: test"));
+        return ExitCode::SUCCESS;
+    }
+    let mut failed = Vec::new();
+    let chosen: Vec<&Test> = TESTS.iter().filter(|(name, _)| wanted(name)).collect();
+    println!("\nrunning {} tests", chosen.len());
+    for (name, test) in &chosen {
+        let passed = catch_unwind(test).is_ok();
+        println!("test {name} ... {}", if passed { "ok" } else { "FAILED" });
+        if !passed {
+            failed.push(*name);
+        }
+    }
+    let passed = chosen.len() - failed.len();
+    println!("\ntest result: {passed} passed; {} failed: {}", failed.len(), failed.join(", "));
+    if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}

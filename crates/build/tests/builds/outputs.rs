@@ -1,0 +1,187 @@
+//! What builders see and what becomes of their outputs.
+
+use std::collections::BTreeSet;
+
+use cbuild_build::{Outcome, StepError, Target};
+use cbuild_drv::{Action, Assemble, Input, Layer, StorePath};
+
+use crate::world::{World, empty, out, output, text_file, tree};
+
+pub(crate) fn a_program_makes_its_output() {
+    let mut world = World::new();
+    let hello = world.sh("hello", "mkdir $out; echo 'Hello!' > $out/greeting", &[]);
+    let places = world.build(&[hello]).unwrap();
+    assert_eq!(std::fs::read_to_string(places[0].join("greeting")).unwrap(), "Hello!\n");
+    let expected = [
+        ("busybox-root".to_owned(), Outcome::Assembled),
+        ("busybox.deb".to_owned(), Outcome::Fetched),
+        ("hello".to_owned(), Outcome::Built),
+    ];
+    assert_eq!(world.finished(), expected);
+    assert!(world.store.verify(&cbuild_store::VerifyOptions::default()).unwrap().is_clean());
+}
+
+pub(crate) fn several_outputs_refer_to_each_other() {
+    let mut world = World::new();
+    let script = "mkdir $lib; echo code > $lib/x.so; echo \"$lib/x.so\" > $out; echo doc > $doc";
+    let drv = world.script("multi", &["out", "lib", "doc"], script, &[]);
+    let drv = world.graph.add(drv);
+    let top = world.sh(
+        "top",
+        "cat {{out}} > $out; cat {{lib}}/x.so {{doc}} >> $out",
+        &[
+            ("out", out(drv)),
+            ("lib", Input::Output { drv, output: output("lib") }),
+            ("doc", Input::Output { drv, output: output("doc") }),
+        ],
+    );
+    let text = world.built_text(top);
+    let lib = world.path(drv, "lib");
+    assert_eq!(text, format!("{lib}/x.so\ncode\ndoc\n"));
+    assert_eq!(lib.name().as_str(), "multi-lib");
+    assert_eq!(world.path(drv, "out").name().as_str(), "multi");
+    let info = world.store.info(&world.path(drv, "out")).unwrap().unwrap();
+    assert_eq!(info.references, BTreeSet::from([lib]));
+    assert!(!info.self_reference);
+}
+
+pub(crate) fn self_references_are_rewritten() {
+    let mut world = World::new();
+    let drv =
+        world.sh("self", "mkdir $out; echo $out > $out/me; echo {{output:out}} > $out/too", &[]);
+    let places = world.build(&[drv]).unwrap();
+    let path = world.path(drv, "out");
+    for name in ["me", "too"] {
+        let text = std::fs::read_to_string(places[0].join(name)).unwrap();
+        assert_eq!(text, format!("{path}\n"));
+    }
+    assert!(world.store.info(&path).unwrap().unwrap().self_reference);
+}
+
+pub(crate) fn only_what_occurs_is_a_reference() {
+    let mut world = World::new();
+    let deep = world.sh("deep", "echo deep > $out", &[]);
+    let kept = world.sh("kept", "echo {{deep}} > $out", &[("deep", out(deep))]);
+    let unused = world.sh("unused", "echo unused > $out", &[]);
+    let drv = world.sh(
+        "user",
+        "cat {{kept}} > $out; cat {{unused}}",
+        &[("kept", out(kept)), ("unused", out(unused))],
+    );
+    world.build(&[drv]).unwrap();
+    // The text names `deep`, which is no input of its own but in the closure of one.
+    let info = world.store.info(&world.path(drv, "out")).unwrap().unwrap();
+    assert_eq!(info.references, BTreeSet::from([world.path(deep, "out")]));
+}
+
+pub(crate) fn outputs_in_a_circle_are_refused() {
+    let mut world = World::new();
+    let drv = world.script("circle", &["out", "lib"], "echo $lib > $out; echo $out > $lib", &[]);
+    let drv = world.graph.add(drv);
+    let error = world.build(&[drv]).unwrap_err();
+    assert_eq!(error.code(), "E0610");
+    assert_eq!(error.exit_class().code(), 1);
+}
+
+pub(crate) fn the_environment_is_fixed() {
+    let mut world = World::new();
+    world.options.cores = std::num::NonZeroUsize::new(3).unwrap();
+    let mut drv = world.script("env", &["out"], "env | sort > $out; echo $0 $# $PWD >> $out", &[]);
+    if let Action::Exec(exec) = &mut drv.action {
+        exec.env.insert("TERM".to_owned(), "mine".into());
+        exec.env.insert("extra".to_owned(), "a b".into());
+        exec.args.push("x y".into());
+    }
+    let drv = world.graph.add(drv);
+    let text = world.built_text(drv);
+    let own = world.path(drv, "out").to_string();
+    let text = text.replace(&own, "OWN");
+    let expected = "CBUILD_CORES=3
+HOME=/homeless
+LANG=C.UTF-8
+LC_ALL=C.UTF-8
+PATH=/usr/bin:/bin
+PWD=/build
+SHELL=/bin/sh
+SHLVL=1
+SOURCE_DATE_EPOCH=1
+TERM=mine
+TMPDIR=/tmp
+TZ=UTC
+ZERO_AR_DATE=1
+extra=a b
+out=OWN
+build.sh 1 /build
+";
+    assert_eq!(text, expected);
+}
+
+pub(crate) fn only_the_closure_is_visible() {
+    let mut world = World::new();
+    let (a, b) = (world.sh("a", "echo a > $out", &[]), world.sh("b", "echo b > $out", &[]));
+    let c = world.sh("c", "echo {{a}} > $out", &[("a", out(a))]);
+    let script = "ls /cbuild/store > $out; ls /build /tmp >> $out; : {{c}}
+        if echo x > {{c}}; then echo writable >> $out; fi
+        stat -c %a /build /tmp build.sh >> $out";
+    let drv = world.sh("look", script, &[("c", out(c))]);
+    world.build(&[b]).unwrap();
+    let text = world.built_text(drv);
+    let mut store: Vec<String> =
+        [world.path(a, "out"), world.path(c, "out")].iter().map(StorePath::base_name).collect();
+    let root: Vec<&str> = text.lines().filter(|line| line.ends_with("-busybox-root")).collect();
+    assert_eq!(root.len(), 1);
+    store.push(root[0].to_owned());
+    // `ls` runs after the shell has created `$out`.
+    store.push(world.path(drv, "out").base_name());
+    store.sort();
+    let mut seen: Vec<String> = text.lines().take(4).map(str::to_owned).collect();
+    // The output has its path from before registration in the listing, which is rewritten.
+    seen.sort();
+    assert_eq!(seen, store);
+    let rest: Vec<&str> = text.lines().skip(4).collect();
+    assert_eq!(rest, ["/build:", "build.sh", "", "/tmp:", "755", "1777", "644"]);
+}
+
+pub(crate) fn build_paths_depend_on_the_action_alone() {
+    let logged = || {
+        let mut world = World::new();
+        let drv = world.sh("fails", "echo $out; exit 9", &[]);
+        let error = world.build(&[drv]).unwrap_err();
+        let cbuild_build::RunError::Steps { failures, .. } = error else { panic!("{error}") };
+        assert!(matches!(failures[0].error, StepError::Builder { .. }));
+        failures[0].error.log().unwrap().lines.clone()
+    };
+    let (first, second) = (logged(), logged());
+    assert_eq!(first, second);
+    assert!(first[0].starts_with("/cbuild/store/") && first[0].ends_with("-fails"), "{first:?}");
+}
+
+pub(crate) fn assemblies_are_registered_with_their_references() {
+    let mut world = World::new();
+    let program = world.sh("program", "mkdir -p $out/bin; echo run > $out/bin/p", &[]);
+    let file = world.graph.add(text_file("note", "see {{p}}/bin/p\n", &[("p", out(program))]));
+    let layer = Layer { source: out(program), from: String::new(), into: "usr".to_owned() };
+    let mut spec = Assemble { layers: vec![layer], ..empty() };
+    spec.links.insert(
+        "note".to_owned(),
+        [cbuild_drv::Segment::Reference(out(file))].into_iter().collect(),
+    );
+    let drv = world.graph.add(tree("tree", spec));
+    world.build(&[drv, file]).unwrap();
+    let info = world.store.info(&world.path(drv, "out")).unwrap().unwrap();
+    assert_eq!(info.references, BTreeSet::from([world.path(file, "out")]));
+    assert_eq!(info.path.to_string(), "GOLDEN-TREE");
+    let note = world.store.info(&world.path(file, "out")).unwrap().unwrap();
+    assert_eq!(note.references, BTreeSet::from([world.path(program, "out")]));
+    assert_eq!(world.text(file, "out"), format!("see {}/bin/p\n", world.path(program, "out")));
+    let target = Target { drv, output: output("lib") };
+    let none = |_| {};
+    let builder = cbuild_build::Builder::new(
+        &world.store,
+        &world.graph,
+        &world.fetcher,
+        world.options.clone(),
+        &none,
+    );
+    assert_eq!(builder.build(&[target]).unwrap_err().code(), "E0521");
+}
