@@ -288,8 +288,7 @@ pub fn probe() -> Result<(), Unavailable> {
 }
 
 fn try_probe() -> Result<(), Error> {
-    let mut spec = SandboxSpec::new("/nothing");
-    spec.limits.log_size = None;
+    let spec = SandboxSpec::new("/nothing");
     let request = Request { spec, probe: true, filters: filter::compiled()? };
     let log = File::options().write(true).open("/dev/null").map_err(Error::Helper)?;
     let exit = running::start(request, log)?.wait()?;

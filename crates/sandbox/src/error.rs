@@ -32,6 +32,9 @@ pub enum Error {
         /// The `errno` of `execve`.
         errno: i32,
     },
+    /// The builder was stopped because its output could not be written to the log.
+    #[error("cannot write the log: {0}")]
+    Log(#[source] io::Error),
     /// The helper ended without a report, for instance because it was killed from outside.
     #[error("the sandbox helper ended without a report ({0})")]
     HelperLost(String),
@@ -51,6 +54,7 @@ impl Error {
             Error::Program { .. } => "E0823",
             Error::HelperLost(_) => "E0824",
             Error::Protocol => "E0825",
+            Error::Log(_) => "E0826",
         }
     }
 
@@ -222,7 +226,4 @@ pub enum SpecError {
     /// More binds, arguments or variables than any real build has.
     #[error("more than 65536 binds or strings")]
     TooLarge,
-    /// A limit that needs the log's size, with a log that has none.
-    #[error("limits on silence and log size need a regular file as the log")]
-    LogNotAFile,
 }

@@ -25,9 +25,6 @@ use crate::wire::{Ended, InitReport, MAX_REQUEST, Outcome, Report, Request};
 /// Exit code of a helper that could not even report.
 const LOST: i32 = 125;
 
-/// Longest time between two looks at the log's size.
-const LOOK_AT_LOG: Duration = Duration::from_secs(1);
-
 /// Most bytes that init sends: two messages of at most one pipe buffer page each.
 const MAX_INIT_REPORT: u64 = 8192;
 
@@ -92,15 +89,17 @@ fn read_request(mut caller: &UnixStream) -> io::Result<Request> {
 fn run(request: &Request, caller: &UnixStream, started: Instant) -> Result<Report, SetupFailure> {
     let root_on_host = enter_namespaces(&request.spec)?;
     let (from_init, to_helper) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC).at(Step::Init, "")?;
+    let (output, to_log) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC).at(Step::Init, "")?;
     match sys::fork().at(Step::Init, "")? {
         Fork::Child => {
-            drop(from_init);
-            init::main(request, to_helper, root_on_host)
+            drop((from_init, output));
+            init::main(request, to_helper, to_log, root_on_host)
         }
         Fork::Parent(init) => {
-            drop(to_helper);
-            let mut watch = Watch::new(caller, &request.spec.limits, started);
-            watch.until_end(init, from_init)
+            drop((to_helper, to_log));
+            // Only this end: reading must not wait when the builder has nothing to say.
+            rustix::io::ioctl_fionbio(&output, true).at(Step::Init, "")?;
+            Watch::new(caller, &request.spec.limits, started, output).until_end(init, from_init)
         }
     }
 }
@@ -131,24 +130,23 @@ struct Watch<'a> {
     caller: &'a UnixStream,
     limits: &'a Limits,
     started: Instant,
-    /// Size and modification time of the log when it last changed, and when that was seen.
-    log: Option<(u64, i64, u64)>,
-    log_changed: Instant,
+    log: Log,
     /// Why init was killed by us.
     reason: Option<Outcome>,
 }
 
 impl<'a> Watch<'a> {
-    fn new(caller: &'a UnixStream, limits: &'a Limits, started: Instant) -> Self {
-        Watch { caller, limits, started, log: log_state(), log_changed: started, reason: None }
+    fn new(caller: &'a UnixStream, limits: &'a Limits, started: Instant, output: OwnedFd) -> Self {
+        let log = Log::new(output, limits.log_size);
+        Watch { caller, limits, started, log, reason: None }
     }
 
     /// Waits for init's end, killing it when a limit is hit or the caller is gone.
-    fn until_end(&mut self, init: Pid, from_init: OwnedFd) -> Result<Report, SetupFailure> {
+    fn until_end(mut self, init: Pid, from_init: OwnedFd) -> Result<Report, SetupFailure> {
         // Init holds the writing end until it ends, so the end of this pipe is init's end.
         while !self.pipe_has_ended(&from_init)? {
             self.reason = self.reason.or_else(|| self.limit_hit());
-            if self.reason.is_some() {
+            if self.reason.is_some() || self.log.failed.is_some() {
                 // An error means that init has just ended by itself.
                 let _ = rustix::process::kill_process(init, Signal::KILL);
                 break;
@@ -157,8 +155,14 @@ impl<'a> Watch<'a> {
         let mut bytes = Vec::new();
         File::from(from_init).take(MAX_INIT_REPORT).read_to_end(&mut bytes).at(Step::Init, "")?;
         let reaped = sys::wait_with_usage(init).at(Step::Init, "")?;
+        // All writers are dead; what they wrote last is still in the pipe.
+        self.log.copy();
+        if let Some(errno) = self.log.failed {
+            return Ok(Report::LogFailed(errno.raw_os_error()));
+        }
         let outcome = match (InitReport::decode_first(&bytes), self.reason) {
             (Ok(InitReport::Failed(failure)), _) => return Err(failure),
+            _ if self.log.too_large => Outcome::LogTooLarge,
             (Ok(InitReport::Exited(code)), _) => Outcome::Exited(code),
             (Ok(InitReport::Signaled(signal)), _) => Outcome::Signaled(signal),
             (Err(_), Some(reason)) => reason,
@@ -175,55 +179,53 @@ impl<'a> Watch<'a> {
 
     /// Sleeps until something happens or a limit is due. True when init has closed its pipe.
     fn pipe_has_ended(&mut self, from_init: &OwnedFd) -> Result<bool, SetupFailure> {
-        let timeout = self.until_next_look().map(|left| Timespec {
+        let timeout = self.until_next_limit().map(|left| Timespec {
             tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
             tv_nsec: i64::from(left.subsec_nanos()),
         });
         // Without any event asked for, the pipe shows its end only, and not that data is waiting.
-        let mut watched = [
+        let mut watched = vec![
             PollFd::from_borrowed_fd(from_init.as_fd(), PollFlags::empty()),
             PollFd::from_borrowed_fd(self.caller.as_fd(), PollFlags::IN | PollFlags::RDHUP),
         ];
+        if !self.log.ended {
+            watched.push(PollFd::from_borrowed_fd(self.log.output.as_fd(), PollFlags::IN));
+        }
         match poll(&mut watched, timeout.as_ref()) {
             Ok(_) => {}
             Err(Errno::INTR) => return Ok(false),
             Err(errno) => return Err(SetupFailure::new(Step::Init, "", errno)),
         }
-        let [pipe, caller] = watched;
+        let happened: Vec<bool> = watched.iter().map(|fd| !fd.revents().is_empty()).collect();
         // The caller sends nothing after its request: whatever comes means that it wants the end.
-        if !caller.revents().is_empty() {
+        if happened[1] {
             self.reason = Some(Outcome::Cancelled);
         }
-        Ok(!pipe.revents().is_empty())
+        if happened.get(2) == Some(&true) {
+            self.log.copy();
+        }
+        Ok(happened[0])
     }
 
-    fn until_next_look(&self) -> Option<Duration> {
+    fn until_next_limit(&self) -> Option<Duration> {
         let now = Instant::now();
         let due = |start: Instant, limit: Duration| {
             start.checked_add(limit).map(|end| end.saturating_duration_since(now))
         };
         let wall = self.limits.wall.and_then(|limit| due(self.started, limit));
-        let silence = self.limits.silence.and_then(|limit| due(self.log_changed, limit));
-        let watches_log = self.limits.silence.is_some() || self.limits.log_size.is_some();
-        let look = watches_log.then_some(LOOK_AT_LOG);
-        [wall, silence, look].into_iter().flatten().min()
+        let silence = self.limits.silence.and_then(|limit| due(self.log.changed, limit));
+        [wall, silence].into_iter().flatten().min()
     }
 
-    fn limit_hit(&mut self) -> Option<Outcome> {
-        let log = log_state();
-        if log != self.log {
-            self.log = log;
-            self.log_changed = Instant::now();
-        }
+    fn limit_hit(&self) -> Option<Outcome> {
         let over = |start: Instant, limit: Option<Duration>| {
             limit.is_some_and(|limit| start.elapsed() >= limit)
         };
-        let size = self.log.map_or(0, |(size, _, _)| size);
         if over(self.started, self.limits.wall) {
             Some(Outcome::TimedOut)
-        } else if over(self.log_changed, self.limits.silence) {
+        } else if over(self.log.changed, self.limits.silence) {
             Some(Outcome::Silent)
-        } else if self.limits.log_size.is_some_and(|limit| size > limit) {
+        } else if self.log.too_large {
             Some(Outcome::LogTooLarge)
         } else {
             None
@@ -231,8 +233,69 @@ impl<'a> Watch<'a> {
     }
 }
 
-/// Size and time of the last change of the log, which is this process's standard output.
-fn log_state() -> Option<(u64, i64, u64)> {
-    let status = rustix::fs::fstat(io::stdout()).ok()?;
-    Some((u64::try_from(status.st_size).unwrap_or(0), status.st_mtime, status.st_mtime_nsec))
+/// Copies what the builder writes to the log, which is this process's standard output.
+///
+/// The builder itself has a pipe and not the file: build scripts write to `/dev/stderr`, and
+/// opening that would truncate a file.
+struct Log {
+    output: OwnedFd,
+    /// Bytes that may still be written.
+    left: u64,
+    too_large: bool,
+    /// When the builder last wrote something.
+    changed: Instant,
+    /// No process has the writing end any more.
+    ended: bool,
+    /// The log could not be written.
+    failed: Option<Errno>,
+}
+
+impl Log {
+    fn new(output: OwnedFd, limit: Option<u64>) -> Self {
+        Log {
+            output,
+            left: limit.unwrap_or(u64::MAX),
+            too_large: false,
+            changed: Instant::now(),
+            ended: false,
+            failed: None,
+        }
+    }
+
+    /// Copies all that is waiting.
+    fn copy(&mut self) {
+        let mut buffer = [0; 16 << 10];
+        while !self.ended && !self.too_large && self.failed.is_none() {
+            match rustix::io::read(&self.output, &mut buffer) {
+                Ok(0) => self.ended = true,
+                Ok(length) => self.write(&buffer[..length]),
+                Err(Errno::INTR) => {}
+                // EAGAIN, and nothing else is possible for a pipe.
+                Err(_) => return,
+            }
+        }
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        self.changed = Instant::now();
+        let allowed = usize::try_from(self.left).unwrap_or(usize::MAX).min(bytes.len());
+        self.too_large = allowed < bytes.len();
+        self.left -= allowed as u64;
+        if let Err(error) = io::Write::write_all(&mut Descriptor(io::stdout()), &bytes[..allowed]) {
+            self.failed = Some(Errno::from_io_error(&error).unwrap_or(Errno::IO));
+        }
+    }
+}
+
+/// A descriptor without the buffer and lock of its owner.
+struct Descriptor(io::Stdout);
+
+impl io::Write for Descriptor {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Ok(rustix::io::write(&self.0, bytes)?)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }

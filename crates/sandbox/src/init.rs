@@ -19,14 +19,21 @@ use crate::wire::{InitReport, Request};
 /// Exit code of init, which nobody reads; what counts goes through the pipe.
 const DONE: i32 = 0;
 
-/// Runs as process 1 of the new pid namespace. `helper` is the pipe to the helper.
-pub(crate) fn main(request: &Request, helper: OwnedFd, root_on_host: bool) -> ! {
-    let report = match run(request, &helper, root_on_host) {
+/// Runs as process 1 of the new pid namespace. `helper` is the pipe for reports, `log` the one for
+/// what the builder writes.
+pub(crate) fn main(request: &Request, helper: OwnedFd, log: OwnedFd, root_on_host: bool) -> ! {
+    let report = match write_to(log).and_then(|()| run(request, &helper, root_on_host)) {
         Ok(report) => report,
         Err(failure) => InitReport::Failed(failure),
     };
     send(&helper, &report);
     std::process::exit(DONE)
+}
+
+/// Takes `log` as standard output and error.
+fn write_to(log: OwnedFd) -> Result<(), SetupFailure> {
+    rustix::stdio::dup2_stdout(&log).at(Step::Init, "")?;
+    rustix::stdio::dup2_stderr(&log).at(Step::Init, "")
 }
 
 /// A helper that is gone cannot be told anything; its end kills this process anyway.

@@ -16,7 +16,7 @@ use rustix::io::Errno;
 use rustix::net::SendFlags;
 
 use crate::diagnosis::{Facts, diagnose, is_policy_step};
-use crate::error::{Error, SpecError, Step};
+use crate::error::{Error, Step};
 use crate::filter;
 use crate::spec::SandboxSpec;
 use crate::wire::{Outcome, Report, Request};
@@ -141,6 +141,7 @@ impl Running {
                 Err(Error::Unavailable(diagnose(&Facts::gather(failure))))
             }
             Report::Failed(failure) => Err(Error::Setup(failure)),
+            Report::LogFailed(errno) => Err(Error::Log(io::Error::from_raw_os_error(errno))),
             Report::InitLost(signal) => {
                 Err(Error::HelperLost(format!("its first process got signal {signal}")))
             }
@@ -181,7 +182,9 @@ impl Drop for Running {
     }
 }
 
-/// Starts the builder with its standard output and error going to `log`.
+/// Starts the builder. What it writes to standard output and error is copied to `log` in order; it
+/// does not get `log` itself. When `log` is a pipe, its reader must keep reading: the limits are not
+/// watched while the helper waits for it.
 ///
 /// The caller's `main` must have called [`helper_main_if_requested`](crate::helper_main_if_requested)
 /// before anything else. Returns as soon as the helper runs; failures of the set-up are reported
@@ -193,10 +196,6 @@ impl Drop for Running {
 /// cannot be started.
 pub fn spawn(spec: &SandboxSpec, log: File) -> Result<Running, Error> {
     spec.check()?;
-    let needs_size = spec.limits.silence.is_some() || spec.limits.log_size.is_some();
-    if needs_size && !log.metadata().map_err(Error::Helper)?.is_file() {
-        return Err(SpecError::LogNotAFile.into());
-    }
     start(Request { spec: spec.clone(), probe: false, filters: filter::compiled()? }, log)
 }
 

@@ -210,9 +210,9 @@ impl Default for Tmp {
 pub struct Limits {
     /// Wall time from the start of the helper.
     pub wall: Option<Duration>,
-    /// Longest time in which nothing is written to the log. Needs a regular file as the log.
+    /// Longest time in which nothing is written to the log.
     pub silence: Option<Duration>,
-    /// Largest log in bytes. Needs a regular file as the log.
+    /// Largest log in bytes. What is written beyond is lost.
     pub log_size: Option<u64>,
     /// Most processes and threads at the same time. The kernel counts them per sandbox from 5.14
     /// on; before that the limit is not applied, because it would count the caller's others. For

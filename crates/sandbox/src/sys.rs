@@ -101,10 +101,17 @@ pub(crate) fn close_inherited() {
 /// Gives every signal its default action and unblocks all. A caller may ignore signals, as
 /// `nohup` and Rust's own start-up do, and ignored signals survive `execve`.
 pub(crate) fn reset_signals() {
-    for signal in 1..=libc::SIGRTMAX() {
-        // SAFETY: SIG_DFL is a valid disposition for every signal, and no handler of this process
-        // is replaced that other code relies on. Failure for SIGKILL and SIGSTOP is harmless.
-        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    // All-zero is the kernel's `struct sigaction` for the default action. The C library's own
+    // call would refuse the two signals that it keeps for itself, which a caller may ignore as well.
+    let default = [0_u64; 4];
+    for signal in 1..=64 {
+        // SAFETY: the kernel reads its 32-byte structure from a live array of that size and writes
+        // nothing. No handler of this process is replaced that other code relies on. Failure for
+        // SIGKILL and SIGSTOP is harmless.
+        unsafe {
+            let none = std::ptr::null_mut::<u64>();
+            libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), none, 8_usize)
+        };
     }
     // SAFETY: the set is initialised by sigemptyset before it is read.
     unsafe {

@@ -41,6 +41,8 @@ pub(crate) enum Report {
     Failed(SetupFailure),
     /// Init was killed by something else than the helper.
     InitLost(i32),
+    /// The builder's output could not be written to the log; `errno`.
+    LogFailed(i32),
 }
 
 /// How the builder ended and what it used.
@@ -201,6 +203,10 @@ impl Report {
                 out.u8(3);
                 out.i32(*signal);
             }
+            Report::LogFailed(errno) => {
+                out.u8(4);
+                out.i32(*errno);
+            }
         }
         out.0
     }
@@ -217,6 +223,7 @@ impl Report {
             }),
             2 => Report::Failed(input.failure()?),
             3 => Report::InitLost(input.i32()?),
+            4 => Report::LogFailed(input.i32()?),
             _ => return Err(Malformed),
         };
         input.end()?;
@@ -471,6 +478,7 @@ mod tests {
         for report in [
             Report::Failed(failure.clone()),
             Report::InitLost(9),
+            Report::LogFailed(libc::ENOSPC),
             ended(Outcome::Exited(3)),
             ended(Outcome::Signaled(11)),
             ended(Outcome::TimedOut),
