@@ -1,0 +1,263 @@
+//! Changing the set of objects: one process at a time, and complete or undone after a kill.
+//!
+//! The lock file `locks/commit` holds the names that its holder is about to change. Whoever
+//! takes the lock and finds names there knows that the holder was killed, and first brings the
+//! records and the index in line with the objects for those names.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::sync::MutexGuard;
+
+use cbuild_drv::{ActionKey, Digest, OutputName, StorePath};
+
+use crate::disk;
+use crate::error::{Error, IoContext, Result};
+use crate::index::Index;
+use crate::layout::Layout;
+use crate::store::Store;
+use crate::types::ObjectInfo;
+use crate::{fault, index, record, tree};
+
+/// The right to change the store; ends with the value.
+pub(crate) struct Commit<'s> {
+    pub(crate) layout: &'s Layout,
+    pub(crate) index: MutexGuard<'s, Index>,
+    lock: &'s File,
+}
+
+/// An object that is ready to be moved in.
+pub(crate) struct Pending {
+    pub(crate) info: ObjectInfo,
+    /// The sealed tree.
+    pub(crate) physical: PathBuf,
+    /// Its sidecar, on disk.
+    pub(crate) record: PathBuf,
+    /// Whether the tree is a directory.
+    pub(crate) is_directory: bool,
+}
+
+/// The realisations that are written together with objects.
+pub(crate) struct Realised {
+    pub(crate) key: ActionKey,
+    pub(crate) outputs: BTreeMap<OutputName, StorePath>,
+    /// The realisation file, on disk.
+    pub(crate) record: PathBuf,
+}
+
+impl Store {
+    /// Takes the right to change the store, and finishes what a killed holder has begun.
+    pub(crate) fn commit(&self) -> Result<Commit<'_>> {
+        let index = self.index()?;
+        let path = self.layout.commit_lock();
+        self.commit_lock.lock().at("lock", &path)?;
+        // From here on, dropping the value unlocks.
+        let mut commit = Commit { layout: &self.layout, index, lock: &self.commit_lock };
+        if commit.index.is_replaced()? {
+            commit.index.reopen()?;
+            commit.reconcile_all()?;
+        }
+        commit.recover()?;
+        Ok(commit)
+    }
+}
+
+impl Drop for Commit<'_> {
+    fn drop(&mut self) {
+        // An unlock of a locked file does not fail; if it did, the end of the process unlocks.
+        let _ = self.lock.unlock();
+    }
+}
+
+impl Commit<'_> {
+    fn intent(&self) -> Result<String> {
+        let path = self.layout.commit_lock();
+        let length = self.lock.metadata().at("look at", &path)?.size();
+        let mut bytes = vec![0; usize::try_from(length).unwrap_or(0)];
+        self.lock.read_exact_at(&mut bytes, 0).at("read", &path)?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    fn recover(&mut self) -> Result<()> {
+        let intent = self.intent()?;
+        if intent.is_empty() {
+            return Ok(());
+        }
+        let (mut objects, mut actions) = (BTreeSet::new(), BTreeSet::new());
+        for line in intent.lines() {
+            match line.split_once(' ') {
+                Some(("object", base)) => objects.extend(StorePath::parse(base).ok()),
+                Some(("action", key)) => actions.extend(Digest::parse(key).ok().map(ActionKey)),
+                // A line that was cut off names nothing that was changed.
+                _ => {}
+            }
+        }
+        self.reconcile(&objects, &actions)?;
+        self.end()
+    }
+
+    /// Notes what is about to change.
+    pub(crate) fn begin<'p>(
+        &mut self,
+        objects: impl IntoIterator<Item = &'p StorePath>,
+        actions: impl IntoIterator<Item = &'p ActionKey>,
+    ) -> Result<()> {
+        let mut text = String::new();
+        for object in objects {
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "object {}", object.base_name());
+        }
+        for action in actions {
+            let _ = writeln!(text, "action {action}");
+        }
+        let path = self.layout.commit_lock();
+        let written = self.lock.write_all_at(text.as_bytes(), 0).at("write", &path);
+        if written.is_err() {
+            self.end()?;
+        }
+        written
+    }
+
+    /// Notes that nothing is under way.
+    pub(crate) fn end(&mut self) -> Result<()> {
+        self.lock.set_len(0).at("write", &self.layout.commit_lock())
+    }
+
+    /// Moves objects in, with their records, and makes the index know them.
+    pub(crate) fn add(&mut self, pending: &[Pending], realised: Option<&Realised>) -> Result<()> {
+        self.check_references(pending, realised)?;
+        self.begin(pending.iter().map(|p| &p.info.path), realised.map(|r| &r.key))?;
+        let added = self.add_noted(pending, realised);
+        if added.is_err() {
+            // Objects that are in with their records are good and stay; the rest is undone. If
+            // even that fails (a full disk), the note makes the next process do it.
+            let _ = self.recover();
+        } else {
+            self.end()?;
+        }
+        added
+    }
+
+    fn add_noted(&mut self, pending: &[Pending], realised: Option<&Realised>) -> Result<()> {
+        for object in pending {
+            self.move_in(object)?;
+        }
+        if let Some(realised) = realised {
+            let target = self.layout.realisation(&realised.key);
+            fault::point("before realisation");
+            fs::rename(&realised.record, &target).at("write", &target)?;
+        }
+        fault::point("before index");
+        self.index.write(|transaction| {
+            for object in pending {
+                index::insert(transaction, &object.info)?;
+            }
+            realised.map_or(Ok(()), |realised| {
+                index::set_realisation(transaction, &realised.key, &realised.outputs)
+            })
+        })?;
+        fault::point("after index");
+        Ok(())
+    }
+
+    fn move_in(&self, object: &Pending) -> Result<()> {
+        let target = self.layout.object(&object.info.path);
+        let record = self.layout.info(&object.info.path);
+        fault::point("before sidecar");
+        fs::rename(&object.record, &record).at("write", &record)?;
+        fault::point("before object");
+        // The right to change the store is exclusive, so nobody can put the object there between
+        // the look and the move. An object that is there is the same one: its path is its content.
+        if disk::exists(&target)? {
+            return Ok(());
+        }
+        fs::rename(&object.physical, &target).map_err(|error| match error.kind() {
+            std::io::ErrorKind::CrossesDevices => {
+                Error::OtherFileSystem { path: object.physical.clone() }
+            }
+            _ => Error::io("move into the store", &object.physical, error),
+        })?;
+        fault::point("before seal");
+        if object.is_directory {
+            tree::seal_top(&target)?;
+        }
+        Ok(())
+    }
+
+    fn check_references(&mut self, pending: &[Pending], realised: Option<&Realised>) -> Result<()> {
+        let new: BTreeSet<&StorePath> = pending.iter().map(|p| &p.info.path).collect();
+        let references = pending
+            .iter()
+            .flat_map(|p| p.info.references.iter().map(|r| (p.info.path.base_name(), r)));
+        let outputs =
+            realised.iter().flat_map(|r| r.outputs.values().map(|path| (r.key.to_string(), path)));
+        let named: Vec<_> = references.chain(outputs).collect();
+        for (referrer, reference) in named {
+            if !new.contains(reference) && !self.index.has(reference)? {
+                return Err(Error::ReferenceMissing { referrer, reference: reference.clone() });
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes objects from index and records, and moves their trees into `trash`. The caller
+    /// names them with referrers first, and nothing that stays refers to them.
+    pub(crate) fn remove(&mut self, paths: &[StorePath], trash: &Path) -> Result<()> {
+        let mut actions = BTreeSet::new();
+        for path in paths {
+            actions.extend(self.index.actions_of(path)?);
+        }
+        self.begin(paths, &actions)?;
+        self.index.write(|transaction| {
+            paths.iter().try_for_each(|path| index::remove(transaction, path))
+        })?;
+        fault::point("after unindexing");
+        for key in &actions {
+            self.rewrite_realisation(key)?;
+        }
+        for path in paths {
+            self.discard(path, trash)?;
+        }
+        self.end()
+    }
+
+    /// Takes an object and its sidecar out of the store.
+    pub(crate) fn discard(&self, path: &StorePath, trash: &Path) -> Result<()> {
+        let object = self.layout.object(path);
+        if let Ok(metadata) = fs::symlink_metadata(&object) {
+            if metadata.is_dir() {
+                // A directory can only be moved to another parent by one who may write to it.
+                disk::unlock_dir(&object)?;
+            }
+            fault::point("before discard");
+            let target = trash.join(path.base_name());
+            fs::rename(&object, &target).at("remove", &object)?;
+        }
+        disk::remove_if_there(&self.layout.info(path))
+    }
+
+    /// Makes a realisation file say what the index says.
+    pub(crate) fn rewrite_realisation(&mut self, key: &ActionKey) -> Result<()> {
+        let path = self.layout.realisation(key);
+        let outputs = self.index.realisations(key)?;
+        if outputs.is_empty() {
+            return disk::remove_if_there(&path);
+        }
+        let fresh = self.layout.new_realisation();
+        disk::remove_if_there(&fresh)?;
+        disk::write_durably(&fresh, &record::encode_realisation(key, &outputs))?;
+        fs::rename(&fresh, &path).at("write", &path)
+    }
+}
+
+/// Writes a record where its owner can move it from.
+pub(crate) fn stage(folder: &Path, name: &str, bytes: &[u8]) -> Result<PathBuf> {
+    let path = folder.join(name);
+    let mut file = File::create_new(&path).at("create", &path)?;
+    file.write_all(bytes).at("write", &path)?;
+    file.sync_data().at("write", &path)?;
+    Ok(path)
+}

@@ -1,0 +1,118 @@
+//! Plain file operations that carry their path in every error.
+
+use std::ffi::OsString;
+use std::fs::{self, File, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, IoContext, Result};
+
+/// Names in a folder, sorted; an absent folder has none.
+pub(crate) fn list(folder: &Path) -> Result<Vec<OsString>> {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(Error::io("read the folder", folder, error)),
+    };
+    let names: io::Result<Vec<_>> = entries.map(|entry| Ok(entry?.file_name())).collect();
+    let mut names = names.at("read the folder", folder)?;
+    names.sort();
+    Ok(names)
+}
+
+/// Whether something is there; a symbolic link is not followed.
+pub(crate) fn exists(path: &Path) -> Result<bool> {
+    match fs::symlink_metadata(path) {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(Error::io("look at", path, error)),
+    }
+}
+
+/// The bytes of a small file; `None` when it is absent.
+pub(crate) fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Error::io("read", path, error)),
+    }
+}
+
+/// Writes a new small file and waits until it is on disk.
+pub(crate) fn write_durably(path: &Path, bytes: &[u8]) -> Result<()> {
+    let mut file = File::create_new(path).at("create", path)?;
+    file.write_all(bytes).at("write", path)?;
+    file.sync_data().at("write", path)
+}
+
+/// Removes a file if it is there.
+pub(crate) fn remove_if_there(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(Error::io("remove", path, error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Makes a folder that only its owner can look into.
+pub(crate) fn create_private_dir(path: &Path) -> io::Result<()> {
+    fs::DirBuilder::new().mode(0o700).create(path)
+}
+
+/// Removes a tree of any depth and with any permissions; an absent one is fine.
+///
+/// Nested directories are moved up to the top before they are emptied, so neither recursion nor
+/// the length of a path grows with the depth that a builder has chosen.
+pub(crate) fn remove_tree(top: &Path) -> Result<()> {
+    match fs::symlink_metadata(top) {
+        Ok(metadata) if !metadata.is_dir() => return remove_if_there(top),
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(Error::io("look at", top, error)),
+    }
+    unlock_dir(top)?;
+    let mut moved = 0u64;
+    let mut waiting: Vec<PathBuf> = Vec::new();
+    for name in list(top)? {
+        let path = top.join(name);
+        if is_dir(&path)? {
+            waiting.push(path);
+        } else {
+            remove_if_there(&path)?;
+        }
+    }
+    while let Some(folder) = waiting.pop() {
+        unlock_dir(&folder)?;
+        for name in list(&folder)? {
+            let path = folder.join(name);
+            if !is_dir(&path)? {
+                remove_if_there(&path)?;
+                continue;
+            }
+            // A directory can only be moved to another parent by one who may write to it.
+            unlock_dir(&path)?;
+            let target = loop {
+                moved += 1;
+                let target = top.join(format!(".removed-{moved}"));
+                if !exists(&target)? {
+                    break target;
+                }
+            };
+            fs::rename(&path, &target).at("remove", &path)?;
+            waiting.push(target);
+        }
+        fs::remove_dir(&folder).at("remove", &folder)?;
+    }
+    fs::remove_dir(top).at("remove", top)
+}
+
+fn is_dir(path: &Path) -> Result<bool> {
+    Ok(fs::symlink_metadata(path).at("look at", path)?.is_dir())
+}
+
+/// Lets the owner list and change a directory.
+pub(crate) fn unlock_dir(path: &Path) -> Result<()> {
+    fs::set_permissions(path, Permissions::from_mode(0o700)).at("change the permissions of", path)
+}

@@ -1,0 +1,15 @@
+//! Points at which tests kill the process, to see what a later one makes of it.
+
+/// Ends the process at once, without any clean-up, when the environment asks for this point.
+#[cfg(feature = "fault-points")]
+#[allow(clippy::disallowed_methods, reason = "only compiled for the crash tests")]
+pub(crate) fn point(name: &str) {
+    use rustix::process::{Signal, getpid, kill_process};
+    if std::env::var_os("CBUILD_STORE_FAULT").is_some_and(|wanted| wanted == *name) {
+        let _ = kill_process(getpid(), Signal::KILL);
+    }
+}
+
+/// Does nothing outside of the crash tests.
+#[cfg(not(feature = "fault-points"))]
+pub(crate) fn point(_name: &str) {}

@@ -1,0 +1,222 @@
+//! The SQLite index: a quick view of the files, which are the truth.
+
+mod objects;
+mod realisations;
+
+use std::fs;
+use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
+
+pub(crate) use objects::{insert, remove};
+pub(crate) use realisations::set_realisation;
+
+use crate::error::{Error, Result};
+
+/// Version of the schema, in SQLite's `user_version`. An older one is rebuilt from the files.
+const SCHEMA_VERSION: i64 = 1;
+
+/// Longest wait for another process that writes.
+const BUSY: Duration = Duration::from_secs(30);
+
+const SCHEMA: &str = "
+create table objects (
+    id integer primary key, base text not null unique, tree blob not null,
+    self integer not null, size integer not null, registered integer not null
+) strict;
+create table refs (
+    referrer integer not null, reference integer not null, primary key (referrer, reference)
+) strict, without rowid;
+create index refs_reference on refs (reference);
+create table realisations (
+    action blob not null, output text not null, object integer not null,
+    primary key (action, output)
+) strict, without rowid;
+create index realisations_object on realisations (object);
+create table memo (
+    drv blob not null, output text not null, object integer not null, primary key (drv, output)
+) strict, without rowid;
+create index memo_object on memo (object);
+create table builds (
+    id integer primary key, action blob not null, name text not null, started integer not null,
+    duration integer not null, status integer not null, log blob
+) strict;
+create index builds_name on builds (name, id);
+create table meta (key text primary key, value text not null) strict, without rowid;
+";
+
+/// An open index. All methods want a consistent database; damage is told as such.
+#[derive(Debug)]
+pub(crate) struct Index {
+    connection: Connection,
+    path: PathBuf,
+    /// Device and inode of the file that was opened.
+    identity: Option<(u64, u64)>,
+}
+
+/// What an index file is like when it is opened.
+pub(crate) enum Opened {
+    /// It can be used.
+    Ready(Index),
+    /// It is new, empty or of an older schema: tables must be made and filled from the files.
+    Blank(Index),
+}
+
+impl Index {
+    /// Opens the file, making an empty one if there is none.
+    pub(crate) fn open(path: &Path) -> Result<Opened> {
+        let connection = Connection::open(path).map_err(|error| failure(path, error))?;
+        let mut index = Self { connection, path: path.to_owned(), identity: None };
+        let version = index.run(|index| {
+            let connection = &index.connection;
+            connection.busy_timeout(BUSY)?;
+            // A checkpoint at every exit would cost an fsync for each command.
+            connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+            connection.set_prepared_statement_cache_capacity(64);
+            connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
+            connection.pragma_update(None, "synchronous", "normal")?;
+            connection.query_row("pragma user_version", [], |row| row.get::<_, i64>(0))
+        })?;
+        index.identity = identity(path)?;
+        match version {
+            SCHEMA_VERSION => Ok(Opened::Ready(index)),
+            found if found > SCHEMA_VERSION => Err(Error::Version {
+                path: path.to_owned(),
+                found: found.to_string(),
+                known: u32::try_from(SCHEMA_VERSION).unwrap_or_default(),
+            }),
+            _ => Ok(Opened::Blank(index)),
+        }
+    }
+
+    /// Whether the file was exchanged (by a rebuild in another process) since it was opened.
+    pub(crate) fn is_replaced(&self) -> Result<bool> {
+        Ok(identity(&self.path)? != self.identity)
+    }
+
+    /// Opens the file again.
+    pub(crate) fn reopen(&mut self) -> Result<()> {
+        match Self::open(&self.path)? {
+            Opened::Ready(index) => *self = index,
+            Opened::Blank(mut index) => {
+                index.create()?;
+                *self = index;
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes the tables, unless another process was quicker.
+    pub(crate) fn create(&mut self) -> Result<()> {
+        self.write(|transaction| {
+            let version: i64 =
+                transaction.query_row("pragma user_version", [], |row| row.get(0))?;
+            if version == SCHEMA_VERSION {
+                return Ok(());
+            }
+            transaction.execute_batch(SCHEMA)?;
+            transaction.pragma_update(None, "user_version", SCHEMA_VERSION)
+        })
+    }
+
+    /// Runs a reading step, giving errors their place.
+    pub(crate) fn run<T>(
+        &mut self,
+        step: impl FnOnce(&mut Self) -> rusqlite::Result<T>,
+    ) -> Result<T> {
+        step(self).map_err(|error| failure(&self.path, error))
+    }
+
+    /// Runs a writing step as one transaction.
+    pub(crate) fn write<T>(
+        &mut self,
+        step: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
+    ) -> Result<T> {
+        self.run(|index| {
+            let transaction =
+                index.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let value = step(&transaction)?;
+            transaction.commit()?;
+            Ok(value)
+        })
+    }
+
+    /// A value of the table `meta`.
+    pub(crate) fn meta(&mut self, key: &str) -> Result<Option<String>> {
+        use rusqlite::OptionalExtension;
+        self.run(|index| {
+            index
+                .connection
+                .prepare_cached("select value from meta where key = ?")?
+                .query_row([key], |row| row.get(0))
+                .optional()
+        })
+    }
+
+    /// Sets a value of the table `meta`.
+    pub(crate) fn set_meta(&mut self, key: &str, value: &str) -> Result<()> {
+        self.write(|transaction| {
+            transaction
+                .execute("insert or replace into meta (key, value) values (?, ?)", [key, value])?;
+            Ok(())
+        })
+    }
+
+    /// Lets SQLite read every page; damage is an error.
+    pub(crate) fn check_pages(&mut self) -> Result<()> {
+        let answer: String = self.run(|index| {
+            index.connection.query_row("pragma integrity_check(1)", [], |row| row.get(0))
+        })?;
+        if answer == "ok" {
+            return Ok(());
+        }
+        Err(Error::IndexDamaged { path: self.path.clone(), detail: answer })
+    }
+}
+
+fn identity(path: &Path) -> Result<Option<(u64, u64)>> {
+    match fs::metadata(path) {
+        Ok(metadata) => Ok(Some((metadata.dev(), metadata.ino()))),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Error::io("look at", path, error)),
+    }
+}
+
+/// Tells damage and a full disk apart from other failures.
+pub(crate) fn failure(path: &Path, error: rusqlite::Error) -> Error {
+    let path = path.to_owned();
+    let damaged = |detail: String| Error::IndexDamaged { path: path.clone(), detail };
+    match &error {
+        rusqlite::Error::SqliteFailure(sqlite, message) => {
+            let text = message.clone().unwrap_or_else(|| error.to_string());
+            let extended = sqlite.extended_code;
+            match sqlite.code {
+                ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => damaged(text),
+                ErrorCode::SystemIoFailure
+                    if extended == rusqlite::ffi::SQLITE_IOERR_SHORT_READ =>
+                {
+                    damaged(text)
+                }
+                ErrorCode::DiskFull => Error::DiskFull { doing: "write", path },
+                // The shared memory file could not be enlarged.
+                ErrorCode::SystemIoFailure if extended == rusqlite::ffi::SQLITE_IOERR_SHMSIZE => {
+                    Error::DiskFull { doing: "write", path }
+                }
+                ErrorCode::Unknown if text.contains("no such") => damaged(text),
+                _ => Error::Index { path, source: error },
+            }
+        }
+        rusqlite::Error::QueryReturnedNoRows => damaged("a row is absent".to_owned()),
+        rusqlite::Error::FromSqlConversionFailure(..)
+        | rusqlite::Error::IntegralValueOutOfRange(..)
+        | rusqlite::Error::InvalidColumnType(..) => damaged(error.to_string()),
+        rusqlite::Error::SqlInputError { msg, .. } if msg.contains("no such") => {
+            damaged(msg.clone())
+        }
+        _ => Error::Index { path, source: error },
+    }
+}

@@ -1,0 +1,195 @@
+//! Objects and their references.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cbuild_drv::{Digest, StorePath};
+use rusqlite::types::Type;
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+
+use super::Index;
+use crate::error::Result;
+use crate::types::ObjectInfo;
+
+const CLOSURE: &str = "
+with recursive reached (id) as (
+    select id from objects where base = ?
+    union select reference from refs join reached on refs.referrer = reached.id
+) select base from reached join objects using (id)";
+
+const REFERRERS: &str = "
+with recursive reached (id) as (
+    select id from objects where base = ?
+    union select referrer from refs join reached on refs.reference = reached.id
+) select base from reached join objects using (id)";
+
+/// Reads a store path out of a column.
+pub(super) fn path_at(row: &Row<'_>, column: usize) -> rusqlite::Result<StorePath> {
+    let text: String = row.get(column)?;
+    StorePath::parse(&text).map_err(|error| {
+        rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error))
+    })
+}
+
+pub(super) fn object_id(
+    connection: &Connection,
+    path: &StorePath,
+) -> rusqlite::Result<Option<i64>> {
+    connection
+        .prepare_cached("select id from objects where base = ?")?
+        .query_row([path.base_name()], |row| row.get(0))
+        .optional()
+}
+
+fn info_of(row: &Row<'_>) -> rusqlite::Result<(i64, ObjectInfo)> {
+    let tree: [u8; 32] = row.get(2)?;
+    let size: i64 = row.get(4)?;
+    let info = ObjectInfo {
+        path: path_at(row, 1)?,
+        tree: Digest(tree),
+        self_reference: row.get(3)?,
+        references: BTreeSet::new(),
+        size: size.unsigned_abs(),
+        registered_at: row.get(5)?,
+    };
+    Ok((row.get(0)?, info))
+}
+
+/// The row of an object that the caller has seen in the index; its absence means damage.
+pub(super) fn known_id(connection: &Connection, path: &StorePath) -> rusqlite::Result<i64> {
+    object_id(connection, path)?.ok_or(rusqlite::Error::QueryReturnedNoRows)
+}
+
+/// Adds an object whose references are all in the index; an equal one may be there already.
+pub(crate) fn insert(transaction: &Transaction<'_>, info: &ObjectInfo) -> rusqlite::Result<()> {
+    let references: Vec<i64> = info
+        .references
+        .iter()
+        .map(|reference| known_id(transaction, reference))
+        .collect::<rusqlite::Result<_>>()?;
+    remove_row(transaction, &info.path, false)?;
+    let id = object_id(transaction, &info.path)?;
+    transaction
+        .prepare_cached(
+            "insert into objects (id, base, tree, self, size, registered) values (?, ?, ?, ?, ?, ?)
+             on conflict (base) do update set tree = excluded.tree, self = excluded.self,
+             size = excluded.size, registered = excluded.registered",
+        )?
+        .execute(params![
+            id,
+            info.path.base_name(),
+            &info.tree.0[..],
+            info.self_reference,
+            i64::try_from(info.size).unwrap_or(i64::MAX),
+            info.registered_at
+        ])?;
+    let id = match id {
+        Some(id) => id,
+        None => transaction.last_insert_rowid(),
+    };
+    let mut statement =
+        transaction.prepare_cached("insert into refs (referrer, reference) values (?, ?)")?;
+    for reference in references {
+        statement.execute([id, reference])?;
+    }
+    Ok(())
+}
+
+/// Removes what an object refers to and, with `whole`, the object and all that names it.
+fn remove_row(
+    transaction: &Transaction<'_>,
+    path: &StorePath,
+    whole: bool,
+) -> rusqlite::Result<()> {
+    let Some(id) = object_id(transaction, path)? else { return Ok(()) };
+    transaction.prepare_cached("delete from refs where referrer = ?")?.execute([id])?;
+    if !whole {
+        return Ok(());
+    }
+    for sql in [
+        "delete from refs where reference = ?",
+        "delete from realisations where object = ?",
+        // A derivation is remembered with all its outputs or not at all.
+        "delete from memo where drv in (select drv from memo where object = ?)",
+        "delete from objects where id = ?",
+    ] {
+        transaction.prepare_cached(sql)?.execute([id])?;
+    }
+    Ok(())
+}
+
+/// Removes an object and everything that names it.
+pub(crate) fn remove(transaction: &Transaction<'_>, path: &StorePath) -> rusqlite::Result<()> {
+    remove_row(transaction, path, true)
+}
+
+impl Index {
+    /// One object.
+    pub(crate) fn info(&mut self, path: &StorePath) -> Result<Option<ObjectInfo>> {
+        self.run(|index| {
+            let connection = &index.connection;
+            let found = connection
+                .prepare_cached(
+                    "select id, base, tree, self, size, registered from objects where base = ?",
+                )?
+                .query_row([path.base_name()], info_of)
+                .optional()?;
+            let Some((id, mut info)) = found else { return Ok(None) };
+            info.references = connection
+                .prepare_cached(
+                    "select base from refs join objects on objects.id = refs.reference
+                     where referrer = ?",
+                )?
+                .query_map([id], |row| path_at(row, 0))?
+                .collect::<rusqlite::Result<_>>()?;
+            Ok(Some(info))
+        })
+    }
+
+    /// Whether an object is in the index.
+    pub(crate) fn has(&mut self, path: &StorePath) -> Result<bool> {
+        self.run(|index| Ok(object_id(&index.connection, path)?.is_some()))
+    }
+
+    /// All objects, ordered by path.
+    pub(crate) fn objects(&mut self) -> Result<Vec<ObjectInfo>> {
+        self.run(|index| {
+            let mut statement = index.connection.prepare_cached(
+                "select id, base, tree, self, size, registered from objects order by base",
+            )?;
+            let mut objects: Vec<(i64, ObjectInfo)> =
+                statement.query_map([], info_of)?.collect::<rusqlite::Result<_>>()?;
+            let mut references: BTreeMap<i64, BTreeSet<StorePath>> = BTreeMap::new();
+            let mut statement = index.connection.prepare_cached(
+                "select referrer, base from refs join objects on objects.id = refs.reference",
+            )?;
+            let mut rows = statement.query([])?;
+            while let Some(row) = rows.next()? {
+                references.entry(row.get(0)?).or_default().insert(path_at(row, 1)?);
+            }
+            for (id, info) in &mut objects {
+                info.references = references.remove(id).unwrap_or_default();
+            }
+            Ok(objects.into_iter().map(|(_, info)| info).collect())
+        })
+    }
+
+    /// An object and all that it refers to; empty when it is absent.
+    pub(crate) fn closure(&mut self, path: &StorePath) -> Result<Vec<StorePath>> {
+        self.reach(CLOSURE, path)
+    }
+
+    /// An object and all that refers to it; empty when it is absent.
+    pub(crate) fn referrers(&mut self, path: &StorePath) -> Result<Vec<StorePath>> {
+        self.reach(REFERRERS, path)
+    }
+
+    fn reach(&mut self, sql: &str, path: &StorePath) -> Result<Vec<StorePath>> {
+        self.run(|index| {
+            index
+                .connection
+                .prepare_cached(sql)?
+                .query_map([path.base_name()], |row| path_at(row, 0))?
+                .collect()
+        })
+    }
+}

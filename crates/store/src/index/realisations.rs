@@ -1,0 +1,182 @@
+//! Realisations, the memo of unresolved derivations, and the build history.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::PathBuf;
+
+use cbuild_drv::{ActionKey, Digest, DrvId, OutputName, StorePath};
+use rusqlite::types::Type;
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+
+use super::Index;
+use super::objects::{known_id, object_id, path_at};
+use crate::error::Result;
+use crate::types::BuildRecord;
+
+/// Builds that the history keeps for each name.
+const BUILDS_PER_NAME: i64 = 50;
+
+type Outputs = BTreeMap<OutputName, StorePath>;
+
+fn outputs(connection: &Connection, sql: &str, key: &Digest) -> rusqlite::Result<Outputs> {
+    connection
+        .prepare_cached(sql)?
+        .query_map([&key.0[..]], |row| {
+            let name: String = row.get(0)?;
+            let name = OutputName::new(name).map_err(|error| {
+                rusqlite::Error::FromSqlConversionFailure(0, Type::Text, Box::new(error))
+            })?;
+            Ok((name, path_at(row, 1)?))
+        })?
+        .collect()
+}
+
+/// Replaces the realisations of an action; the caller has seen all objects in the index.
+pub(crate) fn set_realisation(
+    transaction: &Transaction<'_>,
+    key: &ActionKey,
+    outputs: &Outputs,
+) -> rusqlite::Result<()> {
+    transaction
+        .prepare_cached("delete from realisations where action = ?")?
+        .execute([&key.0.0[..]])?;
+    let mut statement = transaction
+        .prepare_cached("insert into realisations (action, output, object) values (?, ?, ?)")?;
+    for (output, path) in outputs {
+        let id = known_id(transaction, path)?;
+        statement.execute(params![&key.0.0[..], output.as_str(), id])?;
+    }
+    Ok(())
+}
+
+fn build_of(row: &Row<'_>) -> rusqlite::Result<BuildRecord> {
+    let action: [u8; 32] = row.get(0)?;
+    let duration: i64 = row.get(3)?;
+    let log: Option<Vec<u8>> = row.get(5)?;
+    Ok(BuildRecord {
+        key: ActionKey(Digest(action)),
+        name: row.get(1)?,
+        started: row.get(2)?,
+        duration_ms: duration.unsigned_abs(),
+        status: row.get(4)?,
+        log: log.map(|bytes| PathBuf::from(OsString::from_vec(bytes))),
+    })
+}
+
+impl Index {
+    /// All known outputs of an action.
+    pub(crate) fn realisations(&mut self, key: &ActionKey) -> Result<Outputs> {
+        const SQL: &str = "select output, base from realisations
+             join objects on objects.id = realisations.object where action = ?";
+        self.run(|index| outputs(&index.connection, SQL, &key.0))
+    }
+
+    /// Every action that has a realisation.
+    pub(crate) fn realised_actions(&mut self) -> Result<BTreeSet<ActionKey>> {
+        self.actions("select distinct action from realisations", None)
+    }
+
+    /// The actions that were realised as an object.
+    pub(crate) fn actions_of(&mut self, path: &StorePath) -> Result<BTreeSet<ActionKey>> {
+        self.actions(
+            "select distinct action from realisations
+             join objects on objects.id = realisations.object where base = ?",
+            Some(path.base_name()),
+        )
+    }
+
+    fn actions(&mut self, sql: &str, base: Option<String>) -> Result<BTreeSet<ActionKey>> {
+        self.run(|index| {
+            index
+                .connection
+                .prepare_cached(sql)?
+                .query_map(rusqlite::params_from_iter(base), |row| {
+                    Ok(ActionKey(Digest(row.get::<_, [u8; 32]>(0)?)))
+                })?
+                .collect()
+        })
+    }
+
+    /// Remembered outputs of an unresolved derivation; empty when there are none.
+    pub(crate) fn memo(&mut self, drv: &DrvId) -> Result<Outputs> {
+        const SQL: &str = "select output, base from memo
+             join objects on objects.id = memo.object where drv = ?";
+        self.run(|index| outputs(&index.connection, SQL, &drv.0))
+    }
+
+    /// Remembers the outputs of an unresolved derivation, unless one of them is gone.
+    pub(crate) fn remember(&mut self, drv: &DrvId, outputs: &Outputs) -> Result<()> {
+        self.write(|transaction| {
+            let mut rows = Vec::new();
+            for (output, path) in outputs {
+                let Some(id) = object_id(transaction, path)? else { return Ok(()) };
+                rows.push((output, id));
+            }
+            transaction
+                .prepare_cached("delete from memo where drv = ?")?
+                .execute([&drv.0.0[..]])?;
+            let mut statement = transaction
+                .prepare_cached("insert into memo (drv, output, object) values (?, ?, ?)")?;
+            for (output, id) in rows {
+                statement.execute(params![&drv.0.0[..], output.as_str(), id])?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Adds a build and forgets the oldest ones of the same name.
+    pub(crate) fn add_build(&mut self, build: &BuildRecord) -> Result<()> {
+        self.write(|transaction| {
+            transaction
+                .prepare_cached(
+                    "insert into builds (action, name, started, duration, status, log)
+                     values (?, ?, ?, ?, ?, ?)",
+                )?
+                .execute(params![
+                    &build.key.0.0[..],
+                    build.name,
+                    build.started,
+                    i64::try_from(build.duration_ms).unwrap_or(i64::MAX),
+                    build.status,
+                    build.log.as_ref().map(|path| path.as_os_str().as_bytes())
+                ])?;
+            transaction
+                .prepare_cached(
+                    "delete from builds where name = ?1 and id <=
+                     (select id from builds where name = ?1 order by id desc limit 1 offset ?2)",
+                )?
+                .execute(params![build.name, BUILDS_PER_NAME])?;
+            Ok(())
+        })
+    }
+
+    /// Duration of the latest successful build of a name, in milliseconds.
+    pub(crate) fn last_duration(&mut self, name: &str) -> Result<Option<u64>> {
+        self.run(|index| {
+            let duration: Option<i64> = index
+                .connection
+                .prepare_cached(
+                    "select duration from builds where name = ? and status = 0
+                     order by id desc limit 1",
+                )?
+                .query_row([name], |row| row.get(0))
+                .optional()?;
+            Ok(duration.map(i64::unsigned_abs))
+        })
+    }
+
+    /// The latest builds, newest first.
+    pub(crate) fn builds(&mut self, name: Option<&str>, limit: u32) -> Result<Vec<BuildRecord>> {
+        self.run(|index| {
+            index
+                .connection
+                .prepare_cached(
+                    "select action, name, started, duration, status, log from builds
+                     where ?1 is null or name = ?1 order by id desc limit ?2",
+                )?
+                .query_map(params![name, limit], build_of)?
+                .collect()
+        })
+    }
+}

@@ -1,0 +1,160 @@
+//! Where things are below the store's root, and the version file that says whose they are.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use cbuild_drv::{ActionKey, StorePath};
+
+use crate::error::{Error, IoContext, Result};
+
+/// Version of the folder layout and of the record files; see `lang-spec/07-store.md`.
+pub(crate) const FORMAT_VERSION: u32 = 1;
+
+const VERSION_MAGIC: &str = "cbuild-store ";
+
+/// The folders that every store has.
+const FOLDERS: [&str; 9] = [
+    "store",
+    "info",
+    "realisations",
+    "tmp",
+    "logs",
+    "locks",
+    "locks/actions",
+    "locks/live",
+    "roots",
+];
+
+/// Knows every path below a store's root.
+#[derive(Clone, Debug)]
+pub(crate) struct Layout {
+    root: PathBuf,
+}
+
+impl Layout {
+    /// Checks the version file of a root, or makes a new store where there is nothing.
+    pub(crate) fn prepare(root: &Path) -> Result<Self> {
+        let root = std::path::absolute(root).at("find", root)?;
+        let layout = Self { root };
+        if !layout.check_version()? {
+            layout.refuse_foreign_folder()?;
+            fs::create_dir_all(&layout.root).at("create the folder", &layout.root)?;
+            let version = layout.version();
+            fs::write(&version, format!("{VERSION_MAGIC}{FORMAT_VERSION}\n"))
+                .at("write", &version)?;
+        }
+        for folder in FOLDERS {
+            let path = layout.root.join(folder);
+            match fs::create_dir(&path) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                other => other.at("create the folder", &path)?,
+            }
+        }
+        Ok(layout)
+    }
+
+    /// Whether there is a version file that this program understands. An empty one counts as
+    /// absent: its writer was killed before the store held anything.
+    fn check_version(&self) -> Result<bool> {
+        let path = self.version();
+        let bytes = match fs::read(&path) {
+            Ok(bytes) if bytes.is_empty() => return Ok(false),
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(error) => return Err(Error::io("read", &path, error)),
+        };
+        let text = String::from_utf8_lossy(&bytes);
+        let found = text.strip_prefix(VERSION_MAGIC).map_or(text.trim(), str::trim);
+        if found == FORMAT_VERSION.to_string() {
+            return Ok(true);
+        }
+        let found = found.chars().take(40).collect();
+        Err(Error::Version { path, found, known: FORMAT_VERSION })
+    }
+
+    fn refuse_foreign_folder(&self) -> Result<()> {
+        let entries = match fs::read_dir(&self.root) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(Error::io("read the folder", &self.root, error)),
+        };
+        for entry in entries {
+            let entry = entry.at("read the folder", &self.root)?;
+            if entry.file_name() != "version" && entry.file_name() != "lost+found" {
+                return Err(Error::NotAStore { path: self.root.clone() });
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    pub(crate) fn version(&self) -> PathBuf {
+        self.root.join("version")
+    }
+
+    pub(crate) fn objects(&self) -> PathBuf {
+        self.root.join("store")
+    }
+
+    pub(crate) fn object(&self, path: &StorePath) -> PathBuf {
+        self.objects().join(path.base_name())
+    }
+
+    pub(crate) fn infos(&self) -> PathBuf {
+        self.root.join("info")
+    }
+
+    pub(crate) fn info(&self, path: &StorePath) -> PathBuf {
+        self.infos().join(path.base_name())
+    }
+
+    pub(crate) fn realisations(&self) -> PathBuf {
+        self.root.join("realisations")
+    }
+
+    pub(crate) fn realisation(&self, key: &ActionKey) -> PathBuf {
+        self.realisations().join(key.to_string())
+    }
+
+    /// Where a realisation file is written before it takes its name; the holder of the commit
+    /// lock alone writes it.
+    pub(crate) fn new_realisation(&self) -> PathBuf {
+        self.realisations().join(".new")
+    }
+
+    pub(crate) fn tmp(&self) -> PathBuf {
+        self.root.join("tmp")
+    }
+
+    pub(crate) fn live(&self) -> PathBuf {
+        self.root.join("locks/live")
+    }
+
+    pub(crate) fn action_lock(&self, key: &ActionKey) -> PathBuf {
+        self.root.join("locks/actions").join(key.to_string())
+    }
+
+    pub(crate) fn commit_lock(&self) -> PathBuf {
+        self.root.join("locks/commit")
+    }
+
+    pub(crate) fn roots(&self) -> PathBuf {
+        self.root.join("roots")
+    }
+
+    pub(crate) fn log(&self, key: &ActionKey) -> PathBuf {
+        self.root.join("logs").join(format!("{key}.log.zst"))
+    }
+
+    pub(crate) fn index(&self) -> PathBuf {
+        self.root.join("index.sqlite")
+    }
+
+    pub(crate) fn foreign(&self) -> PathBuf {
+        self.root.join("foreign")
+    }
+}

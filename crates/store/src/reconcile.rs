@@ -1,0 +1,179 @@
+//! Bringing records and index in line with the objects on disk.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::MetadataExt;
+
+use cbuild_drv::{ActionKey, Digest, OutputName, StorePath};
+
+use crate::commit::Commit;
+use crate::disk;
+use crate::error::{Error, IoContext, Result};
+use crate::index;
+use crate::layout::Layout;
+use crate::live::{Live, Scratch};
+use crate::record;
+use crate::tree;
+use crate::types::ObjectInfo;
+
+/// An object's state on disk.
+enum Found {
+    /// Object and record are there and fit each other.
+    Whole(ObjectInfo),
+    /// Nothing, or something that cannot be used.
+    Broken,
+}
+
+fn look(layout: &Layout, path: &StorePath) -> Result<Found> {
+    let object = layout.object(path);
+    let metadata = match std::fs::symlink_metadata(&object) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Found::Broken),
+        other => other.at("look at", &object)?,
+    };
+    let record = layout.info(path);
+    let Some(bytes) = disk::read_if_there(&record)? else { return Ok(Found::Broken) };
+    match record::decode_info(&record, &bytes) {
+        Ok(info) if info.path == *path => {
+            if metadata.is_dir() && metadata.mode() & 0o7777 != 0o555 {
+                tree::seal_top(&object)?;
+            }
+            Ok(Found::Whole(info))
+        }
+        Ok(_) | Err(Error::RecordDamaged { .. }) => Ok(Found::Broken),
+        Err(error) => Err(error),
+    }
+}
+
+/// The names in `store` and `info` that are store paths.
+pub(crate) fn names_on_disk(layout: &Layout) -> Result<BTreeSet<StorePath>> {
+    let mut names = BTreeSet::new();
+    for folder in [layout.objects(), layout.infos()] {
+        let listed = disk::list(&folder)?;
+        names.extend(listed.iter().filter_map(|n| StorePath::parse(n.to_str()?).ok()));
+    }
+    Ok(names)
+}
+
+/// The actions that have a realisation file.
+pub(crate) fn actions_on_disk(layout: &Layout) -> Result<BTreeSet<ActionKey>> {
+    let listed = disk::list(&layout.realisations())?;
+    Ok(listed.iter().filter_map(|n| Digest::parse(n.to_str()?).ok().map(ActionKey)).collect())
+}
+
+impl Commit<'_> {
+    /// Reconciles everything that the disk or the index names.
+    pub(crate) fn reconcile_all(&mut self) -> Result<()> {
+        let mut objects = names_on_disk(self.layout)?;
+        objects.extend(self.index.objects()?.into_iter().map(|info| info.path));
+        let mut actions = actions_on_disk(self.layout)?;
+        actions.extend(self.index.realised_actions()?);
+        self.reconcile(&objects, &actions)
+    }
+
+    /// Makes the index have exactly the given objects and actions that are whole on disk, and
+    /// removes the remains of the others.
+    pub(crate) fn reconcile(
+        &mut self,
+        objects: &BTreeSet<StorePath>,
+        actions: &BTreeSet<ActionKey>,
+    ) -> Result<()> {
+        let (mut whole, mut broken) = (BTreeMap::new(), BTreeSet::new());
+        for path in objects {
+            match look(self.layout, path)? {
+                Found::Whole(info) => {
+                    whole.insert(path.clone(), info);
+                }
+                Found::Broken => {
+                    broken.insert(path.clone());
+                }
+            }
+        }
+        let ordered = self.order_by_references(whole, &mut broken)?;
+        self.index.write(|transaction| {
+            for path in &broken {
+                index::remove(transaction, path)?;
+            }
+            for info in &ordered {
+                // The order puts references first, so none is missing.
+                index::insert(transaction, info)?;
+            }
+            Ok(())
+        })?;
+        self.discard_all(&broken)?;
+        self.reconcile_actions(actions)
+    }
+
+    /// Objects with references before referrers; those whose references are not there are broken.
+    fn order_by_references(
+        &mut self,
+        mut whole: BTreeMap<StorePath, ObjectInfo>,
+        broken: &mut BTreeSet<StorePath>,
+    ) -> Result<Vec<ObjectInfo>> {
+        let mut ordered = Vec::with_capacity(whole.len());
+        let mut placed: BTreeSet<StorePath> = BTreeSet::new();
+        loop {
+            let mut ready = Vec::new();
+            for (path, info) in &whole {
+                let mut complete = true;
+                for reference in &info.references {
+                    let waits = broken.contains(reference) || whole.contains_key(reference);
+                    complete &=
+                        placed.contains(reference) || (!waits && self.index.has(reference)?);
+                }
+                if complete {
+                    ready.push(path.clone());
+                }
+            }
+            if ready.is_empty() {
+                broken.extend(whole.into_keys());
+                return Ok(ordered);
+            }
+            for path in ready {
+                ordered.extend(whole.remove(&path));
+                placed.insert(path);
+            }
+        }
+    }
+
+    fn discard_all(&self, broken: &BTreeSet<StorePath>) -> Result<()> {
+        let mut remains = Vec::new();
+        for path in broken {
+            if disk::exists(&self.layout.object(path))? {
+                remains.push(path);
+            }
+            disk::remove_if_there(&self.layout.info(path))?;
+        }
+        if remains.is_empty() {
+            return Ok(());
+        }
+        let trash = Scratch::new(Live::start(self.layout)?.into())?;
+        remains.into_iter().try_for_each(|path| self.discard(path, trash.path()))
+    }
+
+    fn reconcile_actions(&mut self, actions: &BTreeSet<ActionKey>) -> Result<()> {
+        for key in actions {
+            let path = self.layout.realisation(key);
+            let read = disk::read_if_there(&path)?;
+            let recorded: BTreeMap<OutputName, StorePath> = match read {
+                None => BTreeMap::new(),
+                Some(bytes) => match record::decode_realisation(&path, key, &bytes) {
+                    Err(Error::RecordDamaged { .. }) => BTreeMap::new(),
+                    other => other?,
+                },
+            };
+            let mut outputs = recorded.clone();
+            for object in recorded.values() {
+                if !self.index.has(object)? {
+                    outputs.retain(|_, path| path != object);
+                }
+            }
+            self.index.write(|transaction| {
+                // All objects were just seen in the index, under the exclusive lock.
+                index::set_realisation(transaction, key, &outputs)
+            })?;
+            if outputs != recorded || outputs.is_empty() {
+                self.rewrite_realisation(key)?;
+            }
+        }
+        Ok(())
+    }
+}

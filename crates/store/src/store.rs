@@ -1,0 +1,260 @@
+//! The open store and its look-ups.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File, OpenOptions};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use cbuild_drv::{ActionKey, DrvId, OutputName, StorePath};
+
+use crate::disk;
+use crate::error::{Error, IoContext, Result};
+use crate::index::{Index, Opened};
+use crate::layout::Layout;
+use crate::live::{self, Live, Scratch};
+use crate::types::{BuildRecord, ObjectInfo};
+
+/// An open store. Cheap to open, safe to share between threads; many processes may use one store.
+#[derive(Debug)]
+pub struct Store {
+    pub(crate) layout: Layout,
+    index: Mutex<Index>,
+    pub(crate) commit_lock: File,
+    live: Mutex<Option<Arc<Live>>>,
+}
+
+/// Identity of the running system; a change means that unsynchronised writes may be lost.
+fn boot_id() -> String {
+    let id = fs::read_to_string("/proc/sys/kernel/random/boot_id");
+    id.map(|id| id.trim().to_owned()).unwrap_or_default()
+}
+
+impl Store {
+    /// Opens the store at a folder, making it when the folder is empty or absent.
+    ///
+    /// # Errors
+    /// [`Error::Version`] for a store of a newer cbuild, [`Error::NotAStore`] for a folder with
+    /// other things, [`Error::IndexDamaged`] when SQLite's file is unusable.
+    pub fn open(root: &Path) -> Result<Self> {
+        let layout = Layout::prepare(root)?;
+        let commit_lock = open_commit_lock(&layout)?;
+        let opened = Index::open(&layout.index())?;
+        Self::finish(layout, commit_lock, opened)
+    }
+
+    /// Makes the index anew from the files; the old one is moved aside (`index.sqlite.damaged-N`).
+    /// Works when it is damaged. What only the index knows, the build history, is lost.
+    pub fn rebuild_index(root: &Path) -> Result<Self> {
+        let layout = Layout::prepare(root)?;
+        let commit_lock = open_commit_lock(&layout)?;
+        let lock_path = layout.commit_lock();
+        commit_lock.lock().at("lock", &lock_path)?;
+        move_index_aside(&layout)?;
+        let opened = Index::open(&layout.index())?;
+        commit_lock.unlock().at("unlock", &lock_path)?;
+        Self::finish(layout, commit_lock, opened)
+    }
+
+    fn finish(layout: Layout, commit_lock: File, opened: Opened) -> Result<Self> {
+        let (index, blank) = match opened {
+            Opened::Ready(index) => (index, false),
+            Opened::Blank(index) => (index, true),
+        };
+        let index = Mutex::new(index);
+        let store = Self { layout, index, commit_lock, live: Mutex::new(None) };
+        if blank {
+            store.fill_blank_index()?;
+        }
+        let boot = boot_id();
+        let same_boot = store.index()?.meta("boot")?.is_some_and(|known| known == boot);
+        if !same_boot {
+            let mut commit = store.commit()?;
+            commit.reconcile_all()?;
+            commit.index.set_meta("boot", &boot)?;
+        } else if store.commit_lock.metadata().at("look at", &store.layout.commit_lock())?.len() > 0
+        {
+            // Either another process is at work, or one was killed; then this finishes its work.
+            drop(store.commit()?);
+        }
+        Ok(store)
+    }
+
+    /// Makes the tables; what the files hold comes in because the boot is not known either.
+    fn fill_blank_index(&self) -> Result<()> {
+        let path = self.layout.commit_lock();
+        let mut index = self.index()?;
+        self.commit_lock.lock().at("lock", &path)?;
+        let created = index.create();
+        self.commit_lock.unlock().at("unlock", &path)?;
+        created
+    }
+
+    pub(crate) fn index(&self) -> Result<MutexGuard<'_, Index>> {
+        // A panic in another thread cannot leave a transaction open: it is rolled back on unwind.
+        Ok(self.index.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
+    }
+
+    /// The mark of life of this value, made at first use. Dead processes are swept up before.
+    pub(crate) fn live(&self) -> Result<Arc<Live>> {
+        let mut live = self.live.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(live) = &*live {
+            return Ok(Arc::clone(live));
+        }
+        let started = Arc::new(Live::start(&self.layout)?);
+        *live = Some(Arc::clone(&started));
+        drop(live);
+        // What another user's process has left cannot be removed, and is no reason to stop.
+        let _ = live::sweep(&self.layout);
+        Ok(started)
+    }
+
+    /// The store's root folder, absolute.
+    pub fn root(&self) -> &Path {
+        self.layout.root()
+    }
+
+    /// The folder of the objects on the host, `<root>/store`.
+    pub fn store_dir(&self) -> PathBuf {
+        self.layout.objects()
+    }
+
+    /// Where an object is on the host, whether it exists or not.
+    pub fn physical(&self, path: &StorePath) -> PathBuf {
+        self.layout.object(path)
+    }
+
+    /// What is known of an object; `None` when it is not in the store.
+    ///
+    /// A concurrent collection may delete it right after, unless it is rooted or was given to
+    /// [`Store::protect`] before.
+    pub fn info(&self, path: &StorePath) -> Result<Option<ObjectInfo>> {
+        if !disk::exists(&self.layout.object(path))? {
+            return Ok(None);
+        }
+        self.index()?.info(path)
+    }
+
+    /// All objects, ordered by path.
+    pub fn objects(&self) -> Result<Vec<ObjectInfo>> {
+        self.index()?.objects()
+    }
+
+    /// What an action's output was realised as; see [`Store::info`] on concurrent collections.
+    pub fn realisation(&self, key: &ActionKey, output: &OutputName) -> Result<Option<StorePath>> {
+        let mut outputs = self.index()?.realisations(key)?;
+        let Some(path) = outputs.remove(output) else { return Ok(None) };
+        Ok(disk::exists(&self.layout.object(&path))?.then_some(path))
+    }
+
+    /// The objects and all that they refer to, directly or not.
+    ///
+    /// # Errors
+    /// [`Error::NotInStore`] for a start that is absent.
+    pub fn closure(&self, paths: &[StorePath]) -> Result<BTreeSet<StorePath>> {
+        let mut index = self.index()?;
+        let mut closure = BTreeSet::new();
+        for path in paths {
+            if closure.contains(path) {
+                continue;
+            }
+            let reached = index.closure(path)?;
+            if reached.is_empty() {
+                return Err(Error::NotInStore { path: path.clone() });
+            }
+            closure.extend(reached);
+        }
+        Ok(closure)
+    }
+
+    /// A fresh folder for a build or download, on the store's file system.
+    pub fn scratch(&self) -> Result<Scratch> {
+        Scratch::new(self.live()?)
+    }
+
+    /// Keeps objects and their closures from collection while this `Store` value lives.
+    ///
+    /// Returns those that are not in the store: a look-up made before is only certain when its
+    /// path is not among them.
+    pub fn protect(&self, paths: &[StorePath]) -> Result<BTreeSet<StorePath>> {
+        let live = self.live()?;
+        // A collection deletes under the same lock and reads the temporary roots anew each time:
+        // either it sees these, or the objects are seen to be gone here.
+        let mut commit = self.commit()?;
+        live.add_roots(paths)?;
+        let mut missing = BTreeSet::new();
+        for path in paths {
+            if !commit.index.has(path)? || !disk::exists(&self.layout.object(path))? {
+                missing.insert(path.clone());
+            }
+        }
+        Ok(missing)
+    }
+
+    /// Remembered outputs of an unresolved derivation; `None` unless all are in the store.
+    pub fn outputs_of(&self, drv: &DrvId) -> Result<Option<BTreeMap<OutputName, StorePath>>> {
+        let outputs = self.index()?.memo(drv)?;
+        for path in outputs.values() {
+            if !disk::exists(&self.layout.object(path))? {
+                return Ok(None);
+            }
+        }
+        Ok((!outputs.is_empty()).then_some(outputs))
+    }
+
+    /// Remembers what a derivation was realised as; forgotten when one of the objects is deleted.
+    pub fn remember(&self, drv: &DrvId, outputs: &BTreeMap<OutputName, StorePath>) -> Result<()> {
+        self.index()?.remember(drv, outputs)
+    }
+
+    /// Adds a build to the history; for each name the latest 50 are kept.
+    pub fn record_build(&self, record: &BuildRecord) -> Result<()> {
+        self.index()?.add_build(record)
+    }
+
+    /// Duration in milliseconds of the latest successful build of a derivation of that name.
+    pub fn last_duration(&self, name: &str) -> Result<Option<u64>> {
+        self.index()?.last_duration(name)
+    }
+
+    /// The latest builds of a name (or of all with `None`), newest first.
+    pub fn builds(&self, name: Option<&str>, limit: u32) -> Result<Vec<BuildRecord>> {
+        self.index()?.builds(name, limit)
+    }
+
+    /// Where the zstd-compressed log of an action belongs; the folder exists.
+    pub fn log_path(&self, key: &ActionKey) -> PathBuf {
+        self.layout.log(key)
+    }
+}
+
+fn open_commit_lock(layout: &Layout) -> Result<File> {
+    let path = layout.commit_lock();
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(&path)
+        .at("open", &path)
+}
+
+fn move_index_aside(layout: &Layout) -> Result<()> {
+    let index = layout.index();
+    let aside = |number: u32, suffix: &str| {
+        let name = format!("index.sqlite.damaged-{number}{suffix}");
+        layout.root().join(name)
+    };
+    let mut number = 1;
+    while disk::exists(&aside(number, ""))? {
+        number += 1;
+    }
+    for suffix in ["", "-wal", "-shm"] {
+        let mut from = index.clone().into_os_string();
+        from.push(suffix);
+        let from = PathBuf::from(from);
+        if disk::exists(&from)? {
+            fs::rename(&from, aside(number, suffix)).at("move aside", &from)?;
+        }
+    }
+    Ok(())
+}

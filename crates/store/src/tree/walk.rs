@@ -1,0 +1,250 @@
+//! Reading a tree, and bringing it into the store's form on the way.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{
+    AtFlags, Dir, FileType, Mode, OFlags, Stat, chmodat, chownat, fchmod, futimens, openat,
+    readlinkat, renameat, statat, utimensat,
+};
+use rustix::process::geteuid;
+
+use super::{
+    Hit, MAX_DEPTH, MODE_EXECUTABLE, MODE_PLAIN, MTIME, Node, Place, Scanned, at_top, mode_of,
+    open_dir, open_file, store_times,
+};
+use crate::error::{Error, IoContext, Result};
+use crate::scan::{Pattern, Patterns, Scanner};
+
+/// Why a tree is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// To know it; nothing is changed.
+    Read,
+    /// To take it into the store: owner, permissions and times are set and hard links broken.
+    /// What still has to be rewritten stays writable until it is sealed.
+    Normalise,
+}
+
+/// What to look for while reading.
+pub(crate) struct Walk<'p> {
+    pub(crate) patterns: &'p Patterns,
+    /// The own output whose digest text counts as zero bytes.
+    pub(crate) own: usize,
+    pub(crate) purpose: Purpose,
+}
+
+/// Reads a tree; `top` may be a file, a link or a directory.
+pub(crate) fn walk(top: &Path, options: &Walk<'_>) -> Result<Scanned> {
+    let mut walker = Walker {
+        patterns: options.patterns,
+        scanner: Scanner::new(options.patterns, options.own),
+        purpose: options.purpose,
+        candidates: BTreeSet::new(),
+        size: 0,
+        touched: None,
+        owner: geteuid(),
+        place: Place(top.to_owned()),
+    };
+    let node = at_top(top, |dir, name| walker.entry(dir, name, 0))?;
+    let Walker { candidates, size, touched, .. } = walker;
+    Ok(Scanned { node, candidates, size, touched })
+}
+
+struct Walker<'p> {
+    patterns: &'p Patterns,
+    scanner: Scanner<'p>,
+    purpose: Purpose,
+    candidates: BTreeSet<usize>,
+    size: u64,
+    touched: Option<PathBuf>,
+    owner: rustix::process::Uid,
+    place: Place,
+}
+
+impl Walker<'_> {
+    fn normalises(&self) -> bool {
+        self.purpose == Purpose::Normalise
+    }
+
+    fn entry(&mut self, dir: BorrowedFd<'_>, name: &OsStr, depth: usize) -> Result<Node> {
+        let stat = statat(dir, name, AtFlags::SYMLINK_NOFOLLOW).at("look at", self.place.path())?;
+        if self.normalises() && stat.st_uid != self.owner.as_raw() {
+            chownat(dir, name, Some(self.owner), None, AtFlags::SYMLINK_NOFOLLOW)
+                .at("take over", self.place.path())?;
+        }
+        match FileType::from_raw_mode(stat.st_mode) {
+            FileType::RegularFile => self.file(dir, name, &stat),
+            FileType::Symlink => self.symlink(dir, name, &stat),
+            FileType::Directory => self.directory(dir, name, &stat, depth),
+            other => {
+                Err(Error::FileKind { path: self.place.path().to_owned(), kind: kind_name(other) })
+            }
+        }
+    }
+
+    fn file(&mut self, dir: BorrowedFd<'_>, name: &OsStr, stat: &Stat) -> Result<Node> {
+        let executable = stat.st_mode & 0o100 != 0;
+        let mut file = if self.normalises() {
+            self.own_file(dir, name, stat)?
+        } else {
+            self.check_touched(stat, if executable { MODE_EXECUTABLE } else { MODE_PLAIN });
+            open_file(dir, name, OFlags::RDONLY).at("open", self.place.path())?
+        };
+        let (mut hits, candidates) = (Vec::new(), &mut self.candidates);
+        let (size, content) = self
+            .scanner
+            .stream(&mut file, |offset, pattern| match pattern {
+                Pattern::Candidate(candidate) => {
+                    candidates.insert(candidate);
+                }
+                Pattern::Own(own) => hits.push(Hit { offset, own }),
+            })
+            .at("read", self.place.path())?;
+        self.size += size;
+        if self.normalises() {
+            let mode = match hits.is_empty() {
+                true => mode_of(executable),
+                false => mode_of(executable) | Mode::WUSR,
+            };
+            fchmod(&file, mode).at("change the permissions of", self.place.path())?;
+            futimens(&file, &store_times()).at("set the time of", self.place.path())?;
+        }
+        let rewritten = !hits.is_empty();
+        Ok(Node::File { executable, size, content, hits, rewritten })
+    }
+
+    /// Opens a file that will be the store's, as a file of its own.
+    fn own_file(&mut self, dir: BorrowedFd<'_>, name: &OsStr, stat: &Stat) -> Result<File> {
+        let path = self.place.path();
+        if stat.st_mode & 0o400 == 0 {
+            let mode = Mode::from_raw_mode((stat.st_mode & 0o777) | 0o400);
+            chmodat(dir, name, mode, AtFlags::empty()).at("change the permissions of", path)?;
+        }
+        let mut file = open_file(dir, name, OFlags::RDONLY).at("open", path)?;
+        if stat.st_nlink == 1 {
+            return Ok(file);
+        }
+        // Another name of the file may be in another output, or outside of the tree.
+        let mut copy = break_link(dir, name, &mut file).at("copy", path)?;
+        io::Seek::rewind(&mut copy).at("read", path)?;
+        Ok(copy)
+    }
+
+    fn symlink(&mut self, dir: BorrowedFd<'_>, name: &OsStr, stat: &Stat) -> Result<Node> {
+        let target = readlinkat(dir, name, Vec::new()).at("read the link", self.place.path())?;
+        let target = target.into_bytes();
+        if self.normalises() {
+            utimensat(dir, name, &store_times(), AtFlags::SYMLINK_NOFOLLOW)
+                .at("set the time of", self.place.path())?;
+        } else {
+            self.check_touched(stat, stat.st_mode & 0o7777);
+        }
+        let mut hits = Vec::new();
+        self.patterns.find(&target, |offset, pattern| match pattern {
+            Pattern::Candidate(candidate) => {
+                self.candidates.insert(candidate);
+            }
+            Pattern::Own(own) => hits.push(Hit { offset: offset as u64, own }),
+        });
+        Ok(Node::Symlink { target, hits })
+    }
+
+    fn directory(
+        &mut self,
+        dir: BorrowedFd<'_>,
+        name: &OsStr,
+        stat: &Stat,
+        depth: usize,
+    ) -> Result<Node> {
+        if depth >= MAX_DEPTH {
+            let path = self.place.path().to_owned();
+            return Err(Error::TooDeep { path, limit: MAX_DEPTH });
+        }
+        if self.normalises() {
+            chmodat(dir, name, Mode::from_raw_mode(0o755), AtFlags::empty())
+                .at("change the permissions of", self.place.path())?;
+        } else {
+            self.check_touched(stat, MODE_EXECUTABLE);
+        }
+        let fd = open_dir(dir, name).at("open", self.place.path())?;
+        let names = names_in(fd.as_fd()).at("read the folder", self.place.path())?;
+        let mut children = BTreeMap::new();
+        for name in names {
+            let child = OsStr::from_bytes(&name);
+            self.place.0.push(child);
+            self.check_name(&name)?;
+            let node = self.entry(fd.as_fd(), child, depth + 1)?;
+            self.place.0.pop();
+            children.insert(name, node);
+        }
+        Ok(Node::Directory(children))
+    }
+
+    /// Names count as content, but cannot be rewritten without changing their order.
+    fn check_name(&mut self, name: &[u8]) -> Result<()> {
+        let mut own = false;
+        self.patterns.find(name, |_, pattern| match pattern {
+            Pattern::Candidate(candidate) => {
+                self.candidates.insert(candidate);
+            }
+            Pattern::Own(_) => own = true,
+        });
+        if own {
+            return Err(Error::ScratchInName { path: self.place.path().to_owned() });
+        }
+        Ok(())
+    }
+
+    fn check_touched(&mut self, stat: &Stat, mode: u32) {
+        let normal = stat.st_mode & 0o7777 == mode && stat.st_mtime == MTIME;
+        if !normal && self.touched.is_none() {
+            self.touched = Some(self.place.path().to_owned());
+        }
+    }
+}
+
+fn names_in(dir: BorrowedFd<'_>) -> rustix::io::Result<Vec<Vec<u8>>> {
+    let mut names = Vec::new();
+    for entry in Dir::read_from(dir)? {
+        let entry = entry?;
+        let name = entry.file_name().to_bytes();
+        if name != b"." && name != b".." {
+            names.push(name.to_vec());
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// Puts an equal file in the place of a file with several names.
+fn break_link(dir: BorrowedFd<'_>, name: &OsStr, file: &mut File) -> io::Result<File> {
+    let mode = Mode::from_raw_mode(0o600);
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+    let mut number = 0u64;
+    // The name must fit beside any other, so it does not contain the old one.
+    let (mut copy, fresh) = loop {
+        let fresh = format!(".cbuild-unlinked-{number}");
+        match openat(dir, fresh.as_str(), flags, mode) {
+            Err(rustix::io::Errno::EXIST) => number += 1,
+            other => break (File::from(other?), fresh),
+        }
+    };
+    io::copy(file, &mut copy)?;
+    renameat(dir, fresh.as_str(), dir, name)?;
+    Ok(copy)
+}
+
+fn kind_name(kind: FileType) -> &'static str {
+    match kind {
+        FileType::Fifo => "FIFO",
+        FileType::Socket => "socket",
+        FileType::CharacterDevice | FileType::BlockDevice => "device node",
+        _ => "special file",
+    }
+}

@@ -1,0 +1,336 @@
+//! Registration, look-ups, roots, collection and verification of one store.
+
+mod fixture;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+
+use cbuild_drv::{Digest, DrvId, StorePath};
+use cbuild_store::{BuildRecord, BuiltOutput, Error, GcOptions, ProblemKind, Store, VerifyOptions};
+use fixture::{Fixture, assert_clean, build, key, name, output, try_build};
+
+#[test]
+fn registers_scans_and_rewrites() {
+    let fixture = Fixture::new();
+    let a = fixture.object("a", "plain", &[]);
+    let b = fixture.object("b", "plain too", &[]);
+    let c = fixture.object("c", "uses @0@ and itself @out@.", &[&a, &b]);
+    let info = fixture.store.info(&c).unwrap().unwrap();
+    assert_eq!(info.references, BTreeSet::from([a.clone()]));
+    assert!(info.self_reference);
+    let top = fixture.store.physical(&c);
+    let text = fs::read_to_string(top.join("f")).unwrap();
+    assert_eq!(text, format!("uses {a} and itself {c}."));
+    assert_eq!(fs::read_link(top.join("self")).unwrap().to_str(), Some(&*format!("{c}/f")));
+    assert_eq!(info.size, text.len() as u64 + 11);
+    for (file, mode) in [("f", 0o444), ("x/run", 0o555), ("x", 0o555), ("", 0o555)] {
+        let metadata = fs::symlink_metadata(top.join(file)).unwrap();
+        assert_eq!((metadata.mode() & 0o7777, metadata.mtime()), (mode, 1), "{file}");
+    }
+    assert_eq!(fixture.store.realisation(&key("c"), &output("out")).unwrap(), Some(c.clone()));
+    assert_eq!(fixture.store.realisation(&key("c"), &output("dev")).unwrap(), None);
+    let closure = fixture.store.closure(std::slice::from_ref(&c)).unwrap();
+    assert_eq!(closure, BTreeSet::from([a, c]));
+    fixture.assert_clean();
+}
+
+#[test]
+fn same_content_from_another_action_is_the_same_object() {
+    let fixture = Fixture::new();
+    let a = fixture.object("a", "uses itself @out@", &[]);
+    let b = fixture.object("b", "uses itself @out@", &[]);
+    assert_eq!(a, b);
+    assert_eq!(fixture.store.objects().unwrap().len(), 1);
+    let other = Fixture::new();
+    assert_eq!(other.object("elsewhere", "uses itself @out@", &[]), a);
+    fixture.assert_clean();
+}
+
+#[test]
+fn outputs_may_refer_to_each_other_in_one_direction() {
+    let fixture = Fixture::new();
+    let texts = [("out", "see @dev@ and @lib@"), ("dev", "@lib@ and @dev@"), ("lib", "alone")];
+    let built = build(&fixture.store, "three", &texts, &[]);
+    let references = |o: &str| fixture.store.info(&built[&output(o)]).unwrap().unwrap().references;
+    let (dev, lib) = (built[&output("dev")].clone(), built[&output("lib")].clone());
+    assert_eq!(references("out"), BTreeSet::from([dev.clone(), lib.clone()]));
+    assert_eq!(references("dev"), BTreeSet::from([lib.clone()]));
+    let text = fs::read_to_string(fixture.store.physical(&dev).join("f")).unwrap();
+    assert_eq!(text, format!("{lib} and {dev}"));
+    fixture.assert_clean();
+    let error = try_build(&fixture.store, "circle", &[("out", "@dev@"), ("dev", "@out@")], &[]);
+    let error = error.unwrap_err();
+    assert_eq!(error.code(), "E0610");
+    assert_eq!(
+        error.to_string(),
+        "the outputs refer to each other in a circle: `f` of `out` names `dev`, `f` of `dev` names `out`"
+    );
+    fixture.assert_clean();
+}
+
+#[test]
+fn refuses_what_cannot_be_an_object() {
+    let fixture = Fixture::new();
+    let register = |make: &dyn Fn(&std::path::Path, &StorePath)| {
+        let scratch = fixture.store.scratch().unwrap();
+        let path = StorePath::scratch(&key("odd"), &output("out"), &name("odd"));
+        let physical = scratch.path().join("odd");
+        make(&physical, &path);
+        let built =
+            BuiltOutput { output: output("out"), name: name("odd"), physical, scratch: path };
+        fixture.store.register(&key("odd"), vec![built], &BTreeSet::new())
+    };
+    let error = register(&|_, _| ()).unwrap_err();
+    assert_eq!(error.code(), "E0609", "{error}");
+    let error = register(&|at, _| {
+        fs::create_dir(at).unwrap();
+        let _socket = std::os::unix::net::UnixListener::bind(at.join("socket")).unwrap();
+    })
+    .unwrap_err();
+    assert!(matches!(&error, Error::FileKind { path, kind: "socket" } if path.ends_with("socket")));
+    let error = register(&|at, path| {
+        fs::create_dir(at).unwrap();
+        fs::write(at.join(path.base_name()), "").unwrap();
+    })
+    .unwrap_err();
+    assert_eq!(error.code(), "E0611", "{error}");
+    let error = register(&|at, _| {
+        let deep = "d/".repeat(300);
+        fs::create_dir_all(at.join(deep)).unwrap();
+    })
+    .unwrap_err();
+    assert_eq!(error.code(), "E0608", "{error}");
+    assert_eq!(fixture.store.objects().unwrap(), []);
+    fixture.assert_clean();
+}
+
+#[test]
+fn a_file_or_link_can_be_an_object_and_names_are_bytes() {
+    use std::os::unix::ffi::OsStrExt;
+    let fixture = Fixture::new();
+    let source = fixture.folder.path().join("source");
+    fs::create_dir(&source).unwrap();
+    for odd in [&b"new\nline"[..], b"\xff\xfe", b".hidden", b"-"] {
+        fs::write(source.join(std::ffi::OsStr::from_bytes(odd)), odd).unwrap();
+    }
+    symlink("/nowhere", source.join("dangling")).unwrap();
+    fs::hard_link(source.join("-"), source.join("again")).unwrap();
+    let tree = fixture.store.add_tree(&source, &name("tree")).unwrap();
+    assert_eq!(fixture.store.add_tree(&source, &name("tree")).unwrap(), tree);
+    let file = fixture.store.add_tree(&source.join("-"), &name("file")).unwrap();
+    let link = fixture.store.add_tree(&source.join("dangling"), &name("link")).unwrap();
+    assert_eq!(fs::read(fixture.store.physical(&file)).unwrap(), b"-");
+    assert!(fs::symlink_metadata(fixture.store.physical(&link)).unwrap().is_symlink());
+    assert_eq!(fs::metadata(fixture.store.physical(&tree).join("again")).unwrap().nlink(), 1);
+    assert_eq!(fs::metadata(source.join("-")).unwrap().permissions().mode() & 0o200, 0o200);
+    assert_eq!(fixture.store.objects().unwrap().len(), 3);
+    fixture.assert_clean();
+    let error = fixture.store.add_tree(&source.join("absent"), &name("x")).unwrap_err();
+    assert_eq!(error.code(), "E0601");
+    assert!(error.to_string().contains("source/absent"), "{error}");
+}
+
+#[test]
+fn collects_what_no_root_reaches() {
+    let fixture = Fixture::new();
+    let base = fixture.object("base", "base", &[]);
+    let kept = fixture.object("kept", "on @0@", &[&base]);
+    let dead = fixture.object("dead", "on @0@", &[&kept]);
+    let lone = fixture.object("lone", "alone", &[]);
+    let link = fixture.folder.path().join("result");
+    fixture.store.add_root(&link, &kept).unwrap();
+    assert_eq!(fs::read_link(&link).unwrap(), fixture.store.physical(&kept));
+    let drv = DrvId(Digest::of(b"drv"));
+    let outputs = [(output("out"), lone.clone())].into();
+    fixture.store.remember(&drv, &outputs).unwrap();
+    assert_eq!(fixture.store.outputs_of(&drv).unwrap(), Some(outputs));
+
+    // What the first opening has registered is kept as long as it lives.
+    let second = fixture.reopen();
+    assert_eq!(second.gc(GcOptions::default()).unwrap().deleted, []);
+    let Fixture { store, folder } = fixture;
+    drop(store);
+    let dry = second.gc(GcOptions { dry_run: true, stop_after: None }).unwrap();
+    assert_eq!(second.objects().unwrap().len(), 4);
+    let report = second.gc(GcOptions::default()).unwrap();
+    assert_eq!(report, dry);
+    assert_eq!(BTreeSet::from_iter(report.deleted), BTreeSet::from([dead.clone(), lone.clone()]));
+    assert_eq!(report.kept, 2);
+    assert_eq!(second.info(&lone).unwrap(), None);
+    assert!(!second.physical(&dead).exists());
+    assert_eq!(second.outputs_of(&drv).unwrap(), None);
+    assert_eq!(second.realisation(&key("lone"), &output("out")).unwrap(), None);
+    assert_eq!(second.roots().unwrap().len(), 1);
+    assert_clean(&second);
+
+    fs::remove_file(&link).unwrap();
+    assert_eq!(second.roots().unwrap(), []);
+    let report = second.gc(GcOptions::default()).unwrap();
+    assert_eq!(report.deleted, [kept, base], "referrers go first");
+    assert_eq!(second.objects().unwrap(), []);
+    assert_eq!(fs::read_dir(second.root().join("roots")).unwrap().count(), 0);
+    assert_clean(&second);
+    drop(folder);
+}
+
+#[test]
+fn a_root_does_not_replace_a_file() {
+    let fixture = Fixture::new();
+    let object = fixture.object("a", "a", &[]);
+    let link = fixture.folder.path().join("precious");
+    fs::write(&link, "data").unwrap();
+    assert_eq!(fixture.store.add_root(&link, &object).unwrap_err().code(), "E0614");
+    assert_eq!(fs::read(&link).unwrap(), b"data");
+    let absent = StorePath::scratch(&key("x"), &output("out"), &name("absent"));
+    let error = fixture.store.add_root(&fixture.folder.path().join("r"), &absent).unwrap_err();
+    assert_eq!(error.code(), "E0613");
+}
+
+#[test]
+fn protection_tells_what_is_gone() {
+    let fixture = Fixture::new();
+    let object = fixture.object("a", "a", &[]);
+    let root = fixture.root();
+    let Fixture { store, folder } = fixture;
+    drop(store);
+    let (builder, collector) = (Store::open(&root).unwrap(), Store::open(&root).unwrap());
+    assert_eq!(builder.protect(std::slice::from_ref(&object)).unwrap(), BTreeSet::new());
+    assert_eq!(collector.gc(GcOptions::default()).unwrap().deleted, []);
+    drop(builder);
+    assert_eq!(collector.gc(GcOptions::default()).unwrap().deleted, [object.clone()]);
+    let missing = collector.protect(std::slice::from_ref(&object)).unwrap();
+    assert_eq!(missing, BTreeSet::from([object]));
+    drop(folder);
+}
+
+#[test]
+fn verification_finds_and_repair_drops_damage() {
+    let fixture = Fixture::new();
+    let store = &fixture.store;
+    let good = fixture.object("good", "good", &[]);
+    let damaged = fixture.object("damaged", "damaged", &[]);
+    let user = fixture.object("user", "uses @0@", &[&damaged]);
+    let touched = fixture.object("touched", "touched", &[]);
+    let lost = fixture.object("lost", "lost", &[]);
+    let unrecorded = fixture.object("unrecorded", "unrecorded", &[]);
+    fixture.assert_clean();
+
+    let file = store.physical(&damaged).join("f");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+    fs::write(&file, "Damaged").unwrap();
+    fs::set_permissions(store.physical(&touched), fs::Permissions::from_mode(0o700)).unwrap();
+    let moved = store.physical(&lost);
+    fs::set_permissions(&moved, fs::Permissions::from_mode(0o755)).unwrap();
+    fs::rename(&moved, fixture.folder.path().join("elsewhere")).unwrap();
+    fs::write(store.root().join("info").join(unrecorded.base_name()), "cbuild-info 1\n").unwrap();
+    fs::write(store.store_dir().join("notes.txt"), "mine").unwrap();
+
+    let report = store.verify(&VerifyOptions { only: None, repair: true }).unwrap();
+    let kind = |path: &StorePath| {
+        let place = store.physical(path);
+        report.problems.iter().find(|p| p.path == place).map(|p| p.kind.clone())
+    };
+    assert!(matches!(kind(&damaged), Some(ProblemKind::Damaged(_))));
+    assert!(matches!(kind(&touched), Some(ProblemKind::Touched(_))));
+    assert!(matches!(kind(&unrecorded), Some(ProblemKind::Record(_))));
+    assert_eq!(kind(&lost), Some(ProblemKind::Missing));
+    assert_eq!(kind(&good), None);
+    assert_eq!(report.problems.len(), 5, "{:#?}", report.problems);
+    let dropped = BTreeSet::from_iter(report.dropped);
+    assert_eq!(dropped, BTreeSet::from([damaged, user, lost, unrecorded]));
+    assert_eq!(fs::read(store.root().join("foreign/notes.txt")).unwrap(), b"mine");
+    let left: Vec<_> = store.objects().unwrap().into_iter().map(|info| info.path).collect();
+    assert_eq!(BTreeSet::from_iter(left), BTreeSet::from([good, touched]));
+    fixture.assert_clean();
+}
+
+#[test]
+fn history_and_logs() {
+    let fixture = Fixture::new();
+    let record = |name: &str, duration_ms, status| BuildRecord {
+        key: key(name),
+        name: name.to_owned(),
+        started: 17,
+        duration_ms,
+        status,
+        log: Some(fixture.store.log_path(&key(name))),
+    };
+    assert_eq!(fixture.store.last_duration("a").unwrap(), None);
+    for (name, duration, status) in [("a", 5, 0), ("a", 7, 0), ("a", 1, 2), ("b", 9, 0)] {
+        fixture.store.record_build(&record(name, duration, status)).unwrap();
+    }
+    assert_eq!(fixture.store.last_duration("a").unwrap(), Some(7));
+    let builds = fixture.store.builds(Some("a"), 2).unwrap();
+    assert_eq!(builds, [record("a", 1, 2), record("a", 7, 0)]);
+    for _ in 0..60 {
+        fixture.store.record_build(&record("c", 1, 0)).unwrap();
+    }
+    assert_eq!(fixture.store.builds(Some("c"), 100).unwrap().len(), 50);
+    assert_eq!(fixture.store.builds(None, 100).unwrap().len(), 54);
+    fs::write(fixture.store.log_path(&key("a")), "log").unwrap();
+}
+
+#[test]
+fn damaged_index_is_told_and_can_be_rebuilt() {
+    for damage in ["garbage", "truncated", "emptied"] {
+        let fixture = Fixture::new();
+        let a = fixture.object("a", "a", &[]);
+        let b = fixture.object("b", "b @0@ @out@", &[&a]);
+        let infos = fixture.store.objects().unwrap();
+        let root = fixture.root();
+        let Fixture { store, folder } = fixture;
+        drop(store);
+        checkpoint(&root);
+        let index = root.join("index.sqlite");
+        let bytes = fs::read(&index).unwrap();
+        match damage {
+            "garbage" => fs::write(&index, vec![b'x'; bytes.len()]).unwrap(),
+            "truncated" => fs::write(&index, &bytes[..bytes.len() / 2]).unwrap(),
+            _ => fs::write(&index, "").unwrap(),
+        }
+        let error = Store::open(&root).and_then(|store| {
+            store.objects()?;
+            store.verify(&VerifyOptions::default())
+        });
+        let store = if damage == "emptied" {
+            // Nothing contradicts the files, so they are read again without a word.
+            error.unwrap();
+            Store::open(&root).unwrap()
+        } else {
+            let error = error.unwrap_err();
+            assert_eq!(error.code(), "E0603", "{damage}: {error}");
+            assert!(error.to_string().contains("index.sqlite"), "{error}");
+            assert!(error.help().unwrap().contains("cbuild store verify --rebuild-index"));
+            let store = Store::rebuild_index(&root).unwrap();
+            assert!(root.join("index.sqlite.damaged-1").exists());
+            store
+        };
+        assert_eq!(store.objects().unwrap(), infos, "{damage}");
+        assert_eq!(store.realisation(&key("b"), &output("out")).unwrap(), Some(b));
+        assert_clean(&store);
+        drop(folder);
+    }
+}
+
+/// Brings the write-ahead log into the main file, so that damage to the main file counts.
+fn checkpoint(root: &std::path::Path) {
+    let connection = rusqlite::Connection::open(root.join("index.sqlite")).unwrap();
+    connection.pragma_update_and_check(None, "wal_checkpoint", "truncate", |_| Ok(())).unwrap();
+}
+
+#[test]
+fn refuses_newer_formats_and_foreign_folders() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("thesis.tex"), "").unwrap();
+    assert_eq!(Store::open(folder.path()).unwrap_err().code(), "E0606");
+    let fixture = Fixture::new();
+    let root = fixture.root();
+    fs::write(root.join("version"), "cbuild-store 2\n").unwrap();
+    let error = Store::open(&root).unwrap_err();
+    assert_eq!(error.code(), "E0605");
+    assert!(error.to_string().contains("has format version 2"), "{error}");
+    // Killed while the file was made.
+    fs::write(root.join("version"), "").unwrap();
+    assert_eq!(Store::open(&root).unwrap_err().code(), "E0606");
+}
