@@ -21,11 +21,6 @@ pub(crate) fn top(text: &str) -> String {
     )
 }
 
-/// First byte of the line that `at` is on.
-pub(crate) fn line_start(text: &str, at: usize) -> usize {
-    text[..at].rfind('\n').map_or(0, |end| end + 1)
-}
-
 fn doc_text<'a>(line: &'a str, marker: &str) -> Option<&'a str> {
     let rest = line.trim().strip_prefix(marker)?;
     if rest.starts_with('/') {

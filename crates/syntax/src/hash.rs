@@ -37,7 +37,8 @@ pub(crate) fn check(text: &str) -> Result<(), HashProblem> {
 
 fn base64(digest: &str, bytes: usize) -> Result<(), HashProblem> {
     let padding = (3 - bytes % 3) % 3;
-    let (data, end) = digest.split_at_checked(digest.len() - padding).ok_or(HashProblem::Character)?;
+    let (data, end) =
+        digest.split_at_checked(digest.len() - padding).ok_or(HashProblem::Character)?;
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'+' || byte == b'/';
     if !data.bytes().all(plain) || !end.bytes().all(|byte| byte == b'=') {
         return Err(HashProblem::Character);

@@ -11,21 +11,35 @@ mod docs;
 mod grammar;
 mod hash;
 mod lower;
+mod messages;
 mod report;
+mod scan;
+mod source;
+mod tree;
 mod words;
 
 use cbuild_diag::{Diagnostic, SourceId, Span};
-use pest::Parser;
 
-use crate::grammar::{Grammar, Rule};
+use crate::grammar::Rule;
+use crate::source::{Content, Piece};
+pub use crate::tree::{SyntaxKind, SyntaxNode, SyntaxToken};
 
 /// The deepest nesting of lowered expressions, types and patterns. Later phases may recurse over
 /// the lowered tree; this bounds their stack.
 pub const MAX_DEPTH: usize = 256;
 
+/// The deepest nesting of brackets, and of `if`, `let` and `match` outside of brackets, in a
+/// source text. What nests deeper is not parsed.
+pub const MAX_NESTING: usize = 64;
+
+/// The size of the largest source text, in bytes.
+pub const MAX_SOURCE_BYTES: usize = 4 << 20;
+
 /// What [`parse`] gives.
 #[derive(Debug)]
 pub struct Parse {
+    /// The lossless tree: its text is the source text, whatever is wrong with it.
+    pub tree: SyntaxNode,
     /// The lowered syntax.
     pub file: ast::File,
     /// What is wrong, in source order.
@@ -34,45 +48,77 @@ pub struct Parse {
 
 /// Parses a source file.
 pub fn parse(source: SourceId, text: &str) -> Parse {
-    let mut diagnostics = Vec::new();
-    let mut file = ast::File { doc: docs::top(text), items: Vec::new() };
-    match Grammar::parse(Rule::file, text) {
-        Ok(mut pairs) => {
-            if pairs.clone().flatten().any(|pair| is_error(pair.as_rule())) {
-                diagnostics.push(Diagnostic::error("E0131", source, Span::default(), "syntax error", "here"));
-            }
-            if let Some(node) = pairs.next() {
-                lower::Lower::new(source, 0, &mut diagnostics).file(node, text, &mut file);
-            }
-        }
-        Err(error) => diagnostics.push(Diagnostic::error(
-            "E0103",
-            source,
-            Span::default(),
-            error.to_string(),
-            "here",
-        )),
-    }
-    Parse { file, diagnostics }
+    let pieces = pieces(text, Rule::file);
+    let tree = tree::build(text, &pieces);
+    let (file, diagnostics) = lower_file(source, text, pieces);
+    Parse { tree, file, diagnostics }
 }
 
-fn is_error(rule: Rule) -> bool {
-    let name = format!("{rule:?}");
-    name.starts_with("missing") || name.starts_with("wrong") || name.starts_with("junk")
+/// Parses a source file without building its tree, for evaluation.
+pub fn parse_file_only(source: SourceId, text: &str) -> (ast::File, Vec<Diagnostic>) {
+    lower_file(source, text, pieces(text, Rule::file))
 }
 
 /// Parses one expression, as `cbuild eval -e` takes it.
 pub fn parse_expr(source: SourceId, text: &str) -> (ast::Expr, Vec<Diagnostic>) {
     let mut diagnostics = Vec::new();
-    let expr = match Grammar::parse(Rule::expression, text) {
-        Ok(mut pairs) => {
-            if pairs.clone().flatten().any(|pair| is_error(pair.as_rule())) {
-                diagnostics.push(Diagnostic::error("E0131", source, Span::default(), "syntax error", "here"));
-            }
-            pairs.next().map(|node| lower::Lower::new(source, 0, &mut diagnostics).expression(node))
+    let mut expr = None;
+    for piece in pieces(text, Rule::expression) {
+        if let Some(node) = sound_node(source, &piece, &mut diagnostics) {
+            expr = Some(lower::Lower::new(source, &piece, &mut diagnostics).expression(node));
         }
-        Err(_) => None,
-    };
-    let expr = expr.unwrap_or(ast::Expr { span: Span::default(), kind: ast::ExprKind::Error });
-    (expr, diagnostics)
+    }
+    sort(&mut diagnostics);
+    let span = Span { start: 0, end: text.len().min(MAX_SOURCE_BYTES) as u32 };
+    (expr.unwrap_or(ast::Expr { span, kind: ast::ExprKind::Error }), diagnostics)
+}
+
+fn pieces(text: &str, rule: Rule) -> Vec<Piece<'_>> {
+    if text.len() > MAX_SOURCE_BYTES {
+        return vec![Piece { base: 0, text, content: Content::TooLarge }];
+    }
+    source::pieces(text, rule)
+}
+
+fn lower_file(
+    source: SourceId,
+    text: &str,
+    pieces: Vec<Piece<'_>>,
+) -> (ast::File, Vec<Diagnostic>) {
+    let mut diagnostics = Vec::new();
+    let mut file = ast::File { doc: docs::top(text), items: Vec::new() };
+    let mut items_end = 0;
+    for piece in pieces {
+        if let Some(node) = sound_node(source, &piece, &mut diagnostics) {
+            let mut lower = lower::Lower::new(source, &piece, &mut diagnostics);
+            lower.file(node, text, &mut items_end, &mut file);
+        }
+    }
+    sort(&mut diagnostics);
+    (file, diagnostics)
+}
+
+/// The root node of a piece that was parsed, after its errors were reported.
+fn sound_node<'i>(
+    source: SourceId,
+    piece: &Piece<'i>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<lower::Node<'i>> {
+    match &piece.content {
+        Content::Parsed { pairs, broken } => {
+            let node = pairs.clone().next()?;
+            if *broken {
+                report::Report::new(source, piece, diagnostics).walk(&node);
+            }
+            Some(node)
+        }
+        refused => {
+            diagnostics.push(messages::refused(source, piece, refused));
+            None
+        }
+    }
+}
+
+fn sort(diagnostics: &mut [Diagnostic]) {
+    diagnostics.sort_by_key(|diagnostic| diagnostic.labels.first().map(|label| label.span));
 }

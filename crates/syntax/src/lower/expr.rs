@@ -223,9 +223,15 @@ impl Lower<'_> {
     fn late_positional(&mut self, at: Span, before: Span) {
         let message = "a positional argument cannot follow a named one";
         self.diagnostics.push(
-            cbuild_diag::Diagnostic::error("E0129", self.source, at, message, "positional argument")
-                .label(self.source, before, "a named argument stands before it")
-                .help("move it in front of the named arguments, or name it too"),
+            cbuild_diag::Diagnostic::error(
+                "E0129",
+                self.source,
+                at,
+                message,
+                "positional argument",
+            )
+            .label(self.source, before, "a named argument stands before it")
+            .help("move it in front of the named arguments, or name it too"),
         );
     }
 

@@ -11,13 +11,13 @@ use crate::docs;
 use crate::grammar::Rule;
 
 impl Lower<'_> {
-    /// Lowers the items of a `file` node of the piece `text` onto `file`.
-    pub(crate) fn file(&mut self, node: Node<'_>, text: &str, file: &mut File) {
-        let mut end = 0;
+    /// Lowers the items of a `file` node onto `file`. `text` is the whole source, `end` the end of
+    /// the last item in it: comments before that document something else.
+    pub(crate) fn file(&mut self, node: Node<'_>, text: &str, end: &mut usize, file: &mut File) {
         for item in kids(node).filter(|kid| kid.as_rule() == Rule::item) {
-            let span = item.as_span();
-            let doc = docs::before(text, end, span.start());
-            end = span.end();
+            let span = self.span(&item);
+            let doc = docs::before(text, *end, span.start as usize);
+            *end = span.end as usize;
             file.items.extend(self.item(item, doc, text));
         }
     }
@@ -54,16 +54,16 @@ impl Lower<'_> {
     }
 
     fn import(&mut self, node: Node<'_>) -> Option<Import> {
-        let mut kids = kids(node);
-        let target = kids.next()?;
-        let alias = kids.next().and_then(|kid| kid.into_inner().next()).map(|kid| self.ident(&kid));
+        let mut parts = kids(node);
+        let target = parts.next()?;
+        let alias = parts.next().and_then(|kid| kids_value(kid)).map(|kid| self.ident(&kid));
         let span = self.span(&target);
         if target.as_rule() == Rule::path {
             let path = target.as_str().to_owned();
             let name = alias.unwrap_or_else(|| self.name_of_path(&path, span));
             return Some(Import { source: ImportSource::File { path, span }, name });
         }
-        let path: Vec<Ident> = target.into_inner().map(|kid| self.ident(&kid)).collect();
+        let path: Vec<Ident> = kids(target).map(|kid| self.ident(&kid)).collect();
         let name = alias.or_else(|| path.last().cloned())?;
         Some(Import { source: ImportSource::Module(path), name })
     }
@@ -170,7 +170,9 @@ impl Lower<'_> {
                 Rule::missing_type => {}
                 rule if is_name(rule) => name = Some(self.ident(&kid)),
                 Rule::generics => generics = self.generics(kid),
-                Rule::variants => body = Some(TypeBody::Variants(self.variants(kid, text))),
+                Rule::variants => {
+                    body = Some(TypeBody::Variants(self.variants(kid, at.start as usize, text)))
+                }
                 _ => body = Some(TypeBody::Alias(self.ty(kid, 1))),
             }
         }
@@ -183,13 +185,13 @@ impl Lower<'_> {
         TypeItem { name, generics, body }
     }
 
-    fn variants(&mut self, node: Node<'_>, text: &str) -> Vec<VariantCase> {
-        let mut end = docs::line_start(text, node.as_span().start());
+    fn variants(&mut self, node: Node<'_>, from: usize, text: &str) -> Vec<VariantCase> {
+        let mut end = from;
         let mut cases = Vec::new();
         for kid in kids(node) {
-            let span = kid.as_span();
-            let doc = docs::before(text, end, span.start());
-            end = span.end();
+            let span = self.span(&kid);
+            let doc = docs::before(text, end, span.start as usize);
+            end = span.end as usize;
             let mut name = None;
             let mut fields = Vec::new();
             for part in kids(kid) {

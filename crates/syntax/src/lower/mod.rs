@@ -18,6 +18,7 @@ use pest::iterators::Pair;
 use crate::MAX_DEPTH;
 use crate::ast::{Expr, ExprKind, Ident};
 use crate::grammar::Rule;
+use crate::source::Piece;
 
 /// A node of the parse.
 pub(crate) type Node<'i> = Pair<'i, Rule>;
@@ -27,18 +28,17 @@ pub(crate) struct Lower<'d> {
     source: SourceId,
     /// Where the piece starts in the source.
     base: u32,
-    /// End of the last item, in the source; comments before it document something else.
     diagnostics: &'d mut Vec<Diagnostic>,
 }
 
 impl<'d> Lower<'d> {
-    /// A lowering of a piece that starts at byte `base` of the source.
+    /// A lowering of a piece of a source.
     pub(crate) fn new(
         source: SourceId,
-        base: u32,
+        piece: &Piece<'_>,
         diagnostics: &'d mut Vec<Diagnostic>,
     ) -> Self {
-        Self { source, base, diagnostics }
+        Self { source, base: piece.base as u32, diagnostics }
     }
 
     fn span(&self, node: &Node<'_>) -> Span {
@@ -122,7 +122,7 @@ fn only_marks(rule: Rule) -> bool {
             | Rule::junk
             | Rule::junk_item
             | Rule::junk_top
-            | Rule::line_rest
+            | Rule::junk_group
             | Rule::EOI
     )
 }

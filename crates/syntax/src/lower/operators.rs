@@ -140,9 +140,7 @@ impl Lower<'_> {
     fn combine(&mut self, op: Operator, left: Expr, right: Operand) -> Operand {
         let span = Span { start: left.span.start, end: right.expr.span.end };
         let kind = match op {
-            Operator::Binary(op) => {
-                ExprKind::Binary(op, Box::new(left), Box::new(right.expr))
-            }
+            Operator::Binary(op) => ExprKind::Binary(op, Box::new(left), Box::new(right.expr)),
             Operator::Pipe => self.pipe(left, right),
         };
         Operand { expr: Expr { span, kind }, grouped: false }

@@ -12,10 +12,9 @@ impl Lower<'_> {
         }
         let kind = match node.as_rule() {
             Rule::pattern_wildcard => PatternKind::Wildcard,
-            Rule::pattern_bind => PatternKind::Bind(super::Ident {
-                text: node.as_str().to_owned(),
-                span,
-            }),
+            Rule::pattern_bind => {
+                PatternKind::Bind(super::Ident { text: node.as_str().to_owned(), span })
+            }
             Rule::pattern_bool => PatternKind::Bool(node.as_str() == "true"),
             Rule::pattern_int => {
                 let negative = node.as_str().starts_with('-');
