@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use cbuild_drv::{ContentHash, Fetch, FetchKind};
 
@@ -240,17 +240,16 @@ impl Fetcher {
 
     /// Waits, and ends early when the caller cancels.
     fn wait(&self, pause: Duration) -> Result<(), FetchError> {
-        let end = Instant::now() + pause;
-        loop {
+        let mut left = pause;
+        while !left.is_zero() {
             if let Err(Stop::Fatal(error)) = check(self.options.cancel.as_deref()) {
                 return Err(error);
             }
-            let left = end.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Ok(());
-            }
-            thread::sleep(left.min(Duration::from_millis(100)));
+            let slice = left.min(Duration::from_millis(100));
+            thread::sleep(slice);
+            left -= slice;
         }
+        Ok(())
     }
 }
 

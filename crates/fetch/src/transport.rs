@@ -35,10 +35,6 @@ impl Stop {
     pub(crate) fn lasting(cause: Cause) -> Self {
         Self::Failed { cause, passing: false }
     }
-
-    fn passing(cause: Cause) -> Self {
-        Self::Failed { cause, passing: true }
-    }
 }
 
 /// What takes the bytes of a transfer: a piece, and the total when it is known.
@@ -154,18 +150,9 @@ pub(crate) fn check(cancel: Option<&AtomicBool>) -> Result<(), Stop> {
 
 impl From<reqwest::Error> for Stop {
     fn from(error: reqwest::Error) -> Self {
-        let cause = Cause::Connection(reason(&error.without_url()));
-        // A redirect loop or an address that cannot be requested stays one.
-        Self::passing_unless(
-            cause,
-            |cause| matches!(cause, Cause::Connection(text) if text.contains("redirect")),
-        )
-    }
-}
-
-impl Stop {
-    fn passing_unless(cause: Cause, lasting: impl Fn(&Cause) -> bool) -> Self {
-        if lasting(&cause) { Self::lasting(cause) } else { Self::passing(cause) }
+        // A loop of redirects and an address that cannot be requested stay what they are.
+        let passing = !error.is_redirect() && !error.is_builder();
+        Self::Failed { cause: Cause::Connection(reason(&error.without_url())), passing }
     }
 }
 

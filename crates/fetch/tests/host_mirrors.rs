@@ -1,6 +1,8 @@
 //! Detects the mirrors of the host and downloads through each of them.
 //!
 //! Needs Debian with apt, pip, npm and cargo, and the network that these use.
+#![expect(clippy::disallowed_methods, reason = "folders are only counted")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

@@ -44,6 +44,7 @@ impl Default for Mirrors {
 
 /// `$XDG_CONFIG_HOME/cbuild/mirrors.toml`, else `$HOME/.config/cbuild/mirrors.toml`; none when
 /// neither variable holds an absolute path.
+#[expect(clippy::disallowed_methods, reason = "says where the user's configuration is; no result")]
 pub fn default_mirrors_path() -> Option<PathBuf> {
     let absolute = |name: &str| {
         let path = PathBuf::from(std::env::var_os(name)?);
@@ -157,4 +158,88 @@ fn check(name: &str, bases: &[String]) -> Result<(), FetchError> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    fn bases(texts: &[&str]) -> Vec<String> {
+        texts.iter().map(|&text| text.to_owned()).collect()
+    }
+
+    #[test]
+    fn tables_come_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("new/mirrors.toml");
+        assert_eq!(Mirrors::load(&path).unwrap(), None);
+        let mut table = Mirrors::default();
+        table.set("debian", bases(&["http://a.example/debian", "file:///srv/debian"])).unwrap();
+        table.set("crates", bases(&["sparse+https://u:p@a.example/index/"])).unwrap();
+        table.set_by_hash(bases(&["https://a.example/by-hash"])).unwrap();
+        table.save(&path).unwrap();
+        assert_eq!(Mirrors::load(&path).unwrap(), Some(table.clone()));
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        let written = fs::read_to_string(&path).unwrap();
+        assert!(written.starts_with("version = 1\nby-hash = [\"https://"), "{written}");
+        assert!(table.remove("crates") && !table.remove("crates"));
+        table.save(&path).unwrap();
+        assert_eq!(Mirrors::load(&path).unwrap(), Some(table));
+    }
+
+    #[test]
+    fn merging_keeps_what_the_other_lacks() {
+        let mut table = Mirrors::default();
+        table.set("mine", bases(&["http://m.example"])).unwrap();
+        table.set("debian", bases(&["http://old.example"])).unwrap();
+        let mut other = Mirrors::default();
+        other.set("debian", bases(&["http://new.example"])).unwrap();
+        other.set_by_hash(bases(&["http://h.example"])).unwrap();
+        table.merge(other.clone());
+        table.merge(other);
+        let names: Vec<_> = table.iter().map(|(name, bases)| (name, bases[0].as_str())).collect();
+        assert_eq!(names, [("debian", "http://new.example"), ("mine", "http://m.example")]);
+        assert_eq!(table.by_hash(), ["http://h.example"]);
+    }
+
+    #[test]
+    fn what_cannot_stand_in_a_table() {
+        let mut table = Mirrors::default();
+        for (name, base) in [
+            ("", "http://a.example"),
+            ("Debian", "http://a.example"),
+            ("a/b", "http://a.example"),
+            ("a", "ftp://a.example"),
+            ("a", "a.example"),
+            ("a", "file://relative"),
+            ("a", "http://a.example/ b"),
+            ("a", "http://a.example/\n"),
+        ] {
+            let error = table.set(name, bases(&[base])).unwrap_err();
+            assert_eq!(error.code(), "E0707", "{name} {base}");
+        }
+        assert_eq!(table, Mirrors::default());
+    }
+
+    #[test]
+    fn broken_tables_are_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("mirrors.toml");
+        for (text, wanted) in [
+            ("mirrors = 3", "invalid type"),
+            ("[mirrors]\na = 'http://x'", "invalid type"),
+            ("[mirors]\n", "unknown field"),
+            ("version = 2", "version 2 is not known"),
+            ("[mirrors]\na = ['gopher://x']", "gopher://x"),
+            ("by-hash = ['x']", "`x`"),
+            ("[mirrors", "TOML parse error"),
+        ] {
+            fs::write(&path, text).unwrap();
+            let error = Mirrors::load(&path).unwrap_err();
+            assert_eq!(error.code(), "E0706", "{text}");
+            assert!(error.to_string().contains(wanted), "{text}: {error}");
+        }
+    }
 }

@@ -1,4 +1,5 @@
 //! Trees and archives for tests.
+#![expect(clippy::disallowed_methods, reason = "entries of folders are sorted by name")]
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;

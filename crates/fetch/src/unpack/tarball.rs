@@ -35,7 +35,6 @@ pub(super) fn read(mut source: impl Read, tree: &mut TreeWriter<'_>) -> Result<(
         allowance.set(u64::MAX);
         entry(&mut found, tree)?;
     }
-    drop(entries);
     rest(&mut source, tree)
 }
 

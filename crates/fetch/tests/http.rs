@@ -1,0 +1,361 @@
+//! Downloads from a server in this process that answers well, badly, slowly or not at all.
+#![expect(clippy::disallowed_methods, reason = "folders are only counted; a clock bounds a test")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod server;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use cbuild_drv::{ContentHash, Fetch, FetchKind};
+use cbuild_fetch::{Cause, FetchError, Fetcher, Limits, MirrorSource, Mirrors, Options, Retry};
+use server::{Answer, Server};
+
+/// `hello\n` in each of the three hashes.
+const HELLO: [&str; 3] = [
+    "sha256-5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03",
+    "sha512-e7c22b994c59d9cf2b48e549b1e24666636045930d3da7c1acb299d1c3b7f931f94aae41edda2c2b207a36e10f8bcb8d45223e54878f5b316e7ce3b6bc019629",
+    "blake3-8e4c7c1b99dbfd50e7a95185fead5ee1448fa904a2fdd778eaf5f2dbfd629a99",
+];
+
+fn options() -> Options {
+    let retry = Retry { rounds: 3, pause: Duration::from_millis(1) };
+    let limits = Limits { silence: Duration::from_millis(300), ..Limits::default() };
+    Options { retry, limits, ..Options::default() }
+}
+
+/// A folder to download into, and what is needed to do it.
+struct Trial {
+    folder: tempfile::TempDir,
+    mirrors: Mirrors,
+    options: Options,
+    kind: FetchKind,
+    hash: &'static str,
+}
+
+impl Trial {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let kind = FetchKind::File { executable: false };
+        Self { folder, mirrors: Mirrors::default(), options: options(), kind, hash: HELLO[0] }
+    }
+
+    fn target(&self) -> PathBuf {
+        self.folder.path().join("it")
+    }
+
+    /// Fetches, and asserts that on an error nothing is left.
+    fn fetch(&self, urls: &[&str]) -> Result<Vec<u8>, FetchError> {
+        let hash = ContentHash::parse(self.hash).unwrap();
+        let urls = urls.iter().map(|&url| url.to_owned()).collect();
+        let fetch = Fetch { urls, hash, kind: self.kind.clone() };
+        let fetcher = Fetcher::new(MirrorSource::Table(self.mirrors.clone()), self.options.clone());
+        let result = fetcher.fetch(&fetch, &self.target(), &mut |_| ());
+        let left = fs::read_dir(self.folder.path()).unwrap().count();
+        assert_eq!(left, usize::from(result.is_ok()), "{result:?}");
+        result.map(|()| {
+            let bytes = fs::read(self.target()).unwrap_or_default();
+            fs::remove_file(self.target()).unwrap();
+            bytes
+        })
+    }
+
+    fn error(&self, urls: &[&str]) -> FetchError {
+        self.fetch(urls).unwrap_err()
+    }
+}
+
+#[test]
+fn every_hash_and_the_mode() {
+    let server = Server::start(|_| Answer::ok("hello\n"));
+    for hash in HELLO {
+        let trial = Trial { hash, ..Trial::new() };
+        assert_eq!(trial.fetch(&[&server.url("/hello")]).unwrap(), b"hello\n");
+    }
+    let trial = Trial { kind: FetchKind::File { executable: true }, ..Trial::new() };
+    let hash = ContentHash::parse(HELLO[0]).unwrap();
+    let fetch = Fetch { urls: vec![server.url("/x")], hash, kind: trial.kind.clone() };
+    let fetcher = Fetcher::new(MirrorSource::Table(Mirrors::default()), options());
+    let mut pieces = Vec::new();
+    fetcher.fetch(&fetch, &trial.target(), &mut |p| pieces.push((p.bytes, p.total))).unwrap();
+    assert_eq!(pieces.last(), Some(&(6, Some(6))));
+    assert_eq!(fs::metadata(trial.target()).unwrap().permissions().mode() & 0o777, 0o755);
+}
+
+#[test]
+fn wrong_bytes_print_both_hashes() {
+    let server = Server::start(|_| Answer::ok("hallo\n"));
+    let url = server.url("/hello");
+    let error = Trial::new().error(&[&url]);
+    let got = "sha256-YiyzNxwaCAluqsVk+1mszNofzb4Tqd0QtIbmRjyMJSU=";
+    let text = error.to_string();
+    assert_eq!(error.code(), "E0701");
+    assert!(text.contains("wanted sha256-WJG1tSLV3whtD/CxEPvZ0hu0/HFjrzTQgoai6Eb2vgM="), "{text}");
+    assert!(text.contains(&url), "{text}");
+    let FetchError::HashMismatch(mismatch) = &error else { panic!("{error}") };
+    assert!(text.contains(&mismatch.got.to_string()) && mismatch.others.is_empty(), "{text}");
+    assert!(error.help().unwrap().contains(&mismatch.got.to_string()));
+    assert_eq!(mismatch.got.to_string(), got);
+    assert_eq!(server.requests(), 1, "wrong bytes are not asked for again");
+}
+
+#[test]
+fn the_next_address_helps() {
+    let server = Server::start(|path| match path {
+        "/wrong" => Answer::ok("other"),
+        "/gone" => Answer::status(404),
+        "/broken" => Answer::status(500),
+        _ => Answer::ok("hello\n"),
+    });
+    let urls = ["/wrong", "/gone", "/broken", "/good"].map(|path| server.url(path));
+    let urls: Vec<&str> = urls.iter().map(String::as_str).collect();
+    assert_eq!(Trial::new().fetch(&urls).unwrap(), b"hello\n");
+    assert_eq!(server.requests(), 4, "a failing server is not asked again before the others");
+
+    let error = Trial::new().error(&urls[..3]);
+    let text = error.to_string();
+    assert_eq!(error.code(), "E0701");
+    assert!(text.contains("404 Not Found") && text.contains("500 Internal"), "{text}");
+}
+
+#[test]
+fn all_failures_are_listed() {
+    let server = Server::start(|path| match path {
+        "/gone" => Answer::status(404),
+        _ => Answer::status(503),
+    });
+    // A port that was just free, so nobody listens.
+    let closed = Server::start(|_| Answer::status(500)).into_closed_url("/x");
+    let urls = [server.url("/gone"), server.url("/busy"), closed, "ftp://x.example/y".into()];
+    let urls: Vec<&str> = urls.iter().map(String::as_str).collect();
+    let error = Trial::new().error(&urls);
+    let FetchError::NoneWorked { attempts, .. } = &error else { panic!("{error}") };
+    assert_eq!(error.code(), "E0702");
+    assert_eq!(attempts.iter().map(|a| a.url.as_str()).collect::<Vec<_>>(), urls);
+    let causes: Vec<_> = attempts.iter().map(|attempt| &attempt.cause).collect();
+    assert!(matches!(causes[0], Cause::Status(status) if status.contains("404")));
+    assert!(matches!(causes[1], Cause::Status(status) if status.contains("503")));
+    assert!(matches!(causes[2], Cause::Connection(_)));
+    assert!(matches!(causes[3], Cause::Address(_)));
+    assert_eq!(server.requests(), 4, "once for what is gone, three times for what may pass");
+    assert_eq!(Trial::new().error(&[]).code(), "E0702");
+}
+
+#[test]
+fn failures_that_pass() {
+    let server = Server::start_counting(|count, _| match count {
+        0 => Answer::status(502),
+        1 => Answer::truncated("hel", 6),
+        _ => Answer::ok("hello\n"),
+    });
+    assert_eq!(Trial::new().fetch(&[&server.url("/x")]).unwrap(), b"hello\n");
+    assert_eq!(server.requests(), 3);
+}
+
+#[test]
+fn truncated_answers() {
+    let server = Server::start(|_| Answer::truncated("hel", 6));
+    let error = Trial::new().error(&[&server.url("/x")]);
+    assert!(
+        matches!(&error, FetchError::NoneWorked { attempts, .. }
+        if matches!(attempts[0].cause, Cause::Connection(_))),
+        "{error}"
+    );
+    assert_eq!(server.requests(), 3);
+}
+
+#[test]
+fn silent_servers() {
+    let server = Server::start(|_| Answer::Silence);
+    let error = Trial::new().error(&[&server.url("/x")]);
+    assert_eq!(error.code(), "E0702");
+    assert!(error.to_string().contains("timed out"), "{error}");
+}
+
+#[test]
+fn redirects_are_followed_and_bounded() {
+    let server = Server::start(|path| match path.strip_prefix("/to/") {
+        Some("0") => Answer::ok("hello\n"),
+        Some(n) => Answer::redirect(&format!("/to/{}", n.parse::<u32>().unwrap() - 1)),
+        None => Answer::redirect("/loop"),
+    });
+    assert_eq!(Trial::new().fetch(&[&server.url("/to/10")]).unwrap(), b"hello\n");
+    let before = server.requests();
+    let error = Trial::new().error(&[&server.url("/loop")]);
+    assert!(error.to_string().contains("redirect"), "{error}");
+    assert_eq!(server.requests() - before, 11, "a loop is not tried again");
+    let file = Server::start(|_| Answer::redirect("file:///etc/hostname"));
+    assert_eq!(Trial::new().error(&[&file.url("/x")]).code(), "E0702");
+}
+
+#[test]
+fn larger_than_the_limit() {
+    let server = Server::start(|path| match path {
+        "/said" => Answer::ok(&"x".repeat(200)),
+        _ => Answer::unsized_body(&"x".repeat(200)),
+    });
+    let mut trial = Trial::new();
+    trial.options.limits.download_bytes = 100;
+    for path in ["/said", "/unsaid"] {
+        let error = trial.error(&[&server.url(path)]);
+        assert!(error.to_string().contains("larger than the limit of 100 bytes"), "{error}");
+    }
+}
+
+#[test]
+fn cancelling_ends_a_silent_download() {
+    let flag = Arc::new(AtomicBool::new(false));
+    let seen = flag.clone();
+    let server = Server::start(move |_| {
+        seen.store(true, Ordering::Relaxed);
+        Answer::Silence
+    });
+    let mut trial = Trial::new();
+    trial.options.limits.silence = Duration::from_secs(600);
+    trial.options.cancel = Some(flag);
+    let started = Instant::now();
+    assert_eq!(trial.error(&[&server.url("/x")]).code(), "E0708");
+    assert!(started.elapsed() < Duration::from_secs(60));
+}
+
+#[test]
+fn offline() {
+    let server = Server::start(|_| Answer::ok("hello\n"));
+    let mut trial = Trial::new();
+    trial.options.offline = true;
+    let url = server.url("/x");
+    let error = trial.error(&[&url, "mirror://nowhere/x"]);
+    assert_eq!(error.code(), "E0703");
+    assert!(error.to_string().contains(&url) && error.help().unwrap().contains("cbuild fetch"));
+    assert_eq!(server.requests(), 0);
+    let local = tempfile::NamedTempFile::new().unwrap();
+    fs::write(local.path(), "hello\n").unwrap();
+    let file = format!("file://{}", local.path().display());
+    assert_eq!(trial.fetch(&[&url, &file]).unwrap(), b"hello\n");
+    assert_eq!(trial.error(&[&url, "file:///no/such/file"]).code(), "E0702");
+}
+
+#[test]
+fn mirrors_by_name_and_by_hash() {
+    let server = Server::start(|path| match path {
+        "/two/pool/hello" => Answer::ok("hello\n"),
+        path if path == format!("/keyed/sha256/{}", &HELLO[0][7..]) => Answer::ok("hello\n"),
+        _ => Answer::status(404),
+    });
+    let mut trial = Trial::new();
+    let error = trial.error(&["mirror://site/pool/hello"]);
+    assert_eq!((error.code(), error.to_string().contains("`site`")), ("E0704", true));
+    assert!(error.help().unwrap().contains("cbuild mirrors set site URL"));
+
+    trial.mirrors.set("site", vec![server.url("/one/"), server.url("/two/")]).unwrap();
+    assert_eq!(trial.fetch(&["mirror://site/pool/hello"]).unwrap(), b"hello\n");
+    let error = trial.error(&["mirror://site/other"]);
+    assert!(matches!(&error, FetchError::NoneWorked { attempts, .. } if attempts.len() == 2));
+
+    trial.mirrors.set_by_hash(vec![server.url("/keyed")]).unwrap();
+    assert_eq!(trial.fetch(&[]).unwrap(), b"hello\n");
+}
+
+#[test]
+fn package_indexes() {
+    let server = Server::start(|path| match path {
+        "/json/some-project/" => Answer::typed(
+            "application/vnd.pypi.simple.v1+json",
+            r#"{"files": [{"filename": "a.whl", "url": "/no"}, {"filename": "b.whl", "url": "../../files/b.whl#sha256=0"}]}"#,
+        ),
+        "/html/some-project/" => Answer::typed(
+            "text/html",
+            "<a href='/no'>a.whl</a>\n<a data-x=\"1\" href=\"/files/b.whl?a=1&amp;b=2#sha256=0\"> b.whl </a>",
+        ),
+        "/npm/@scope%2fname" => Answer::typed(
+            "application/json",
+            r#"{"versions": {"1.0.0": {"dist": {"tarball": "/files/name.tgz"}}}}"#,
+        ),
+        "/cargo/config.json" => Answer::ok(r#"{"dl": "/unused"}"#),
+        path if path.starts_with("/files/") || path == "/dl/se/rd/serde-1.0.0" => {
+            Answer::ok("hello\n")
+        }
+        "/dl/serde/1.0.0/download" => Answer::ok("hello\n"),
+        _ => Answer::status(404),
+    });
+    let mut trial = Trial::new();
+    let python = "mirror://pypi/Some_.Project/b.whl";
+    for base in ["/json/", "/html"] {
+        trial.mirrors.set("pypi", vec![server.url(base)]).unwrap();
+        assert_eq!(trial.fetch(&[python]).unwrap(), b"hello\n");
+    }
+    let error = trial.error(&["mirror://pypi/some-project/c.whl"]);
+    assert!(error.to_string().contains("does not list `c.whl`"), "{error}");
+    trial.mirrors.set("npm", vec![server.url("/npm")]).unwrap();
+    assert_eq!(trial.fetch(&["mirror://npm/@scope/name/1.0.0"]).unwrap(), b"hello\n");
+    let error = trial.error(&["mirror://npm/@scope/name/2.0.0"]);
+    assert!(error.to_string().contains("does not list version 2.0.0"), "{error}");
+    for base in ["/dl", "/dl/{prefix}/{crate}-{version}"] {
+        trial.mirrors.set("crates", vec![server.url(base)]).unwrap();
+        assert_eq!(trial.fetch(&["mirror://crates/serde/1.0.0"]).unwrap(), b"hello\n");
+    }
+    let error = trial.error(&["mirror://crates/serde"]);
+    assert!(error.to_string().contains("NAME/VERSION"), "{error}");
+}
+
+#[test]
+fn credentials_are_not_shown() {
+    let server = Server::start(|_| Answer::status(404));
+    let url = server.url("/x").replace("http://", "http://user:secret@");
+    let text = Trial::new().error(&[&url]).to_string();
+    assert!(!text.contains("secret") && text.contains("127.0.0.1"), "{text}");
+}
+
+#[test]
+fn a_table_that_exists_is_not_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mirrors.toml");
+    fs::write(&path, "[mirrors]\nmine = [\"http://127.0.0.1:1/\"]\n").unwrap();
+    let fetcher = Fetcher::new(MirrorSource::File(path.clone()), options());
+    let hash = ContentHash::parse(HELLO[0]).unwrap();
+    let kind = FetchKind::File { executable: false };
+    let fetch = Fetch { urls: vec!["mirror://debian/x".into()], hash, kind };
+    let error = fetcher.fetch(&fetch, &folder.path().join("it"), &mut |_| ()).unwrap_err();
+    assert_eq!(error.code(), "E0704");
+    assert_eq!(Mirrors::load(&path).unwrap().unwrap().iter().count(), 1);
+    fs::write(&path, "mirors = 1\n").unwrap();
+    let fetcher = Fetcher::new(MirrorSource::File(path), options());
+    let error = fetcher.fetch(&fetch, &folder.path().join("it"), &mut |_| ()).unwrap_err();
+    assert_eq!(error.code(), "E0706");
+}
+
+#[test]
+fn downloads_side_by_side() {
+    let server = Server::start(|_| Answer::ok("hello\n"));
+    let fetcher = Fetcher::new(MirrorSource::Table(Mirrors::default()), options());
+    let folder = tempfile::tempdir().unwrap();
+    std::thread::scope(|scope| {
+        for n in 0..8 {
+            let (fetcher, folder, url) = (&fetcher, folder.path(), server.url("/x"));
+            scope.spawn(move || {
+                let hash = ContentHash::parse(HELLO[n % 3]).unwrap();
+                let kind = FetchKind::File { executable: false };
+                let fetch = Fetch { urls: vec![url], hash, kind };
+                fetcher.fetch(&fetch, &folder.join(n.to_string()), &mut |_| ()).unwrap();
+            });
+        }
+    });
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 8);
+}
+
+/// A folder that cannot be written is no reason to ask the next server.
+#[test]
+fn a_folder_that_cannot_be_written() {
+    let server = Server::start(|_| Answer::ok("hello\n"));
+    let hash = ContentHash::parse(HELLO[0]).unwrap();
+    let kind = FetchKind::File { executable: false };
+    let fetch = Fetch { urls: vec![server.url("/1"), server.url("/2")], hash, kind };
+    let fetcher = Fetcher::new(MirrorSource::Table(Mirrors::default()), options());
+    let error = fetcher.fetch(&fetch, "/no/such/folder/it".as_ref(), &mut |_| ()).unwrap_err();
+    assert_eq!(error.code(), "E0705");
+    assert_eq!(server.requests(), 0);
+}
