@@ -1,10 +1,13 @@
 //! The public face of the evaluator.
 
-use cbuild_diag::{Diagnostic, SourceId, Span};
-use cbuild_drv::{DrvId, Graph, OutputName};
-use cbuild_sema::ir::{GlobalId, ModuleId, Program};
+use cbuild_diag::Diagnostic;
+use cbuild_drv::{DrvId, Graph, Input, OutputName};
+use cbuild_sema::ir::{Export, GlobalId, ModuleId, Program};
 
-use crate::value::Value;
+use crate::fault::{Fault, FaultBody};
+use crate::machine::Machine;
+use crate::print;
+use crate::value::{Slot, Value};
 use crate::world::{Limits, World};
 
 /// Something that can be built.
@@ -19,76 +22,130 @@ pub struct Target {
 }
 
 /// One evaluation of a program.
+///
+/// What was evaluated once is kept: several questions to one evaluator share their work. After an
+/// error other questions may still be asked.
 pub struct Evaluator<'a> {
-    program: &'a Program,
-    #[expect(dead_code, reason = "used as soon as values can be paths")]
-    world: &'a mut dyn World,
-    #[expect(dead_code, reason = "used as soon as something is evaluated")]
-    limits: Limits,
-    graph: Graph,
+    machine: Machine<'a>,
 }
 
 impl<'a> Evaluator<'a> {
     /// Prepares an evaluation; nothing is evaluated yet.
     pub fn new(program: &'a Program, world: &'a mut dyn World, limits: Limits) -> Self {
-        Self { program, world, limits, graph: Graph::default() }
+        Self { machine: Machine::new(program, world, limits) }
     }
 
     /// Evaluates a global to its outermost constructor.
+    ///
+    /// Errors are those of [`crate::codes`], located, with what was being evaluated as notes.
     pub fn global(&mut self, id: GlobalId) -> Result<Value, Diagnostic> {
-        let _ = id;
-        Err(self.missing())
+        self.machine.global(id.0).map_err(FaultBody::finish)
     }
 
     /// Evaluates an exported name of a module; `path` may go through re-exported modules and then
-    /// through record fields, such as `["packages", "zlib"]`.
+    /// through record fields, such as `["packages", "zlib"]`. A name that is not there is a defect
+    /// of the caller, which should have looked at the exports first.
     pub fn export(&mut self, module: ModuleId, path: &[&str]) -> Result<Value, Diagnostic> {
-        let _ = (module, path);
-        Err(self.missing())
+        self.exported(module, path).map_err(FaultBody::finish)
+    }
+
+    fn exported(&mut self, mut module: ModuleId, path: &[&str]) -> Result<Value, Fault> {
+        let machine = &mut self.machine;
+        let mut names = path.iter();
+        let mut value = loop {
+            let exports =
+                machine.program.modules.get(module.0 as usize).map(|found| &found.exports);
+            match names.next().and_then(|name| exports?.get(*name)) {
+                Some(Export::Module(next)) => module = *next,
+                Some(Export::Value { global, .. }) => break machine.global(global.0)?,
+                None => {
+                    let what = format!("`{}` is not exported", path.join("."));
+                    return Err(FaultBody::defect(machine.nowhere(), what));
+                }
+            }
+        };
+        for name in names {
+            value = machine.named_field(&value, name)?;
+        }
+        Ok(value)
     }
 
     /// A field of a record or of a package, evaluated.
     pub fn field(&mut self, value: &Value, name: &str) -> Result<Value, Diagnostic> {
-        let _ = (value, name);
-        Err(self.missing())
+        self.machine.named_field(value, name).map_err(FaultBody::finish)
     }
 
     /// Runs the tests of a module in source order.
     pub fn run_tests(&mut self, module: ModuleId) -> Vec<(String, Result<bool, Diagnostic>)> {
-        let _ = module;
-        Vec::new()
+        let program = self.machine.program;
+        let Some(module) = program.modules.get(module.0 as usize) else { return Vec::new() };
+        let run = |(name, id): &(String, GlobalId)| {
+            let result = match self.machine.global(id.0) {
+                Ok(Value::Bool(truth)) => Ok(truth),
+                Ok(other) => {
+                    let what = format!("the test gives {}", other.kind());
+                    Err(FaultBody::defect(self.machine.nowhere(), what))
+                }
+                Err(fault) => Err(fault),
+            };
+            (name.clone(), result.map_err(FaultBody::finish))
+        };
+        module.tests.iter().map(run).collect()
     }
 
-    /// The whole value as JSON.
+    /// The whole value as JSON; the form is specified in `lang-spec/05-evaluation.md`.
     pub fn to_json(&mut self, value: &Value) -> Result<serde_json::Value, Diagnostic> {
-        let _ = value;
-        Err(self.missing())
+        print::json(&mut self.machine, value).map_err(FaultBody::finish)
     }
 
     /// The whole value for a human reader, in the language's notation.
     pub fn show(&mut self, value: &Value) -> Result<String, Diagnostic> {
-        let _ = value;
-        Err(self.missing())
+        print::show(&mut self.machine, value).map_err(FaultBody::finish)
     }
 
     /// What is to be built for a value: packages and images.
     pub fn buildable(&self, value: &Value) -> Option<Target> {
-        let _ = value;
-        None
+        match value {
+            Value::Package(package) => {
+                let output = match &package.input {
+                    Input::Output { output, .. } => output.clone(),
+                    Input::Object(_) => OutputName::out(),
+                };
+                Some(Target { drv: package.drv, output, image: false })
+            }
+            Value::Image(image) => {
+                Some(Target { drv: image.drv, output: OutputName::out(), image: true })
+            }
+            _ => None,
+        }
+    }
+
+    /// The names of a record's fields, in the order of their text; empty for other values.
+    pub fn field_names(&self, value: &Value) -> Vec<String> {
+        let Value::Record(record) = value else { return Vec::new() };
+        record.shape.names.iter().map(|&name| self.machine.shapes.name(name).to_owned()).collect()
     }
 
     /// The derivations described so far.
     pub fn graph(&self) -> &Graph {
-        &self.graph
+        &self.machine.graph
     }
 
     /// Ends the evaluation, keeping the derivations.
     pub fn into_graph(self) -> Graph {
-        self.graph
+        self.machine.graph
     }
+}
 
-    fn missing(&self) -> Diagnostic {
-        let source = self.program.modules.first().map_or(SourceId(0), |module| module.source);
-        Diagnostic::error("E0413", source, Span::default(), "not evaluated", "here")
+impl Machine<'_> {
+    fn named_field(&mut self, value: &Value, name: &str) -> Result<Value, Fault> {
+        let slot: Slot = match self.shapes.find(name) {
+            Some(symbol) => self.field_slot(value, symbol, self.nowhere())?,
+            None => {
+                let what = format!("{} has no field `{name}`", value.kind());
+                return Err(FaultBody::defect(self.nowhere(), what));
+            }
+        };
+        self.force(&slot)
     }
 }

@@ -1,0 +1,32 @@
+//! The stable codes of this crate's diagnostics, with the text that `cbuild explain` prints.
+
+macro_rules! codes {
+    ($($name:ident = $code:literal, $text:literal;)*) => {
+        $(#[doc = $text] pub const $name: &str = $code;)*
+
+        /// Every code of this crate with its explanation, in ascending order.
+        pub const ALL: &[(&str, &str)] = &[$(($code, $text)),*];
+    };
+}
+
+codes! {
+    CYCLE = "E0401", "A value that is needed to compute itself. The note names the globals and fields that the cycle goes through.";
+    DEPTH = "E0402", "Calls or lazy values that are nested too deeply, mostly a recursion that does not end. Calls in tail position and the functions of `std.list` need no depth.";
+    OVERFLOW = "E0403", "A number that does not fit 64 bits. Numbers never wrap around.";
+    DIVISION = "E0404", "A division by zero.";
+    ABORT = "E0405", "The program itself stopped the evaluation with `abort`.";
+    SIZE = "E0406", "A list, map or text that is larger than the evaluator allows.";
+    CANCELLED = "E0407", "The evaluation was cancelled from outside.";
+    PATH = "E0408", "A file or folder of the module that does not exist, cannot be read or is outside the package.";
+    NAME = "E0409", "A text that cannot be the name of a package, image, output or system.";
+    ARGUMENT = "E0410", "A library function was given a value that its type allows but the function does not, such as a port over 65535.";
+    CONTRACT = "E0411", "An image whose contract contradicts itself, such as an endpoint that it both needs and listens on.";
+    FUNCTION = "E0412", "A function where only data can stand: in a comparison, or in printed output.";
+    DEFECT = "E0413", "The checked program is not what the evaluator expects. This is a defect in cbuild.";
+    EXTERN = "E0414", "The standard library declares an extern function that this evaluator does not have.";
+}
+
+/// The explanation of a code of this crate.
+pub fn explain(code: &str) -> Option<&'static str> {
+    ALL.iter().find(|(known, _)| *known == code).map(|(_, text)| *text)
+}

@@ -1,0 +1,472 @@
+//! From the typed core to trees with resolved slots.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use cbuild_diag::Span;
+use cbuild_drv::ContentHash;
+use cbuild_sema::ir::{self, Expr, Global, GlobalBody, Local, Symbol, TextPart};
+use cbuild_syntax::ast::{BinaryOp, UnaryOp};
+
+use crate::code::{
+    Arg, Bind, Call, Callee, Delay, Field, Label, LambdaCode, Match, Node, Part, Pattern, Ref,
+    Suspend, ThunkCode,
+};
+use crate::codes;
+use crate::fault::{Fault, FaultBody, Place};
+use crate::order;
+use crate::rope::Rope;
+use crate::shapes::Shapes;
+use crate::stack;
+use crate::strictness::{Needs, Strictness};
+use crate::value::{List, ModulePath, Record, Value};
+
+/// Source nesting after which the evaluator looks at the stack again.
+const DEEP: u32 = 48;
+/// Largest expression that is tried at once instead of being suspended, in operations.
+const CHEAP: u32 = 16;
+
+/// The compiler of one global.
+pub(crate) struct Compiler<'m, 'p> {
+    shapes: &'m mut Shapes,
+    strictness: &'m mut Strictness<'p>,
+    global: &'p Global,
+    scopes: Vec<Scope>,
+    nesting: u32,
+}
+
+/// The variables of one function or suspension.
+#[derive(Default)]
+struct Scope {
+    locals: BTreeMap<Local, u32>,
+    size: u32,
+    captured: Vec<Local>,
+    this: Option<Local>,
+}
+
+type Compiled<T> = Result<T, Fault>;
+
+impl<'m, 'p> Compiler<'m, 'p> {
+    pub(crate) fn new(
+        shapes: &'m mut Shapes,
+        strictness: &'m mut Strictness<'p>,
+        global: &'p Global,
+    ) -> Self {
+        Self { shapes, strictness, global, scopes: Vec::new(), nesting: 0 }
+    }
+
+    /// The body of the global, as a suspension without captures; functions carry the global's name.
+    pub(crate) fn global(&mut self) -> Compiled<ThunkCode> {
+        let GlobalBody::Expr(body) = &self.global.body else {
+            return Err(self.defect("an extern function has no body"));
+        };
+        let place = self.place(self.global.span);
+        self.scopes.push(Scope::default());
+        let body = match body {
+            Expr::Lambda(params, body) => {
+                self.lambda(params, body, None, Some(self.global.name.as_str().into()))?
+            }
+            other => self.node(other)?,
+        };
+        let scope = self.scopes.pop().unwrap_or_default();
+        Ok(ThunkCode { body, frame: scope.size, label: Label::None, place })
+    }
+
+    fn place(&self, span: Span) -> Place {
+        Place { source: self.global.source, span }
+    }
+
+    /// The first place within an expression, else that of the global.
+    fn place_of(&self, expr: &Expr) -> Place {
+        self.place(span_of(expr).unwrap_or(self.global.span))
+    }
+
+    fn defect(&self, what: &str) -> Fault {
+        FaultBody::defect(self.place(self.global.span), what)
+    }
+
+    // --- variables ---
+
+    fn scope(&mut self) -> Compiled<&mut Scope> {
+        let defect = FaultBody::defect(self.place(self.global.span), "code outside of any scope");
+        self.scopes.last_mut().ok_or(defect)
+    }
+
+    fn declare(&mut self, local: Local) -> Compiled<u32> {
+        let scope = self.scope()?;
+        let slot = scope.size;
+        scope.size += 1;
+        scope.locals.insert(local, slot);
+        Ok(slot)
+    }
+
+    fn resolve(&mut self, local: Local) -> Compiled<Ref> {
+        let known =
+            self.scopes.iter().any(|s| s.this == Some(local) || s.locals.contains_key(&local));
+        if !known {
+            return Err(self.defect("a variable is used outside of its scope"));
+        }
+        let scope = self.scope()?;
+        if let Some(&slot) = scope.locals.get(&local) {
+            return Ok(Ref::Local(slot));
+        }
+        if scope.this == Some(local) {
+            return Ok(Ref::This);
+        }
+        let at = scope.captured.iter().position(|&known| known == local);
+        let at = at.unwrap_or_else(|| {
+            scope.captured.push(local);
+            scope.captured.len() - 1
+        });
+        Ok(Ref::Captured(u32::try_from(at).unwrap_or(u32::MAX)))
+    }
+
+    /// Leaves a scope; what it captured is resolved in the one around it.
+    fn leave(&mut self) -> Compiled<(u32, Box<[Ref]>)> {
+        let scope = self.scopes.pop().unwrap_or_default();
+        let captures = scope.captured.iter().map(|&local| self.resolve(local));
+        Ok((scope.size, captures.collect::<Compiled<_>>()?))
+    }
+
+    // --- expressions that are evaluated now ---
+
+    fn node(&mut self, expr: &Expr) -> Compiled<Node> {
+        if let Some(value) = self.constant(expr)? {
+            return Ok(Node::Const(value));
+        }
+        self.nesting += 1;
+        let deep = self.nesting % DEEP == 0;
+        let node = stack::guarded(|| self.node_inner(expr));
+        self.nesting -= 1;
+        Ok(if deep { Node::Deep(Box::new(node?)) } else { node? })
+    }
+
+    fn node_inner(&mut self, expr: &Expr) -> Compiled<Node> {
+        Ok(match expr {
+            Expr::Local(local) => Node::Var(self.resolve(*local)?),
+            Expr::Global(id) => Node::Global(id.0),
+            Expr::Interpolate(parts, span) => Node::Text(self.parts(parts)?, self.place(*span)),
+            Expr::Script(parts, span) => Node::Script(self.parts(parts)?, self.place(*span)),
+            Expr::Call(callee, args, span) => self.call(callee, args, *span)?,
+            Expr::Lambda(params, body) => self.lambda(params, body, None, None)?,
+            Expr::Let(bindings, body) => self.bindings(bindings, body)?,
+            Expr::If(condition, yes, no) => {
+                let parts = [self.node(condition)?, self.node(yes)?, self.node(no)?];
+                Node::If(Box::new(parts))
+            }
+            Expr::Match(scrutinee, arms, span) => self.matching(scrutinee, arms, *span)?,
+            Expr::Record(fields) => {
+                let names: Vec<Symbol> = fields.iter().map(|(name, _)| *name).collect();
+                let shape = self.shapes.shape(&names);
+                let values = fields.iter().map(|(name, v)| self.delay(v, Label::Field(*name)));
+                Node::Record(shape, values.collect::<Compiled<_>>()?)
+            }
+            Expr::With(base, fields) => {
+                let place = self.place_of(base);
+                let base = self.node(base)?;
+                let values = fields
+                    .iter()
+                    .map(|(name, value)| Ok((*name, self.delay(value, Label::Field(*name))?)));
+                Node::With(Box::new(base), values.collect::<Compiled<_>>()?, place)
+            }
+            Expr::Map(entries) => {
+                let entries = entries.iter().map(|(key, value)| {
+                    let key = Rc::new(key.to_string());
+                    Ok((key.clone(), self.delay(value, Label::Key(key))?))
+                });
+                Node::Map(entries.collect::<Compiled<_>>()?)
+            }
+            Expr::Field(base, name, span) => {
+                let (base, place) = (self.node(base)?, self.place(*span));
+                Node::Field(Box::new(Field { base, name: *name, place, seen: Cell::new((0, 0)) }))
+            }
+            Expr::List(items) => Node::List(self.delays(items)?),
+            Expr::Construct(tag, parts) => Node::Construct(*tag, self.delays(parts)?),
+            Expr::Binary(op, left, right, span) => self.binary(*op, left, right, *span)?,
+            Expr::Unary(op, operand, span) => {
+                let (operand, place) = (Box::new(self.node(operand)?), self.place(*span));
+                match op {
+                    UnaryOp::Neg => Node::Neg(operand, place),
+                    UnaryOp::Not => Node::Not(operand),
+                }
+            }
+            Expr::Int(_)
+            | Expr::Bool(_)
+            | Expr::Str(_)
+            | Expr::Hash(_)
+            | Expr::Path(..)
+            | Expr::Protocol(_) => return Err(self.defect("a literal is not constant")),
+        })
+    }
+
+    fn delays(&mut self, items: &[Expr]) -> Compiled<Box<[Delay]>> {
+        items.iter().map(|item| self.delay(item, Label::None)).collect()
+    }
+
+    fn binary(&mut self, op: BinaryOp, l: &Expr, r: &Expr, span: Span) -> Compiled<Node> {
+        let (left, right) = (self.node(l)?, self.node(r)?);
+        Ok(match op {
+            BinaryOp::And => Node::If(Box::new([left, right, Node::Const(Value::Bool(false))])),
+            BinaryOp::Or => Node::If(Box::new([left, Node::Const(Value::Bool(true)), right])),
+            _ => Node::Binary(op, Box::new([left, right]), self.place(span)),
+        })
+    }
+
+    fn parts(&mut self, parts: &[TextPart]) -> Compiled<Box<[Part]>> {
+        let part = |part: &TextPart| {
+            Ok(match part {
+                TextPart::Text(text) => Part::Text(text.clone()),
+                TextPart::Hole(hole) => Part::Hole(self.node(hole)?),
+            })
+        };
+        parts.iter().map(part).collect()
+    }
+
+    fn call(&mut self, callee: &Expr, args: &[ir::Arg], span: Span) -> Compiled<Node> {
+        let strict = match callee {
+            Expr::Global(id) => self.strictness.params(*id),
+            _ => Vec::new(),
+        };
+        let mut compiled = Vec::with_capacity(args.len());
+        for (at, arg) in args.iter().enumerate() {
+            compiled.push(match arg {
+                ir::Arg::Default => Arg::Default,
+                ir::Arg::Value(value) => match self.delay_kind(value, &strict, at)? {
+                    Some(now) => Arg::Now(now),
+                    None => Arg::Later(self.delay(value, Label::None)?),
+                },
+            });
+        }
+        let callee = match callee {
+            Expr::Global(id) => Callee::Global(id.0),
+            other => Callee::Node(self.node(other)?),
+        };
+        let (args, place) = (compiled.into(), self.place(span));
+        Ok(Node::Call(Box::new(Call { callee, args, place })))
+    }
+
+    /// The argument as an expression to evaluate at once, if the callee surely needs it.
+    fn delay_kind(&mut self, value: &Expr, strict: &[bool], at: usize) -> Compiled<Option<Node>> {
+        let now = strict.get(at).copied().unwrap_or(false);
+        if now { self.node(value).map(Some) } else { Ok(None) }
+    }
+
+    fn lambda(
+        &mut self,
+        params: &[ir::Param],
+        body: &Expr,
+        this: Option<Local>,
+        name: Option<Rc<str>>,
+    ) -> Compiled<Node> {
+        let place = self.place_of(body);
+        self.scopes.push(Scope { this, ..Scope::default() });
+        let nesting = std::mem::take(&mut self.nesting);
+        for param in params {
+            self.declare(param.local)?;
+        }
+        let mut defaults = Vec::new();
+        for (slot, param) in (0u32..).zip(params) {
+            if let Some(default) = &param.default {
+                defaults.push((slot, self.delay(default, Label::None)?));
+            }
+        }
+        let body = self.node(body)?;
+        self.nesting = nesting;
+        let (frame, captures) = self.leave()?;
+        let params = u32::try_from(params.len()).unwrap_or(u32::MAX);
+        let defaults = defaults.into();
+        let code = LambdaCode { params, frame, defaults, body, name, place };
+        Ok(Node::Lambda(Rc::new(code), captures))
+    }
+
+    // --- bindings ---
+
+    fn bindings(&mut self, bindings: &[(Local, Expr)], body: &Expr) -> Compiled<Node> {
+        let needs = self.strictness.let_needs(bindings, body);
+        for (local, _) in bindings {
+            self.declare(*local)?;
+        }
+        let mut steps = Vec::with_capacity(bindings.len());
+        for group in order::groups(bindings) {
+            let step = match group.members.as_slice() {
+                [only] => self.single(&bindings[*only], group.recursive, &needs)?,
+                members => {
+                    let members = members.iter().map(|&at| self.member(&bindings[at]));
+                    Bind::Group(members.collect::<Compiled<_>>()?)
+                }
+            };
+            steps.push(step);
+        }
+        Ok(Node::Let(steps.into(), Box::new(self.node(body)?)))
+    }
+
+    fn single(
+        &mut self,
+        binding: &(Local, Expr),
+        recursive: bool,
+        needs: &Needs,
+    ) -> Compiled<Bind> {
+        let (local, value) = binding;
+        let Ref::Local(slot) = self.resolve(*local)? else {
+            return Err(self.defect("a binding is not in its frame"));
+        };
+        match value {
+            // A function that calls itself reaches itself through its closure, without a cycle of counts.
+            Expr::Lambda(params, body) if recursive => {
+                let lambda = self.lambda(params, body, Some(*local), None)?;
+                Ok(Bind::Later(slot, Delay::Now(Box::new(lambda))))
+            }
+            _ if recursive => Ok(Bind::Group(Box::new([self.member(binding)?]))),
+            Expr::Local(_) | Expr::Global(_) => {
+                Ok(Bind::Later(slot, self.delay(value, Label::None)?))
+            }
+            _ if needs.contains(local) => Ok(Bind::Now(slot, self.node(value)?)),
+            _ => Ok(Bind::Later(slot, self.delay(value, Label::None)?)),
+        }
+    }
+
+    fn member(&mut self, (local, value): &(Local, Expr)) -> Compiled<(u32, Suspend)> {
+        let Ref::Local(slot) = self.resolve(*local)? else {
+            return Err(self.defect("a binding is not in its frame"));
+        };
+        Ok((slot, self.suspend(value, Label::None)?))
+    }
+
+    fn matching(
+        &mut self,
+        scrutinee: &Expr,
+        arms: &[(ir::Pattern, Expr)],
+        span: Span,
+    ) -> Compiled<Node> {
+        let scrutinee = self.node(scrutinee)?;
+        let mut compiled = Vec::with_capacity(arms.len());
+        for (pattern, body) in arms {
+            let pattern = self.pattern(pattern)?;
+            compiled.push((pattern, self.node(body)?));
+        }
+        let (arms, place) = (compiled.into(), self.place(span));
+        Ok(Node::Match(Box::new(Match { scrutinee, arms, place })))
+    }
+
+    fn pattern(&mut self, pattern: &ir::Pattern) -> Compiled<Pattern> {
+        Ok(match pattern {
+            ir::Pattern::Wildcard => Pattern::Wildcard,
+            ir::Pattern::Bind(local) => Pattern::Bind(self.declare(*local)?),
+            ir::Pattern::Construct(tag, parts) if parts.is_empty() => Pattern::Tag(*tag),
+            ir::Pattern::Construct(tag, parts) => {
+                let parts = parts.iter().map(|part| self.pattern(part));
+                Pattern::Construct(*tag, parts.collect::<Compiled<_>>()?)
+            }
+            ir::Pattern::Int(number) => Pattern::Int(*number),
+            ir::Pattern::Bool(truth) => Pattern::Bool(*truth),
+            ir::Pattern::Str(text) => Pattern::Str(text.clone()),
+        })
+    }
+
+    // --- expressions that may never be needed ---
+
+    fn delay(&mut self, expr: &Expr, label: Label) -> Compiled<Delay> {
+        if let Some(value) = self.constant(expr)? {
+            return Ok(Delay::Const(value));
+        }
+        Ok(match expr {
+            Expr::Local(local) => Delay::Var(self.resolve(*local)?),
+            Expr::Global(id) => Delay::Global(id.0),
+            Expr::Lambda(..)
+            | Expr::Record(_)
+            | Expr::List(_)
+            | Expr::Map(_)
+            | Expr::Construct(..) => Delay::Now(Box::new(self.node(expr)?)),
+            _ if cost(expr).is_some_and(|cost| cost <= CHEAP) => {
+                let now = self.node(expr)?;
+                Delay::Try(Box::new(now), self.suspend(expr, label)?)
+            }
+            _ => Delay::Later(self.suspend(expr, label)?),
+        })
+    }
+
+    fn suspend(&mut self, expr: &Expr, label: Label) -> Compiled<Suspend> {
+        let place = self.place_of(expr);
+        self.scopes.push(Scope::default());
+        let nesting = std::mem::take(&mut self.nesting);
+        let body = self.node(expr)?;
+        self.nesting = nesting;
+        let (frame, captures) = self.leave()?;
+        Ok(Suspend { code: Rc::new(ThunkCode { body, frame, label, place }), captures })
+    }
+
+    /// The value of a literal.
+    fn constant(&mut self, expr: &Expr) -> Compiled<Option<Value>> {
+        Ok(Some(match expr {
+            Expr::Int(number) => Value::Int(*number),
+            Expr::Bool(truth) => Value::Bool(*truth),
+            Expr::Str(text) => Value::text(&**text),
+            Expr::Hash(text) => Value::Hash(Rc::new(self.hash(text)?)),
+            Expr::Path(source, path, _) => {
+                Value::Path(Rc::new(ModulePath { source: *source, path: path.clone() }))
+            }
+            Expr::Protocol(identity) => Value::Protocol(Rc::new(identity.to_string())),
+            Expr::Construct(tag, parts) if parts.is_empty() => Value::Tag(*tag),
+            Expr::List(items) if items.is_empty() => {
+                Value::List(Rc::new(List { items: Vec::new().into() }))
+            }
+            Expr::Map(entries) if entries.is_empty() => Value::Map(crate::map::Map::default()),
+            Expr::Record(fields) if fields.is_empty() => {
+                let (shape, fields) = (self.shapes.shape(&[]), Vec::new().into());
+                Value::Record(Rc::new(Record { shape, fields }))
+            }
+            Expr::Script(parts, _) => match parts.as_slice() {
+                [] => Value::Script(Rope::default()),
+                [TextPart::Text(text)] => Value::Script(Rope::text(&**text)),
+                _ => return Ok(None),
+            },
+            _ => return Ok(None),
+        }))
+    }
+
+    fn hash(&self, text: &str) -> Compiled<ContentHash> {
+        ContentHash::parse(text).map_err(|error| {
+            let place = self.place(self.global.span);
+            FaultBody::new(codes::ARGUMENT, place, error.to_string(), "in this definition")
+        })
+    }
+}
+
+/// Number of operations of an expression that needs neither a call nor an allocation.
+fn cost(expr: &Expr) -> Option<u32> {
+    let sum = match expr {
+        Expr::Int(_) | Expr::Bool(_) | Expr::Str(_) | Expr::Local(_) | Expr::Global(_) => 0,
+        Expr::Field(base, ..) => cost(base)?,
+        Expr::Unary(_, operand, _) => cost(operand)?,
+        Expr::Binary(BinaryOp::Concat, ..) => return None,
+        Expr::Binary(_, left, right, _) => cost(left)? + cost(right)?,
+        Expr::If(condition, yes, no) => cost(condition)? + cost(yes)? + cost(no)?,
+        _ => return None,
+    };
+    // Larger sums need not be followed to their end.
+    (sum < CHEAP).then_some(sum + 1)
+}
+
+/// A span within an expression, found without going deep.
+fn span_of(mut expr: &Expr) -> Option<Span> {
+    loop {
+        expr = match expr {
+            Expr::Path(_, _, span)
+            | Expr::Interpolate(_, span)
+            | Expr::Script(_, span)
+            | Expr::Call(_, _, span)
+            | Expr::Match(_, _, span)
+            | Expr::Field(_, _, span)
+            | Expr::Binary(_, _, _, span)
+            | Expr::Unary(_, _, span) => return Some(*span),
+            Expr::Let(_, body) => body,
+            Expr::If(condition, ..) => condition,
+            Expr::With(base, _) => base,
+            Expr::Lambda(_, body) => body,
+            Expr::List(items) | Expr::Construct(_, items) => items.first()?,
+            Expr::Record(fields) => &fields.first()?.1,
+            _ => return None,
+        };
+    }
+}

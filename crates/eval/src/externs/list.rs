@@ -1,0 +1,156 @@
+//! `std.list`.
+
+use std::rc::Rc;
+
+use super::Extern;
+use super::args::refused;
+use crate::fault::{Fault, Place};
+use crate::machine::Machine;
+use crate::value::{List, Slot, Value};
+
+pub(super) static TABLE: &[Extern] = &[
+    Extern::new("list.map", 2, map),
+    Extern::new("list.filter", 2, filter),
+    Extern::new("list.fold", 3, fold).lazy(&[2]),
+    Extern::new("list.flatten", 1, flatten),
+    Extern::new("list.length", 1, length),
+    Extern::new("list.contains", 2, contains).lazy(&[1]),
+    Extern::new("list.first", 1, first),
+    Extern::new("list.at", 2, at),
+    Extern::new("list.range", 2, range),
+    Extern::new("list.sort_by", 2, sort_by).lazy(&[1]),
+    Extern::new("list.reverse", 1, reverse),
+    Extern::new("list.any", 2, any).lazy(&[1]),
+    Extern::new("list.all", 2, every).lazy(&[1]),
+];
+
+type Result<T> = std::result::Result<T, Fault>;
+
+/// The items are computed when they are needed.
+fn map(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> {
+    let list = m.list_arg(&args[0], place)?;
+    let function = m.force(&args[1])?;
+    Ok(Value::list(list.items.iter().map(|item| Slot::apply(&function, item.settled())).collect()))
+}
+
+fn filter(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> {
+    let list = m.list_arg(&args[0], place)?;
+    let keep = m.force(&args[1])?;
+    let mut kept = Vec::new();
+    for item in list.items.iter() {
+        if answer(m, &keep, item, place)? {
+            kept.push(item.settled());
+        }
+    }
+    Ok(Value::list(kept))
+}
+
+/// Calls a function that gives a truth value.
+fn answer(m: &mut Machine<'_>, function: &Value, item: &Slot, place: Place) -> Result<bool> {
+    let truth = m.apply(function, [item.settled()], place)?;
+    m.bool_arg(&Slot::Ready(truth), place)
+}
+
+/// The intermediate result is evaluated at each step, so that a long fold needs no depth.
+fn fold(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> {
+    let list = m.list_arg(&args[0], place)?;
+    if list.items.is_empty() {
+        return m.force(&args[1]);
+    }
+    let function = m.force(&args[2])?;
+    let mut result = args[1].clone();
+    for item in list.items.iter() {
+        result = Slot::Ready(m.apply(&function, [result, item.settled()], place)?);
+    }
+    m.force(&result)
+}
+
+fn flatten(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> {
+    let outer = m.list_arg(&args[0], place)?;
+    let mut all: Vec<Slot> = Vec::new();
+    for slot in outer.items.iter() {
+        let inner = m.list_arg(slot, place)?;
+        m.check_items(all.len().saturating_add(inner.items.len()), place)?;
+        all.extend(inner.items.iter().cloned());
+    }
+    Ok(Value::list(all))
+}
+
+fn length(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> {
+    let list = m.list_arg(&args[0], place)?;
+    Ok(Value::Int(i64::try_from(list.items.len()).unwrap_or(i64::MAX)))
+}
+
+fn contains(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> {
+    let list = m.list_arg(&args[0], place)?;
+    for item in list.items.iter() {
+        let (item, wanted) = (m.force(item)?, m.force(&args[1])?);
+        if m.equal(&item, &wanted, place)? {
+            return Ok(Value::Bool(true));
+        }
+    }
+    Ok(Value::Bool(false))
+}
+
+fn first(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> {
+    let list = m.list_arg(&args[0], place)?;
+    Ok(list.items.first().map_or_else(|| m.none(), |item| m.some(item.clone())))
+}
+
+fn at(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> {
+    let list = m.list_arg(&args[0], place)?;
+    let index = usize::try_from(m.int_arg(&args[1], place)?).ok();
+    let item = index.and_then(|index| list.items.get(index));
+    Ok(item.map_or_else(|| m.none(), |item| m.some(item.clone())))
+}
+
+fn range(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> {
+    let (start, end) = (m.int_arg(&args[0], place)?, m.int_arg(&args[1], place)?);
+    let count = i128::from(end) - i128::from(start);
+    m.check_items(usize::try_from(count.max(0)).unwrap_or(usize::MAX), place)?;
+    Ok(Value::list((start..end).map(|number| Slot::Ready(Value::Int(number))).collect()))
+}
+
+fn sort_by(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> {
+    let list = m.list_arg(&args[0], place)?;
+    if list.items.is_empty() {
+        return Ok(Value::List(list));
+    }
+    let key = m.force(&args[1])?;
+    let mut keyed = Vec::with_capacity(list.items.len());
+    for item in list.items.iter() {
+        let value = m.apply(&key, [item.settled()], place)?;
+        let Value::Str(text) = value else {
+            return Err(refused(place, format!("the sort key is {}, not a text", value.kind())));
+        };
+        keyed.push((text, item.settled()));
+    }
+    keyed.sort_by(|a, b| a.0.cmp(&b.0));
+    Ok(Value::list(keyed.into_iter().map(|(_, item)| item).collect()))
+}
+
+fn reverse(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> {
+    let list = m.list_arg(&args[0], place)?;
+    let items = list.items.iter().rev().cloned().collect();
+    Ok(Value::List(Rc::new(List { items })))
+}
+
+fn any(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> {
+    search(m, args, place, true)
+}
+
+fn every(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> {
+    search(m, args, place, false)
+}
+
+/// The answer `wanted` if the function gives it for an item, else the opposite.
+fn search(m: &mut Machine<'_>, args: &[Slot], place: Place, wanted: bool) -> Result<Value> {
+    let list = m.list_arg(&args[0], place)?;
+    for item in list.items.iter() {
+        let function = m.force(&args[1])?;
+        if answer(m, &function, item, place)? == wanted {
+            return Ok(Value::Bool(wanted));
+        }
+    }
+    Ok(Value::Bool(!wanted))
+}

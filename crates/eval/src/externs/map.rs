@@ -1,0 +1,74 @@
+//! `std.map`.
+
+use std::rc::Rc;
+
+use super::Extern;
+use crate::fault::{Fault, Place};
+use crate::machine::Machine;
+use crate::map::Map;
+use crate::value::{Record, Slot, Value};
+
+pub(super) static TABLE: &[Extern] = &[
+    Extern::new("map.get", 2, get),
+    Extern::new("map.set", 3, set).lazy(&[2]),
+    Extern::new("map.keys", 1, keys),
+    Extern::new("map.merge", 2, merge),
+    Extern::new("map.from_list", 1, from_list),
+    Extern::new("map.to_list", 1, to_list),
+    Extern::new("map.map_values", 2, map_values),
+];
+
+type Result<T> = std::result::Result<T, Fault>;
+
+fn get(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> {
+    let (map, key) = (m.map_arg(&args[0], place)?, m.text_arg(&args[1], place)?);
+    Ok(map.get(&key).map_or_else(|| m.none(), |slot| m.some(slot.clone())))
+}
+
+fn set(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> {
+    let (map, key) = (m.map_arg(&args[0], place)?, m.text_arg(&args[1], place)?);
+    m.check_items(map.len() + 1, place)?;
+    Ok(Value::Map(map.insert(key, args[2].settled())))
+}
+
+fn keys(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> {
+    let map = m.map_arg(&args[0], place)?;
+    Ok(Value::list(map.iter().map(|(key, _)| Slot::Ready(Value::Str(key.clone()))).collect()))
+}
+
+fn merge(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> {
+    let (first, second) = (m.map_arg(&args[0], place)?, m.map_arg(&args[1], place)?);
+    m.check_items(first.len().saturating_add(second.len()), place)?;
+    Ok(Value::Map(first.merge(&second)))
+}
+
+fn from_list(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> {
+    let list = m.list_arg(&args[0], place)?;
+    let mut entries = Vec::with_capacity(list.items.len());
+    for item in list.items.iter() {
+        let entry = m.record_arg(item, place)?;
+        let key = m.text_part(&entry, "key", place)?;
+        entries.push((key, m.part(&entry, "value", place)?));
+    }
+    Ok(Value::Map(Map::from_entries(entries)))
+}
+
+fn to_list(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> {
+    let map = m.map_arg(&args[0], place)?;
+    let names = [m.shapes.symbol("key"), m.shapes.symbol("value")];
+    let shape = m.shapes.shape(&names);
+    let entry = |(key, value): (&Rc<String>, &Slot)| {
+        let fields = vec![Slot::Ready(Value::Str(key.clone())), value.clone()].into();
+        Slot::Ready(Value::Record(Rc::new(Record { shape: shape.clone(), fields })))
+    };
+    Ok(Value::list(map.iter().map(entry).collect()))
+}
+
+/// The values are computed when they are needed.
+fn map_values(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> {
+    let map = m.map_arg(&args[0], place)?;
+    let function = m.force(&args[1])?;
+    let entries =
+        map.iter().map(|(key, slot)| (key.clone(), Slot::apply(&function, slot.settled())));
+    Ok(Value::Map(Map::from_entries(entries.collect())))
+}

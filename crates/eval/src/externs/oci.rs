@@ -1,0 +1,267 @@
+//! `std.oci`: image documents and the contracts in them.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use cbuild_drv::image::{
+    Connection, Contract, Endpoint as ServedEndpoint, EnvVariable, IMAGE_DOCUMENT_VERSION,
+    ImageDocument,
+};
+use cbuild_drv::{Input, Segment, Template};
+
+use super::Extern;
+use super::args::refused;
+use super::fetch::step;
+use super::naming::{absolute_path, derivation_name, system, variable_name};
+use super::tree::single_file;
+use crate::codes;
+use crate::fault::{Fault, FaultBody, Place};
+use crate::machine::Machine;
+use crate::placeholder::Placeholders;
+use crate::value::{Endpoint, Image, Record, Slot, Value, Variable};
+
+pub(super) static TABLE: &[Extern] = &[
+    Extern::new("oci.image", 1, image),
+    Extern::new("oci.tcp", 2, tcp),
+    Extern::new("oci.udp", 2, udp),
+    Extern::new("oci.needs", 1, needs),
+    Extern::new("oci.variable", 1, variable),
+];
+
+fn tcp(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value, Fault> {
+    serve(m, args, "tcp", place)
+}
+
+fn udp(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value, Fault> {
+    serve(m, args, "udp", place)
+}
+
+fn serve(
+    m: &mut Machine<'_>,
+    args: &[Slot],
+    transport: &'static str,
+    place: Place,
+) -> Result<Value, Fault> {
+    let protocol = m.protocol_arg(&args[0], place)?;
+    let number = m.int_arg(&args[1], place)?;
+    match u16::try_from(number) {
+        Ok(port) if port > 0 => {
+            let served = Some((transport, port));
+            Ok(Value::Endpoint(Rc::new(Endpoint { protocol, served })))
+        }
+        _ => {
+            Err(refused(place, format!("{number} is not a port")).help("ports go from 1 to 65535"))
+        }
+    }
+}
+
+fn needs(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value, Fault> {
+    let protocol = m.protocol_arg(&args[0], place)?;
+    Ok(Value::Endpoint(Rc::new(Endpoint { protocol, served: None })))
+}
+
+fn variable(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value, Fault> {
+    let name = m.text_arg(&args[0], place)?;
+    variable_name(&name, place)?;
+    Ok(Value::Variable(Rc::new(Variable { name: name.to_string(), required: true })))
+}
+
+fn image(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value, Fault> {
+    let spec = m.record_arg(&args[0], place)?;
+    let name = m.text_part(&spec, "name", place)?;
+    let tag = m.text_part(&spec, "tag", place)?;
+    check_reference(&name, &tag, place)?;
+    let last = name.rsplit('/').next().unwrap_or_default();
+    let label = derivation_name(&format!("{last}-image.json"), "", place)?;
+    let mut texts = Placeholders::default();
+    let document = document(m, &spec, (&name, &tag), &mut texts, place)?;
+    let json = document
+        .to_json()
+        .map_err(|error| FaultBody::defect(place, format!("the image document: {error}")))?;
+    let text = texts.split(&json);
+    let drv = m.graph.add(step(label, single_file(text), place)?);
+    Ok(Value::Image(Rc::new(Image { name: name.to_string(), tag: tag.to_string(), drv })))
+}
+
+fn document(
+    m: &mut Machine<'_>,
+    spec: &Rc<Record>,
+    (name, tag): (&str, &str),
+    texts: &mut Placeholders,
+    place: Place,
+) -> Result<ImageDocument, Fault> {
+    let platform = m.text_part(spec, "system", place)?;
+    let slot = m.part(spec, "cmd", place)?;
+    let words = m.list_arg(&slot, place)?;
+    let words = words.items.iter().map(|word| Ok(m.rope_arg(word, place)?.to_template()));
+    let words: Vec<Template<Input>> = words.collect::<Result<_, Fault>>()?;
+    if words.first().is_none_or(|program| program.segments().is_empty()) {
+        return Err(refused(place, "`cmd` names no program")
+            .help("give the program and its arguments, such as `cmd = [sh\"#{pkg}/bin/app\"]`"));
+    }
+    let contents = m.packages_part(spec, "contents", place)?;
+    texts.avoid(words.iter());
+    let env = variables(m, spec, place)?;
+    env.values().for_each(|value| texts.avoid_text(value));
+    let reference = |input: &Input| Template::from_iter([Segment::Reference(input.clone())]);
+    Ok(ImageDocument {
+        cbuild_image: IMAGE_DOCUMENT_VERSION,
+        name: name.to_owned(),
+        tag: tag.to_owned(),
+        system: system(&platform, place)?.as_str().to_owned(),
+        cmd: words.iter().map(|word| texts.render(word)).collect(),
+        env,
+        user: user(m, spec, place)?,
+        workdir: folder(m, spec, place)?,
+        contents: contents.iter().map(|p| texts.render(&reference(&p.input))).collect(),
+        contract: contract(m, spec, place)?,
+    })
+}
+
+/// Refuses what no registry would take as name and tag.
+fn check_reference(name: &str, tag: &str, place: Place) -> Result<(), Fault> {
+    let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    let component = |part: &str| {
+        part.bytes().all(|b| inner(b) || b"._-".contains(&b))
+            && part.bytes().next().is_some_and(inner)
+            && part.bytes().next_back().is_some_and(inner)
+    };
+    if name.len() > 128 || !name.split('/').all(component) {
+        let message = format!("`{name}` cannot be the name of an image");
+        return Err(FaultBody::new(codes::NAME, place, message, "in this call")
+            .help("use lower-case letters, digits, `.`, `_`, `-`, and `/` between components"));
+    }
+    let letter = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+    let good = tag.len() <= 128
+        && tag.bytes().all(|b| letter(b) || b == b'.' || b == b'-')
+        && tag.bytes().next().is_some_and(letter);
+    if !good {
+        let message = format!("`{tag}` cannot be the tag of an image");
+        return Err(FaultBody::new(codes::NAME, place, message, "in this call")
+            .help("use at most 128 letters, digits, `.`, `_` and `-`"));
+    }
+    Ok(())
+}
+
+fn variables(
+    m: &mut Machine<'_>,
+    spec: &Rc<Record>,
+    place: Place,
+) -> Result<BTreeMap<String, String>, Fault> {
+    let slot = m.part(spec, "vars", place)?;
+    let map = m.map_arg(&slot, place)?;
+    let mut variables = BTreeMap::new();
+    for (name, slot) in map.iter() {
+        variable_name(name, place)?;
+        variables.insert(name.to_string(), m.text_arg(slot, place)?.to_string());
+    }
+    Ok(variables)
+}
+
+fn user(m: &mut Machine<'_>, spec: &Rc<Record>, place: Place) -> Result<String, Fault> {
+    let user = m.text_part(spec, "user", place)?;
+    let number =
+        |part: &str| part.bytes().all(|b| b.is_ascii_digit()) && part.parse::<u32>().is_ok();
+    match user.split_once(':') {
+        Some((uid, gid)) if number(uid) && number(gid) => Ok(user.to_string()),
+        _ => Err(refused(place, format!("`{user}` is not a user"))
+            .help("write `uid:gid` in digits, such as `65532:65532`")),
+    }
+}
+
+fn folder(m: &mut Machine<'_>, spec: &Rc<Record>, place: Place) -> Result<String, Fault> {
+    let folder = m.text_part(spec, "workdir", place)?;
+    absolute_path(&folder, "the working directory", place)?;
+    Ok(folder.to_string())
+}
+
+// --- the contract ---
+
+fn contract(m: &mut Machine<'_>, spec: &Rc<Record>, place: Place) -> Result<Contract, Fault> {
+    let mut contract = Contract::default();
+    for (name, value) in fields(m, spec, "listens", place)? {
+        let endpoint = served(&name, &value, place)?;
+        let same = |other: &ServedEndpoint| {
+            (&other.transport, other.port) == (&endpoint.transport, endpoint.port)
+        };
+        if let Some((other, _)) = contract.listens.iter().find(|(_, other)| same(other)) {
+            let (transport, port) = (&endpoint.transport, endpoint.port);
+            let what = format!("`{other}` and `{name}` both listen on {transport} port {port}");
+            return Err(contradiction(place, what));
+        }
+        contract.listens.insert(name, endpoint);
+    }
+    for (name, value) in fields(m, spec, "connects", place)? {
+        contract.connects.insert(name.clone(), needed(&name, &value, place)?);
+    }
+    for (name, value) in fields(m, spec, "env", place)? {
+        let Value::Variable(found) = &value else {
+            return Err(misplaced("env", &name, &value, place)
+                .help("describe the variable with `std.oci.variable(\"NAME\")`"));
+        };
+        let (variable, required) = (found.name.clone(), found.required);
+        contract.env.insert(name, EnvVariable { variable, required });
+    }
+    let slot = m.part(spec, "volumes", place)?;
+    for (name, slot) in m.map_arg(&slot, place)?.iter() {
+        let path = m.text_arg(slot, place)?;
+        absolute_path(&path, "a volume", place)?;
+        contract.volumes.insert(name.to_string(), path.to_string());
+    }
+    Ok(contract)
+}
+
+/// The fields of a record argument with their values, in the order of their names.
+fn fields(
+    m: &mut Machine<'_>,
+    spec: &Rc<Record>,
+    part: &str,
+    place: Place,
+) -> Result<Vec<(String, Value)>, Fault> {
+    let slot = m.part(spec, part, place)?;
+    let value = m.force(&slot)?;
+    let Value::Record(record) = value else {
+        return Err(contradiction(place, format!("`{part}` is {}, not a record", value.kind())));
+    };
+    let mut found = Vec::with_capacity(record.fields.len());
+    for (name, slot) in record.shape.names.iter().zip(record.fields.iter()) {
+        let name = m.shapes.name(*name).to_owned();
+        found.push((name, m.force(slot)?));
+    }
+    Ok(found)
+}
+
+fn served(name: &str, value: &Value, place: Place) -> Result<ServedEndpoint, Fault> {
+    let Value::Endpoint(endpoint) = value else {
+        return Err(misplaced("listens", name, value, place)
+            .help("describe the endpoint with `std.oci.tcp(Protocol, port)`"));
+    };
+    let Some((transport, port)) = endpoint.served else {
+        let message = format!("`{name}` in `listens` is an endpoint that the image needs");
+        return Err(contradiction(place, message)
+            .help("move it to `connects`, or give the port with `std.oci.tcp(Protocol, port)`"));
+    };
+    let protocol = endpoint.protocol.to_string();
+    Ok(ServedEndpoint { protocol, transport: transport.to_owned(), port })
+}
+
+fn needed(name: &str, value: &Value, place: Place) -> Result<Connection, Fault> {
+    let Value::Endpoint(endpoint) = value else {
+        return Err(misplaced("connects", name, value, place)
+            .help("describe the endpoint with `std.oci.needs(Protocol)`"));
+    };
+    if endpoint.served.is_some() {
+        let message = format!("`{name}` in `connects` is an endpoint that the image serves");
+        return Err(contradiction(place, message)
+            .help("move it to `listens`, or describe the need with `std.oci.needs(Protocol)`"));
+    }
+    Ok(Connection { protocol: endpoint.protocol.to_string() })
+}
+
+fn misplaced(part: &str, name: &str, value: &Value, place: Place) -> Fault {
+    contradiction(place, format!("`{name}` in `{part}` is {}", value.kind()))
+}
+
+fn contradiction(place: Place, message: impl Into<String>) -> Fault {
+    FaultBody::new(codes::CONTRACT, place, message, "in the image of this call")
+}

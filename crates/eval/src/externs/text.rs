@@ -1,0 +1,106 @@
+//! `std.text`.
+
+use super::Extern;
+use super::args::refused;
+use crate::fault::{Fault, Place};
+use crate::machine::Machine;
+use crate::value::{Slot, Value};
+
+pub(super) static TABLE: &[Extern] = &[
+    Extern::new("text.join", 2, join),
+    Extern::new("text.split", 2, split),
+    Extern::new("text.replace", 3, replace),
+    Extern::new("text.starts_with", 2, starts_with),
+    Extern::new("text.ends_with", 2, ends_with),
+    Extern::new("text.contains", 2, contains),
+    Extern::new("text.length", 1, length),
+    Extern::new("text.trim", 1, trim),
+    Extern::new("text.lower", 1, lower),
+    Extern::new("text.upper", 1, upper),
+    Extern::new("text.to_int", 1, to_int),
+];
+
+type Result<T> = std::result::Result<T, Fault>;
+
+fn join(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> {
+    let list = m.list_arg(&args[0], place)?;
+    let separator = m.text_arg(&args[1], place)?;
+    let mut text = String::new();
+    for (at, item) in list.items.iter().enumerate() {
+        let item = m.text_arg(item, place)?;
+        m.check_text(text.len().saturating_add(item.len()).saturating_add(separator.len()), place)?;
+        if at > 0 {
+            text.push_str(&separator);
+        }
+        text.push_str(&item);
+    }
+    Ok(Value::text(text))
+}
+
+fn split(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> {
+    let (text, separator) = (m.text_arg(&args[0], place)?, m.text_arg(&args[1], place)?);
+    if separator.is_empty() {
+        return Err(refused(place, "the separator of `split` is empty"));
+    }
+    let parts = text.split(separator.as_str());
+    Ok(Value::list(parts.map(|part| Slot::Ready(Value::text(part))).collect()))
+}
+
+fn replace(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> {
+    let text = m.text_arg(&args[0], place)?;
+    let (old, new) = (m.text_arg(&args[1], place)?, m.text_arg(&args[2], place)?);
+    if old.is_empty() {
+        return Err(refused(place, "the text that `replace` looks for is empty"));
+    }
+    let growth = new.len().saturating_mul(text.matches(old.as_str()).count());
+    m.check_text(text.len().saturating_add(growth), place)?;
+    Ok(Value::text(text.replace(old.as_str(), &new)))
+}
+
+/// A question about two texts.
+fn ask(
+    m: &mut Machine<'_>,
+    args: &[Slot],
+    place: Place,
+    question: impl Fn(&str, &str) -> bool,
+) -> Result<Value> {
+    let (text, part) = (m.text_arg(&args[0], place)?, m.text_arg(&args[1], place)?);
+    Ok(Value::Bool(question(&text, &part)))
+}
+
+fn starts_with(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> {
+    ask(m, args, place, |text, part| text.starts_with(part))
+}
+
+fn ends_with(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> {
+    ask(m, args, place, |text, part| text.ends_with(part))
+}
+
+fn contains(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> {
+    ask(m, args, place, |text, part| text.contains(part))
+}
+
+fn length(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> {
+    let count = m.text_arg(&args[0], place)?.chars().count();
+    Ok(Value::Int(i64::try_from(count).unwrap_or(i64::MAX)))
+}
+
+fn trim(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> {
+    Ok(Value::text(m.text_arg(&args[0], place)?.trim()))
+}
+
+/// ASCII letters alone, so that the result does not depend on a version of Unicode.
+fn lower(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> {
+    Ok(Value::text(m.text_arg(&args[0], place)?.to_ascii_lowercase()))
+}
+
+fn upper(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> {
+    Ok(Value::text(m.text_arg(&args[0], place)?.to_ascii_uppercase()))
+}
+
+/// Decimal digits with an optional `-` in front, nothing else.
+fn to_int(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> {
+    let text = m.text_arg(&args[0], place)?;
+    let number = if text.starts_with('+') { None } else { text.parse::<i64>().ok() };
+    Ok(number.map_or_else(|| m.none(), |number| m.some(Slot::Ready(Value::Int(number)))))
+}

@@ -1,0 +1,112 @@
+//! Text and scripts with holes.
+
+use std::fmt::Write;
+use std::rc::Rc;
+
+use cbuild_drv::{Input, StorePath};
+
+use crate::code::Part;
+use crate::codes;
+use crate::fault::{Fault, FaultBody, Place};
+use crate::interpret::Env;
+use crate::machine::Machine;
+use crate::rope::{Rope, quote};
+use crate::value::{ModulePath, Value};
+
+impl Machine<'_> {
+    /// Text whose holes are texts, numbers and truth values.
+    pub(crate) fn text_of(
+        &mut self,
+        parts: &[Part],
+        env: &Env<'_>,
+        place: Place,
+    ) -> Result<Value, Fault> {
+        let mut text = String::new();
+        for part in parts {
+            match part {
+                Part::Text(plain) => text.push_str(plain),
+                Part::Hole(node) => match self.eval(node, env)? {
+                    Value::Str(hole) => {
+                        self.check_text(text.len().saturating_add(hole.len()), place)?;
+                        text.push_str(&hole);
+                    }
+                    Value::Int(number) => {
+                        let _ = write!(text, "{number}");
+                    }
+                    Value::Bool(truth) => text.push_str(if truth { "true" } else { "false" }),
+                    other => return Err(bad_hole(&other, place)),
+                },
+            }
+        }
+        Ok(Value::text(text))
+    }
+
+    /// Script whose holes are written as words of the shell.
+    pub(crate) fn script_of(
+        &mut self,
+        parts: &[Part],
+        env: &Env<'_>,
+        place: Place,
+    ) -> Result<Value, Fault> {
+        let mut ropes = Vec::with_capacity(parts.len());
+        for part in parts {
+            ropes.push(match part {
+                Part::Text(text) => Rope::text(&**text),
+                Part::Hole(node) => {
+                    let value = self.eval(node, env)?;
+                    self.word(&value, place)?
+                }
+            });
+        }
+        let rope = Rope::join(ropes);
+        self.check_text(rope.len(), place)?;
+        Ok(Value::Script(rope))
+    }
+
+    /// A value as it stands in a script: quoted text, the path of an object, a script as it is, or
+    /// the items of a list with a space between them.
+    fn word(&mut self, value: &Value, place: Place) -> Result<Rope, Fault> {
+        Ok(match value {
+            Value::Str(text) => Rope::text(quote(text)),
+            Value::Int(number) => Rope::text(number.to_string()),
+            Value::Bool(truth) => Rope::text(truth.to_string()),
+            Value::Script(rope) => rope.clone(),
+            Value::Package(package) => Rope::reference(package.input.clone()),
+            Value::Path(path) => Rope::reference(Input::Object(self.import(path, place)?)),
+            Value::List(list) => {
+                let mut ropes = Vec::with_capacity(list.items.len() * 2);
+                for slot in list.items.iter() {
+                    if !ropes.is_empty() {
+                        ropes.push(Rope::text(" "));
+                    }
+                    let item = self.force(slot)?;
+                    ropes.push(self.nested(place, |machine| machine.word(&item, place))?);
+                }
+                Rope::join(ropes)
+            }
+            other => return Err(bad_hole(other, place)),
+        })
+    }
+
+    /// The store object of a file or folder of a module.
+    pub(crate) fn import(
+        &mut self,
+        path: &Rc<ModulePath>,
+        place: Place,
+    ) -> Result<StorePath, Fault> {
+        let key = (path.source, path.path.clone());
+        if let Some(known) = self.imported.get(&key) {
+            return Ok(known.clone());
+        }
+        let object = self.world.import_source(path.source, &path.path).map_err(|reason| {
+            let message = format!("`{}` cannot be taken into the store: {reason}", path.path);
+            FaultBody::new(codes::PATH, place, message, "needed here")
+        })?;
+        self.imported.insert(key, object.clone());
+        Ok(object)
+    }
+}
+
+fn bad_hole(value: &Value, place: Place) -> Fault {
+    FaultBody::defect(place, format!("{} in a hole of a text", value.kind()))
+}

@@ -1,0 +1,408 @@
+//! Walking of the compiled trees.
+
+use std::rc::Rc;
+
+use cbuild_sema::ir::Symbol;
+use cbuild_syntax::ast::BinaryOp;
+
+use crate::code::{Arg, Bind, Delay, Field, LambdaCode, Match, Node, Pattern, Ref, Suspend};
+use crate::fault::{Fault, FaultBody, Place};
+use crate::machine::Machine;
+use crate::map::Map;
+use crate::stack;
+use crate::value::{Closure, Record, Slot, Slots, Thunk, ThunkState, Value, Variant};
+
+/// What the running code can see.
+pub(crate) struct Env<'e> {
+    pub(crate) captures: &'e [Slot],
+    pub(crate) this: Option<&'e Rc<Closure>>,
+    /// Where its frame begins on the stack.
+    pub(crate) base: usize,
+}
+
+/// How an expression in tail position ends.
+pub(crate) enum Flow {
+    /// With a value.
+    Done(Value),
+    /// With a call whose arguments are on top of the stack.
+    Tail(Rc<Closure>),
+}
+
+impl Machine<'_> {
+    // --- expressions that are evaluated now ---
+
+    /// Evaluates an expression in tail position.
+    pub(crate) fn exec(&mut self, node: &Node, env: &Env<'_>) -> Result<Flow, Fault> {
+        match self.reach(node, env)? {
+            Node::Call(call) => self.prepare(call, env),
+            other => self.eval(other, env).map(Flow::Done),
+        }
+    }
+
+    /// Goes through conditionals, bindings and matches to the expression that gives the value.
+    fn reach<'n>(&mut self, mut node: &'n Node, env: &Env<'_>) -> Result<&'n Node, Fault> {
+        loop {
+            node = match node {
+                Node::If(parts) => {
+                    let [condition, yes, no] = &**parts;
+                    if self.truth(condition, env)? { yes } else { no }
+                }
+                Node::Let(steps, body) => {
+                    for step in steps {
+                        self.bind(step, env)?;
+                    }
+                    body
+                }
+                Node::Match(parts) => self.arm(parts, env)?,
+                Node::Deep(inner)
+                    if matches!(**inner, Node::If(_) | Node::Let(..) | Node::Match(_)) =>
+                {
+                    inner
+                }
+                other => return Ok(other),
+            };
+        }
+    }
+
+    /// Evaluates an expression to its outermost constructor.
+    pub(crate) fn eval(&mut self, node: &Node, env: &Env<'_>) -> Result<Value, Fault> {
+        match node {
+            Node::Const(value) => Ok(value.clone()),
+            Node::Var(variable) => self.variable(*variable, env),
+            Node::Binary(op, operands, place) => {
+                let left = self.eval(&operands[0], env)?;
+                let right = self.eval(&operands[1], env)?;
+                self.binary(*op, left, right, *place)
+            }
+            Node::Call(call) => {
+                let base = self.stack.len();
+                match self.prepare(call, env)? {
+                    Flow::Done(value) => Ok(value),
+                    Flow::Tail(closure) => self.run(closure, base),
+                }
+            }
+            Node::Field(field) => self.field_node(field, env),
+            Node::If(_) | Node::Let(..) | Node::Match(_) => {
+                let reached = self.reach(node, env)?;
+                self.eval(reached, env)
+            }
+            Node::Global(id) => self.global(*id),
+            Node::Neg(operand, place) => match self.eval(operand, env)? {
+                Value::Int(number) => self.negated(number, *place),
+                other => Err(FaultBody::defect(*place, format!("`-` of {}", other.kind()))),
+            },
+            Node::Not(operand) => Ok(Value::Bool(!self.truth(operand, env)?)),
+            Node::Deep(inner) => stack::guarded(|| self.eval(inner, env)),
+            _ => self.construct(node, env),
+        }
+    }
+
+    /// Evaluates the expressions that make something new.
+    fn construct(&mut self, node: &Node, env: &Env<'_>) -> Result<Value, Fault> {
+        Ok(match node {
+            Node::Text(parts, place) => self.text_of(parts, env, *place)?,
+            Node::Script(parts, place) => self.script_of(parts, env, *place)?,
+            Node::Lambda(code, captures) => self.closure(code, captures, env),
+            Node::Record(shape, fields) => {
+                let fields = self.delays(fields, env)?;
+                Value::Record(Rc::new(Record { shape: shape.clone(), fields }))
+            }
+            Node::With(base, changes, place) => self.updated(base, changes, *place, env)?,
+            Node::Map(entries) => {
+                let mut slots = Vec::with_capacity(entries.len());
+                for (key, delay) in entries {
+                    slots.push((key.clone(), self.delay(delay, env)?));
+                }
+                Value::Map(Map::from_entries(slots))
+            }
+            Node::List(items) => {
+                let items = self.delays(items, env)?;
+                Value::List(Rc::new(crate::value::List { items }))
+            }
+            Node::Construct(tag, parts) => {
+                let fields = self.delays(parts, env)?;
+                Value::Variant(Rc::new(Variant { tag: *tag, fields }))
+            }
+            _ => return Err(FaultBody::defect(self.nowhere(), "an expression of no known kind")),
+        })
+    }
+
+    fn truth(&mut self, node: &Node, env: &Env<'_>) -> Result<bool, Fault> {
+        match self.eval(node, env)? {
+            Value::Bool(truth) => Ok(truth),
+            other => {
+                let what = format!("{} where a truth value is needed", other.kind());
+                Err(FaultBody::defect(self.nowhere(), what))
+            }
+        }
+    }
+
+    fn variable(&mut self, variable: Ref, env: &Env<'_>) -> Result<Value, Fault> {
+        match variable {
+            Ref::Local(slot) => {
+                let at = env.base + slot as usize;
+                if let Slot::Ready(value) = &self.stack[at] {
+                    return Ok(value.clone());
+                }
+                let slot = self.stack[at].clone();
+                let value = self.force(&slot)?;
+                self.stack[at] = Slot::Ready(value.clone());
+                Ok(value)
+            }
+            Ref::Captured(at) => match &env.captures[at as usize] {
+                Slot::Ready(value) => Ok(value.clone()),
+                slot => self.force(slot),
+            },
+            Ref::This => match env.this {
+                Some(closure) => Ok(Value::Function(closure.clone())),
+                None => Err(FaultBody::defect(self.nowhere(), "no function is running")),
+            },
+        }
+    }
+
+    fn closure(&self, code: &Rc<LambdaCode>, captures: &[Ref], env: &Env<'_>) -> Value {
+        let captures = captures.iter().map(|capture| self.slot(*capture, env)).collect();
+        Value::Function(Rc::new(Closure { code: code.clone(), captures }))
+    }
+
+    // --- records ---
+
+    fn field_node(&mut self, field: &Field, env: &Env<'_>) -> Result<Value, Fault> {
+        let base = self.eval(&field.base, env)?;
+        if let Value::Record(record) = &base {
+            let shape = Rc::as_ptr(&record.shape).addr();
+            let (seen, position) = field.seen.get();
+            if seen == shape {
+                return self.force(&record.fields[position as usize]);
+            }
+            if let Some(position) = record.shape.position(field.name) {
+                field.seen.set((shape, u32::try_from(position).unwrap_or(u32::MAX)));
+                return self.force(&record.fields[position]);
+            }
+        }
+        let slot = self.field_slot(&base, field.name, field.place)?;
+        self.force(&slot)
+    }
+
+    /// The slot of a field of a record or package.
+    pub(crate) fn field_slot(
+        &self,
+        base: &Value,
+        name: Symbol,
+        place: Place,
+    ) -> Result<Slot, Fault> {
+        let text = self.shapes.name(name);
+        let found = match base {
+            Value::Record(record) => {
+                record.shape.position(name).map(|position| record.fields[position].clone())
+            }
+            Value::Package(package) => match text {
+                "name" => Some(Slot::Ready(Value::Str(package.name.clone()))),
+                "version" => Some(Slot::Ready(Value::Str(package.version.clone()))),
+                _ => None,
+            },
+            _ => None,
+        };
+        found.ok_or_else(|| {
+            FaultBody::defect(place, format!("{} has no field `{text}`", base.kind()))
+        })
+    }
+
+    fn updated(
+        &mut self,
+        base: &Node,
+        changes: &[(Symbol, Delay)],
+        place: Place,
+        env: &Env<'_>,
+    ) -> Result<Value, Fault> {
+        let Value::Record(record) = self.eval(base, env)? else {
+            return Err(FaultBody::defect(place, "`with` after something that is no record"));
+        };
+        let mut fields = record.fields.to_vec();
+        for (name, delay) in changes {
+            let Some(position) = record.shape.position(*name) else {
+                return Err(FaultBody::defect(
+                    place,
+                    "`with` replaces a field that does not exist",
+                ));
+            };
+            fields[position] = self.delay(delay, env)?;
+        }
+        let shape = record.shape.clone();
+        Ok(Value::Record(Rc::new(Record { shape, fields: fields.into() })))
+    }
+
+    // --- bindings and patterns ---
+
+    fn bind(&mut self, step: &Bind, env: &Env<'_>) -> Result<(), Fault> {
+        match step {
+            Bind::Now(slot, node) => {
+                let value = self.eval(node, env)?;
+                self.stack[env.base + *slot as usize] = Slot::Ready(value);
+            }
+            Bind::Later(slot, delay) => {
+                let value = self.delay(delay, env)?;
+                self.stack[env.base + *slot as usize] = value;
+            }
+            Bind::Group(members) => {
+                // The slots come first, so that the members can capture one another.
+                let thunks: Vec<_> =
+                    members.iter().map(|_| Thunk::new(ThunkState::Running)).collect();
+                for ((slot, _), thunk) in members.iter().zip(&thunks) {
+                    self.stack[env.base + *slot as usize] = Slot::Lazy(thunk.clone());
+                }
+                for ((_, suspend), thunk) in members.iter().zip(&thunks) {
+                    thunk.state.replace(self.pending(suspend, env));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn arm<'n>(&mut self, parts: &'n Match, env: &Env<'_>) -> Result<&'n Node, Fault> {
+        let value = Slot::Ready(self.eval(&parts.scrutinee, env)?);
+        for (pattern, body) in &parts.arms {
+            if self.matches(pattern, &value, env)? {
+                return Ok(body);
+            }
+        }
+        Err(FaultBody::defect(parts.place, "no case of a `match` fits"))
+    }
+
+    fn matches(&mut self, pattern: &Pattern, slot: &Slot, env: &Env<'_>) -> Result<bool, Fault> {
+        match pattern {
+            Pattern::Wildcard => return Ok(true),
+            Pattern::Bind(at) => {
+                self.stack[env.base + *at as usize] = slot.settled();
+                return Ok(true);
+            }
+            _ => {}
+        }
+        Ok(match (pattern, self.force(slot)?) {
+            (Pattern::Tag(tag), Value::Tag(found)) => *tag == found,
+            (Pattern::Construct(tag, parts), Value::Variant(found)) if *tag == found.tag => {
+                for (part, slot) in parts.iter().zip(found.fields.iter()) {
+                    if !self.matches(part, slot, env)? {
+                        return Ok(false);
+                    }
+                }
+                true
+            }
+            (Pattern::Int(number), Value::Int(found)) => *number == found,
+            (Pattern::Bool(truth), Value::Bool(found)) => *truth == found,
+            (Pattern::Str(text), Value::Str(found)) => **text == **found,
+            _ => false,
+        })
+    }
+
+    // --- expressions that may never be needed ---
+
+    pub(crate) fn argument(&mut self, arg: &Arg, env: &Env<'_>) -> Result<Slot, Fault> {
+        match arg {
+            Arg::Now(node) => self.eval(node, env).map(Slot::Ready),
+            Arg::Later(delay) => self.delay(delay, env),
+            Arg::Default => Ok(Slot::Missing),
+        }
+    }
+
+    fn delays(&mut self, delays: &[Delay], env: &Env<'_>) -> Result<Slots, Fault> {
+        let mut slots = Vec::with_capacity(delays.len());
+        for delay in delays {
+            slots.push(self.delay(delay, env)?);
+        }
+        Ok(slots.into())
+    }
+
+    /// A slot for an expression that may never be needed.
+    pub(crate) fn delay(&mut self, delay: &Delay, env: &Env<'_>) -> Result<Slot, Fault> {
+        Ok(match delay {
+            Delay::Const(value) => Slot::Ready(value.clone()),
+            Delay::Var(variable) => self.slot(*variable, env),
+            Delay::Global(id) => {
+                self.global_done(*id).cloned().map_or(Slot::Global(*id), Slot::Ready)
+            }
+            Delay::Now(node) => Slot::Ready(self.eval(node, env)?),
+            Delay::Try(node, suspend) => match self.attempt(node, env) {
+                Some(value) => Slot::Ready(value),
+                None => Slot::Lazy(Thunk::new(self.pending(suspend, env))),
+            },
+            Delay::Later(suspend) => Slot::Lazy(Thunk::new(self.pending(suspend, env))),
+        })
+    }
+
+    fn pending(&self, suspend: &Suspend, env: &Env<'_>) -> ThunkState {
+        let captures = suspend.captures.iter().map(|capture| self.slot(*capture, env)).collect();
+        ThunkState::Pending(suspend.code.clone(), captures)
+    }
+
+    /// The slot of a variable, without evaluating it.
+    fn slot(&self, variable: Ref, env: &Env<'_>) -> Slot {
+        match variable {
+            Ref::Local(slot) => self.stack[env.base + slot as usize].settled(),
+            Ref::Captured(at) => env.captures[at as usize].settled(),
+            Ref::This => env
+                .this
+                .map_or(Slot::Missing, |closure| Slot::Ready(Value::Function(closure.clone()))),
+        }
+    }
+
+    /// The value of an expression if everything it needs is there already and nothing fails.
+    fn attempt(&self, node: &Node, env: &Env<'_>) -> Option<Value> {
+        match node {
+            Node::Const(value) => Some(value.clone()),
+            Node::Var(variable) => match self.slot(*variable, env) {
+                Slot::Ready(value) => Some(value),
+                _ => None,
+            },
+            Node::Global(id) => self.global_done(*id).cloned(),
+            Node::Binary(op, operands, _) => {
+                let left = self.attempt(&operands[0], env)?;
+                attempt_binary(*op, &left, &self.attempt(&operands[1], env)?)
+            }
+            Node::If(parts) => match self.attempt(&parts[0], env)? {
+                Value::Bool(true) => self.attempt(&parts[1], env),
+                Value::Bool(false) => self.attempt(&parts[2], env),
+                _ => None,
+            },
+            Node::Field(field) => match self.attempt(&field.base, env)? {
+                Value::Record(record) => {
+                    match record.fields[record.shape.position(field.name)?].settled() {
+                        Slot::Ready(value) => Some(value),
+                        _ => None,
+                    }
+                }
+                _ => None,
+            },
+            Node::Neg(operand, _) => match self.attempt(operand, env)? {
+                Value::Int(number) => number.checked_neg().map(Value::Int),
+                _ => None,
+            },
+            Node::Not(operand) => match self.attempt(operand, env)? {
+                Value::Bool(truth) => Some(Value::Bool(!truth)),
+                _ => None,
+            },
+            Node::Deep(inner) => self.attempt(inner, env),
+            _ => None,
+        }
+    }
+}
+
+/// An operation on numbers, if it gives a number.
+pub(crate) fn attempt_binary(op: BinaryOp, left: &Value, right: &Value) -> Option<Value> {
+    let (Value::Int(a), Value::Int(b)) = (left, right) else { return None };
+    let (a, b) = (*a, *b);
+    Some(match op {
+        BinaryOp::Add => Value::Int(a.checked_add(b)?),
+        BinaryOp::Sub => Value::Int(a.checked_sub(b)?),
+        BinaryOp::Mul => Value::Int(a.checked_mul(b)?),
+        BinaryOp::Div => Value::Int(a.checked_div(b)?),
+        BinaryOp::Rem => Value::Int(a.checked_rem(b)?),
+        BinaryOp::Eq => Value::Bool(a == b),
+        BinaryOp::Ne => Value::Bool(a != b),
+        BinaryOp::Lt => Value::Bool(a < b),
+        BinaryOp::Le => Value::Bool(a <= b),
+        BinaryOp::Gt => Value::Bool(a > b),
+        BinaryOp::Ge => Value::Bool(a >= b),
+        BinaryOp::Concat | BinaryOp::And | BinaryOp::Or => return None,
+    })
+}

@@ -1,0 +1,354 @@
+//! The state of an evaluation, and how lazy values and functions are run.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::atomic::Ordering;
+
+use cbuild_diag::SourceId;
+use cbuild_drv::{Graph, StorePath};
+use cbuild_sema::ir::{GlobalBody, Program};
+use smallvec::SmallVec;
+
+use crate::code::{Call, Callee, Label, Node};
+use crate::codes;
+use crate::compile::Compiler;
+use crate::externs;
+use crate::fault::{CycleKey, Fault, FaultBody, Place};
+use crate::interpret::{Env, Flow};
+use crate::shapes::Shapes;
+use crate::stack;
+use crate::strictness::Strictness;
+use crate::value::{Closure, Slot, Thunk, ThunkState, Value};
+use crate::world::{Limits, World};
+
+/// Calls between two looks at the cancel flag.
+const TICKS: u32 = 4096;
+
+/// The state of an evaluation.
+pub(crate) struct Machine<'a> {
+    pub(crate) program: &'a Program,
+    pub(crate) world: &'a mut dyn World,
+    pub(crate) limits: Limits,
+    pub(crate) shapes: Shapes,
+    pub(crate) graph: Graph,
+    /// Objects of module files that were taken already.
+    pub(crate) imported: BTreeMap<(SourceId, Rc<str>), StorePath>,
+    strictness: Strictness<'a>,
+    globals: Vec<GlobalState>,
+    /// Frames of the running functions, one upon the other.
+    pub(crate) stack: Vec<Slot>,
+    depth: u32,
+    ticks: u32,
+}
+
+#[derive(Clone)]
+enum GlobalState {
+    New,
+    Running,
+    Done(Value),
+}
+
+impl<'a> Machine<'a> {
+    pub(crate) fn new(program: &'a Program, world: &'a mut dyn World, limits: Limits) -> Self {
+        Self {
+            program,
+            world,
+            limits,
+            shapes: Shapes::new(program),
+            graph: Graph::default(),
+            imported: BTreeMap::new(),
+            strictness: Strictness::new(program),
+            globals: vec![GlobalState::New; program.globals.len()],
+            stack: Vec::new(),
+            depth: 0,
+            ticks: 0,
+        }
+    }
+
+    // --- depth and time ---
+
+    /// Runs a nested evaluation, within the depth limit and with enough native stack.
+    pub(crate) fn nested<T>(
+        &mut self,
+        place: Place,
+        run: impl FnOnce(&mut Self) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        if self.depth >= self.limits.depth {
+            return Err(self.too_deep(place));
+        }
+        self.tick(place)?;
+        self.depth += 1;
+        let result = stack::guarded(|| run(self));
+        self.depth -= 1;
+        result
+    }
+
+    #[cold]
+    fn too_deep(&self, place: Place) -> Fault {
+        let message = format!("evaluation is nested more than {} levels deep", self.limits.depth);
+        FaultBody::new(codes::DEPTH, place, message, "at this level it was stopped")
+            .help("check that the recursion ends, or use `std.list.fold`, which needs no depth")
+    }
+
+    /// Counts a step and now and then looks at the cancel flag.
+    pub(crate) fn tick(&mut self, place: Place) -> Result<(), Fault> {
+        self.ticks += 1;
+        if self.ticks < TICKS {
+            return Ok(());
+        }
+        self.ticks = 0;
+        match &self.limits.cancel {
+            Some(cancel) if cancel.load(Ordering::Relaxed) => {
+                let label = "this was being evaluated";
+                Err(FaultBody::new(codes::CANCELLED, place, "the evaluation was cancelled", label))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    // --- lazy values ---
+
+    /// The value of a slot.
+    pub(crate) fn force(&mut self, slot: &Slot) -> Result<Value, Fault> {
+        match slot {
+            Slot::Ready(value) => Ok(value.clone()),
+            Slot::Lazy(thunk) => self.force_thunk(thunk),
+            Slot::Global(id) => self.global(*id),
+            Slot::Missing => {
+                Err(FaultBody::defect(self.nowhere(), "a variable is needed before it is bound"))
+            }
+        }
+    }
+
+    fn force_thunk(&mut self, thunk: &Rc<Thunk>) -> Result<Value, Fault> {
+        if let ThunkState::Done(value) = &*thunk.state.borrow() {
+            return Ok(value.clone());
+        }
+        let key = CycleKey::Thunk(Rc::as_ptr(thunk).addr());
+        let state = thunk.state.take();
+        let (result, state, label, place) = match state {
+            ThunkState::Pending(code, captures) => {
+                let result = self.nested(code.place, |machine| {
+                    machine.run_suspended(&code.body, code.frame, &captures)
+                });
+                let (label, place) = (code.label.clone(), code.place);
+                (result, ThunkState::Pending(code, captures), label, place)
+            }
+            ThunkState::Apply(function, argument) => {
+                let place = self.place_of(&function);
+                let result = self
+                    .nested(place, |machine| machine.apply(&function, [argument.clone()], place));
+                (result, ThunkState::Apply(function, argument), Label::None, place)
+            }
+            ThunkState::Done(value) => {
+                (Ok(value), ThunkState::Running, Label::None, self.nowhere())
+            }
+            ThunkState::Running => return Err(FaultBody::cycle(self.nowhere(), key)),
+        };
+        match result {
+            Ok(value) => {
+                thunk.state.replace(ThunkState::Done(value.clone()));
+                Ok(value)
+            }
+            Err(mut fault) => {
+                // Another use may come at a lesser depth, or after a cancelled run: keep it possible.
+                thunk.state.replace(state);
+                fault.leave_lazy(key, self.label(&label), place);
+                Err(fault)
+            }
+        }
+    }
+
+    fn label(&self, label: &Label) -> Option<String> {
+        match label {
+            Label::None => None,
+            Label::Field(name) => Some(format!("field `{}`", self.shapes.name(*name))),
+            Label::Key(key) => Some(format!("key `{key}`")),
+        }
+    }
+
+    /// The value of a global.
+    pub(crate) fn global(&mut self, id: u32) -> Result<Value, Fault> {
+        match self.globals.get(id as usize) {
+            Some(GlobalState::Done(value)) => return Ok(value.clone()),
+            Some(GlobalState::New) => {}
+            Some(GlobalState::Running) => {
+                return Err(FaultBody::cycle(self.place_of_global(id), CycleKey::Global(id)));
+            }
+            None => return Err(FaultBody::defect(self.nowhere(), "a global does not exist")),
+        }
+        let place = self.place_of_global(id);
+        self.globals[id as usize] = GlobalState::Running;
+        let result = self.nested(place, |machine| machine.evaluate_global(id, place));
+        match result {
+            Ok(value) => {
+                self.globals[id as usize] = GlobalState::Done(value.clone());
+                Ok(value)
+            }
+            Err(mut fault) => {
+                self.globals[id as usize] = GlobalState::New;
+                let name = &self.program.globals[id as usize].name;
+                fault.leave_lazy(CycleKey::Global(id), Some(format!("`{name}`")), place);
+                fault.leave_global(name);
+                Err(fault)
+            }
+        }
+    }
+
+    fn evaluate_global(&mut self, id: u32, place: Place) -> Result<Value, Fault> {
+        let global = &self.program.globals[id as usize];
+        if let GlobalBody::Extern { name, arity } = &global.body {
+            return match externs::find(name) {
+                Some(found) if found.arity() == *arity => Ok(Value::Extern(found)),
+                Some(found) => Err(externs::wrong_arity(found, *arity, place)),
+                None => Err(externs::unknown(name, place)),
+            };
+        }
+        let code = Compiler::new(&mut self.shapes, &mut self.strictness, global).global()?;
+        self.run_suspended(&code.body, code.frame, &[])
+    }
+
+    /// The value of a global that was evaluated already.
+    pub(crate) fn global_done(&self, id: u32) -> Option<&Value> {
+        match self.globals.get(id as usize) {
+            Some(GlobalState::Done(value)) => Some(value),
+            _ => None,
+        }
+    }
+
+    fn run_suspended(
+        &mut self,
+        body: &Node,
+        frame: u32,
+        captures: &[Slot],
+    ) -> Result<Value, Fault> {
+        let base = self.stack.len();
+        self.stack.resize(base + frame as usize, Slot::Missing);
+        let env = Env { captures, this: None, base };
+        let result = match self.exec(body, &env) {
+            Ok(Flow::Done(value)) => Ok(value),
+            Ok(Flow::Tail(closure)) => {
+                self.replace_frame(base, &closure);
+                self.run(closure, base)
+            }
+            Err(fault) => Err(fault),
+        };
+        self.stack.truncate(base);
+        result
+    }
+
+    // --- functions ---
+
+    /// Moves the arguments on top of the stack to where the frame of the caller was.
+    fn replace_frame(&mut self, base: usize, closure: &Closure) {
+        let args = self.stack.len() - closure.code.params as usize;
+        self.stack.drain(base..args);
+    }
+
+    /// Runs a function whose arguments are on the stack from `base` on. Calls in tail position are
+    /// followed here, so that loops written as recursion need neither depth nor stack.
+    pub(crate) fn run(&mut self, closure: Rc<Closure>, base: usize) -> Result<Value, Fault> {
+        let result = self.nested(closure.code.place, |machine| machine.run_loop(closure, base));
+        self.stack.truncate(base);
+        result
+    }
+
+    fn run_loop(&mut self, mut closure: Rc<Closure>, base: usize) -> Result<Value, Fault> {
+        loop {
+            let code = &*closure.code;
+            let env = Env { captures: &closure.captures, this: Some(&closure), base };
+            self.stack.resize(base + code.frame as usize, Slot::Missing);
+            for (slot, default) in &code.defaults {
+                let at = base + *slot as usize;
+                if matches!(self.stack[at], Slot::Missing) {
+                    self.stack[at] = self.delay(default, &env)?;
+                }
+            }
+            match self.exec(&code.body, &env) {
+                Ok(Flow::Done(value)) => return Ok(value),
+                Ok(Flow::Tail(next)) => {
+                    self.replace_frame(base, &next);
+                    self.tick(next.code.place)?;
+                    closure = next;
+                }
+                Err(mut fault) => {
+                    if let Some(name) = &code.name {
+                        fault.leave_global(name);
+                    }
+                    return Err(fault);
+                }
+            }
+        }
+    }
+
+    /// Evaluates the callee of a call. The arguments of a function are left on the stack; an extern
+    /// function is run at once.
+    pub(crate) fn prepare(&mut self, call: &Call, env: &Env<'_>) -> Result<Flow, Fault> {
+        let callee = match &call.callee {
+            Callee::Global(id) => self.global(*id)?,
+            Callee::Node(node) => self.eval(node, env)?,
+        };
+        match callee {
+            Value::Function(closure) => {
+                if closure.code.params as usize != call.args.len() {
+                    return Err(FaultBody::defect(
+                        call.place,
+                        "a call with another number of arguments",
+                    ));
+                }
+                for arg in &call.args {
+                    let slot = self.argument(arg, env)?;
+                    self.stack.push(slot);
+                }
+                Ok(Flow::Tail(closure))
+            }
+            Value::Extern(function) => {
+                let mut args: SmallVec<[Slot; 4]> = SmallVec::new();
+                for arg in &call.args {
+                    args.push(self.argument(arg, env)?);
+                }
+                function.call(self, &args, call.place).map(Flow::Done)
+            }
+            other => Err(FaultBody::defect(call.place, format!("{} is called", other.kind()))),
+        }
+    }
+
+    /// Calls a function value.
+    pub(crate) fn apply<const N: usize>(
+        &mut self,
+        function: &Value,
+        args: [Slot; N],
+        place: Place,
+    ) -> Result<Value, Fault> {
+        match function {
+            Value::Function(closure) if closure.code.params as usize == N => {
+                let base = self.stack.len();
+                self.stack.extend(args);
+                self.run(closure.clone(), base)
+            }
+            Value::Extern(function) => function.call(self, &args, place),
+            other => Err(FaultBody::defect(place, format!("{} is called", other.kind()))),
+        }
+    }
+
+    // --- places ---
+
+    /// Where a function is defined.
+    fn place_of(&self, function: &Value) -> Place {
+        match function {
+            Value::Function(closure) => closure.code.place,
+            _ => self.nowhere(),
+        }
+    }
+
+    fn place_of_global(&self, id: u32) -> Place {
+        let global = &self.program.globals[id as usize];
+        Place { source: global.source, span: global.span }
+    }
+
+    /// The place of what has no place: the beginning of the first module.
+    pub(crate) fn nowhere(&self) -> Place {
+        let source = self.program.modules.first().map_or(SourceId(0), |module| module.source);
+        Place { source, span: cbuild_diag::Span::default() }
+    }
+}

@@ -1,0 +1,197 @@
+//! Operators: arithmetic, joining, equality and order.
+
+use std::cmp::Ordering;
+use std::rc::Rc;
+
+use cbuild_syntax::ast::BinaryOp;
+
+use crate::codes;
+use crate::fault::{Fault, FaultBody, Place};
+use crate::interpret::attempt_binary;
+use crate::machine::Machine;
+use crate::rope::Rope;
+use crate::value::{Slot, Value};
+
+impl Machine<'_> {
+    /// A binary operation on evaluated operands.
+    pub(crate) fn binary(
+        &mut self,
+        op: BinaryOp,
+        left: Value,
+        right: Value,
+        place: Place,
+    ) -> Result<Value, Fault> {
+        if let Some(value) = attempt_binary(op, &left, &right) {
+            return Ok(value);
+        }
+        match op {
+            BinaryOp::Eq => self.equal(&left, &right, place).map(Value::Bool),
+            BinaryOp::Ne => Ok(Value::Bool(!self.equal(&left, &right, place)?)),
+            BinaryOp::Concat => self.concat(left, right, place),
+            BinaryOp::Lt | BinaryOp::Le | BinaryOp::Gt | BinaryOp::Ge => {
+                let order = compare(&left, &right).ok_or_else(|| mistyped(op, &left, place))?;
+                Ok(Value::Bool(match op {
+                    BinaryOp::Lt => order == Ordering::Less,
+                    BinaryOp::Le => order != Ordering::Greater,
+                    BinaryOp::Gt => order == Ordering::Greater,
+                    _ => order != Ordering::Less,
+                }))
+            }
+            _ => Err(arithmetic_fault(op, &left, &right, place)),
+        }
+    }
+
+    pub(crate) fn negated(&self, number: i64, place: Place) -> Result<Value, Fault> {
+        number.checked_neg().map(Value::Int).ok_or_else(|| overflow(place, &format!("-({number})")))
+    }
+
+    fn concat(&mut self, left: Value, right: Value, place: Place) -> Result<Value, Fault> {
+        match (left, right) {
+            (Value::Str(a), Value::Str(b)) => {
+                self.check_text(a.len().saturating_add(b.len()), place)?;
+                Ok(if b.is_empty() { Value::Str(a) } else { joined(a, &b) })
+            }
+            (Value::Script(a), Value::Script(b)) => {
+                let rope = Rope::join(vec![a, b]);
+                self.check_text(rope.len(), place)?;
+                Ok(Value::Script(rope))
+            }
+            (Value::List(a), Value::List(b)) => {
+                if a.items.is_empty() {
+                    return Ok(Value::List(b));
+                }
+                if b.items.is_empty() {
+                    return Ok(Value::List(a));
+                }
+                self.check_items(a.items.len().saturating_add(b.items.len()), place)?;
+                Ok(Value::list(a.items.iter().chain(b.items.iter()).cloned().collect()))
+            }
+            (left, _) => Err(mistyped(BinaryOp::Concat, &left, place)),
+        }
+    }
+
+    /// Refuses texts over the limit, before they are made.
+    pub(crate) fn check_text(&self, bytes: usize, place: Place) -> Result<(), Fault> {
+        if bytes <= self.limits.text {
+            return Ok(());
+        }
+        let message = format!("a text of {bytes} bytes is too large");
+        let label = format!("at most {} bytes are allowed", self.limits.text);
+        Err(FaultBody::new(codes::SIZE, place, message, label))
+    }
+
+    /// Refuses lists and maps over the limit, before they are made.
+    pub(crate) fn check_items(&self, items: usize, place: Place) -> Result<(), Fault> {
+        if items <= self.limits.items {
+            return Ok(());
+        }
+        let message = format!("a list of {items} items is too large");
+        let label = format!("at most {} items are allowed", self.limits.items);
+        Err(FaultBody::new(codes::SIZE, place, message, label))
+    }
+
+    /// Whether two values of one type are equal. Evaluates their parts as far as needed.
+    pub(crate) fn equal(&mut self, a: &Value, b: &Value, place: Place) -> Result<bool, Fault> {
+        Ok(match (a, b) {
+            (Value::Int(a), Value::Int(b)) => a == b,
+            (Value::Bool(a), Value::Bool(b)) => a == b,
+            (Value::Str(a), Value::Str(b)) | (Value::Protocol(a), Value::Protocol(b)) => a == b,
+            (Value::Hash(a), Value::Hash(b)) => a == b,
+            (Value::Path(a), Value::Path(b)) => a == b,
+            (Value::Script(a), Value::Script(b)) => a.to_template() == b.to_template(),
+            (Value::Tag(a), Value::Tag(b)) => a == b,
+            (Value::Package(a), Value::Package(b)) => a == b,
+            (Value::Image(a), Value::Image(b)) => a == b,
+            (Value::Endpoint(a), Value::Endpoint(b)) => a == b,
+            (Value::Variable(a), Value::Variable(b)) => a == b,
+            (Value::List(a), Value::List(b)) => self.equal_slots(&a.items, &b.items, place)?,
+            (Value::Record(a), Value::Record(b)) => {
+                a.shape.names == b.shape.names && self.equal_slots(&a.fields, &b.fields, place)?
+            }
+            (Value::Variant(a), Value::Variant(b)) => {
+                a.tag == b.tag && self.equal_slots(&a.fields, &b.fields, place)?
+            }
+            (Value::Map(a), Value::Map(b)) => {
+                if a.len() != b.len() || a.iter().zip(b.iter()).any(|(a, b)| a.0 != b.0) {
+                    return Ok(false);
+                }
+                let left: Vec<Slot> = a.iter().map(|(_, slot)| slot.clone()).collect();
+                let right: Vec<Slot> = b.iter().map(|(_, slot)| slot.clone()).collect();
+                self.equal_slots(&left, &right, place)?
+            }
+            (Value::Function(_) | Value::Extern(_), _) => {
+                let message = "functions cannot be compared";
+                let label = "this comparison meets a function";
+                return Err(FaultBody::new(codes::FUNCTION, place, message, label)
+                    .help("compare the data that the functions were made from"));
+            }
+            _ => false,
+        })
+    }
+
+    fn equal_slots(&mut self, a: &[Slot], b: &[Slot], place: Place) -> Result<bool, Fault> {
+        if a.len() != b.len() {
+            return Ok(false);
+        }
+        self.nested(place, |machine| {
+            for (a, b) in a.iter().zip(b) {
+                let (a, b) = (machine.force(a)?, machine.force(b)?);
+                if !machine.equal(&a, &b, place)? {
+                    return Ok(false);
+                }
+            }
+            Ok(true)
+        })
+    }
+}
+
+/// The order of two numbers or two texts (by their bytes, which is the order of code points).
+pub(crate) fn compare(left: &Value, right: &Value) -> Option<Ordering> {
+    match (left, right) {
+        (Value::Int(a), Value::Int(b)) => Some(a.cmp(b)),
+        (Value::Str(a), Value::Str(b)) => Some(a.cmp(b)),
+        _ => None,
+    }
+}
+
+/// Joins two texts, in place when nobody else holds the first.
+fn joined(mut a: Rc<String>, b: &str) -> Value {
+    if let Some(own) = Rc::get_mut(&mut a) {
+        own.push_str(b);
+        return Value::Str(a);
+    }
+    let mut text = String::with_capacity(a.len() + b.len());
+    text.push_str(&a);
+    text.push_str(b);
+    Value::text(text)
+}
+
+fn mistyped(op: BinaryOp, left: &Value, place: Place) -> Fault {
+    FaultBody::defect(place, format!("{op:?} of {}", left.kind()))
+}
+
+fn overflow(place: Place, what: &str) -> Fault {
+    let message = format!("`{what}` does not fit a number of 64 bits");
+    FaultBody::new(codes::OVERFLOW, place, message, "this overflows").help(format!(
+        "numbers go from {} to {}",
+        i64::MIN,
+        i64::MAX
+    ))
+}
+
+/// Why arithmetic on two numbers failed.
+fn arithmetic_fault(op: BinaryOp, left: &Value, right: &Value, place: Place) -> Fault {
+    let (Value::Int(a), Value::Int(b)) = (left, right) else { return mistyped(op, left, place) };
+    if matches!(op, BinaryOp::Div | BinaryOp::Rem) && *b == 0 {
+        let message = format!("{a} is divided by zero");
+        return FaultBody::new(codes::DIVISION, place, message, "the right side is 0 here");
+    }
+    let sign = match op {
+        BinaryOp::Add => '+',
+        BinaryOp::Sub => '-',
+        BinaryOp::Mul => '*',
+        BinaryOp::Div => '/',
+        _ => '%',
+    };
+    overflow(place, &format!("{a} {sign} {b}"))
+}
