@@ -47,7 +47,6 @@ codes! {
     TOO_GENERAL = "E0317", "An annotation that promises more than the definition gives: a type variable stands for every type.";
     CONSTRUCTOR_ARGUMENTS = "E0318", "A constructor with too many or too few arguments.";
     DEFAULT_TYPE = "E0319", "A default value that does not have the declared type.";
-    BAD_RECURSION = "E0320", "A value that is defined as itself.";
 }
 
 /// The explanation of a code of this crate.

@@ -1,11 +1,16 @@
-//! The order of the phases: load, check, lower.
+//! The order of the phases: load, check each module after those it imports, lower.
 
 use std::collections::BTreeMap;
 
-use cbuild_diag::Sources;
+use cbuild_diag::{Diagnostic, Sources, Span};
+use cbuild_syntax::ast;
 
-use crate::modules::GraphLoader;
-use crate::{Checked, CheckedExpr, Loader, ModuleKey, ir};
+use crate::checker::{Checker, GlobalTy, Value};
+use crate::modules::{Graph, GraphLoader, Loaded, ModIdx};
+use crate::{Checked, CheckedExpr, LoadError, Loader, ModuleKey, codes, ir};
+
+/// The name of the global that holds a lone expression; no identifier is spelt so.
+const EXPRESSION: &str = "(expression)";
 
 pub(crate) fn check_entry(
     sources: &mut Sources,
@@ -13,14 +18,41 @@ pub(crate) fn check_entry(
     entry: &ModuleKey,
 ) -> Checked {
     let mut graph = GraphLoader::new(sources, loader);
-    let _ = graph.load(entry);
-    let graph = graph.finish();
-    Checked {
-        program: ir::Program::default(),
-        entry: ir::ModuleId(0),
-        diagnostics: graph.diagnostics,
-        keys: BTreeMap::new(),
-    }
+    let prelude = load_or_report(&mut graph, &prelude_key());
+    let entry = load_or_report(&mut graph, entry);
+    finish(graph.finish(), prelude, entry, None)
+}
+
+fn prelude_key() -> ModuleKey {
+    ModuleKey::std("prelude.cbuild")
+}
+
+/// A module that nobody imports, so that there is no place to point to but the file itself.
+fn load_or_report(graph: &mut GraphLoader<'_>, key: &ModuleKey) -> Option<ModIdx> {
+    let error = match graph.load(key) {
+        Ok(index) => return Some(index),
+        Err(error) => error,
+    };
+    let shown = graph.shown_name(key);
+    let source = graph.add_text(&shown, "");
+    let diagnostic = match error {
+        LoadError::NotFound => Diagnostic::error(
+            codes::MISSING_FILE,
+            source,
+            Span::default(),
+            format!("there is no file `{shown}`"),
+            "not found",
+        ),
+        LoadError::Unreadable(why) => Diagnostic::error(
+            codes::UNREADABLE_FILE,
+            source,
+            Span::default(),
+            format!("cannot read `{shown}`: {why}"),
+            "cannot be read",
+        ),
+    };
+    graph.report(diagnostic);
+    None
 }
 
 pub(crate) fn check_lone_expr(
@@ -29,8 +61,124 @@ pub(crate) fn check_lone_expr(
     scope: Option<&ModuleKey>,
     text: &str,
 ) -> CheckedExpr {
-    let entry = scope.cloned().unwrap_or_else(|| ModuleKey::root("main.cbuild"));
-    let _ = text;
-    let checked = check_entry(sources, loader, &entry);
-    CheckedExpr { checked, value: ir::GlobalId(0), ty: String::new() }
+    let mut graph = GraphLoader::new(sources, loader);
+    let prelude = load_or_report(&mut graph, &prelude_key());
+    let parent = scope.and_then(|key| load_or_report(&mut graph, key));
+    let std = load_or_report(&mut graph, &ModuleKey::std("main.cbuild"));
+    let source = graph.add_text(EXPRESSION, text);
+    let (expr, problems) = cbuild_syntax::parse_expr(source, text);
+    problems.into_iter().for_each(|problem| graph.report(problem));
+    let mut graph = graph.finish();
+    let key = scope.cloned().unwrap_or_else(|| ModuleKey::root("main.cbuild"));
+    let known = parent.is_some_and(|parent| declares(&graph.modules[parent], "std"));
+    graph.modules.push(expression_module(key, source, expr, std.filter(|_| !known)));
+    let entry = graph.modules.len() - 1;
+    let mut checked = finish(graph, prelude, Some(entry), parent);
+    let module = &mut checked.program.modules[entry];
+    let (value, ty) = match module.exports.get(EXPRESSION) {
+        Some(ir::Export::Value { global, ty }) => (*global, ty.clone()),
+        _ => (ir::GlobalId(0), "?".to_owned()),
+    };
+    CheckedExpr { checked, value, ty }
+}
+
+/// Whether a file gives a meaning to a name in front of a dot.
+fn declares(module: &Loaded, name: &str) -> bool {
+    module.file.items.iter().any(|item| match &item.kind {
+        ast::ItemKind::Import(import) => import.name.text == name,
+        ast::ItemKind::Let(def) => def.name.text == name,
+        ast::ItemKind::Fn(def) => def.name.text == name,
+        _ => false,
+    })
+}
+
+/// A module that holds nothing but the expression.
+fn expression_module(
+    key: ModuleKey,
+    source: cbuild_diag::SourceId,
+    expr: ast::Expr,
+    std: Option<ModIdx>,
+) -> Loaded {
+    let span = expr.span;
+    let ident = |text: &str| ast::Ident { text: text.to_owned(), span };
+    let item = |kind| ast::Item { doc: String::new(), public: false, span, kind };
+    let mut items = Vec::new();
+    let mut imports = Vec::new();
+    if let Some(std) = std {
+        let source = ast::ImportSource::Module(vec![ident("std")]);
+        items.push(item(ast::ItemKind::Import(ast::Import { source, name: ident("std") })));
+        imports.push(Some(std));
+    }
+    let name = ident(EXPRESSION);
+    items.push(item(ast::ItemKind::Let(ast::Let { name, ty: None, value: expr })));
+    Loaded { key, source, file: ast::File { doc: String::new(), items }, imports }
+}
+
+/// Checks the modules in order and puts the program together.
+fn finish(
+    graph: Graph,
+    prelude: Option<ModIdx>,
+    entry: Option<ModIdx>,
+    parent: Option<ModIdx>,
+) -> Checked {
+    let mut program = ir::Program::default();
+    let mut checker = Checker::new(&graph.modules, prelude);
+    for index in 0..graph.modules.len() {
+        checker.module = index;
+        let first = checker.globals.len();
+        let around = parent.filter(|_| entry == Some(index));
+        let declared = checker.declare(around);
+        checker.define_types(&declared);
+        checker.check_values(first);
+        let module = export(&mut checker, declared.tests);
+        program.modules.push(module);
+    }
+    lower(&mut checker, &mut program);
+    let mut diagnostics = graph.diagnostics;
+    diagnostics.append(&mut checker.diagnostics);
+    diagnostics.sort_by_key(|d| d.labels.first().map(|l| (l.source, l.span.start)));
+    let keys = graph.modules.iter().map(|m| (m.source, m.key.clone())).collect();
+    let entry = ir::ModuleId(u32::try_from(entry.unwrap_or(0)).unwrap_or(u32::MAX));
+    Checked { program, entry, diagnostics, keys }
+}
+
+fn export(checker: &mut Checker<'_>, tests: Vec<(String, ir::GlobalId)>) -> ir::Module {
+    let scope = &checker.scopes[checker.module];
+    let mut exports = BTreeMap::new();
+    for (name, entry) in &scope.values {
+        let Value::Global(global) = entry.what else { continue };
+        if !entry.public && &**name != EXPRESSION {
+            continue;
+        }
+        let ty = match &checker.global(global).ty {
+            GlobalTy::Known(scheme) => checker.types.show(scheme.ty),
+            _ => "?".to_owned(),
+        };
+        exports.insert(name.to_string(), ir::Export::Value { global, ty });
+    }
+    for (name, entry) in &scope.modules {
+        if let (true, Some(target)) = (entry.public, entry.what) {
+            let id = ir::ModuleId(u32::try_from(target).unwrap_or(u32::MAX));
+            exports.insert(name.to_string(), ir::Export::Module(id));
+        }
+    }
+    ir::Module { source: checker.source(), exports, tests }
+}
+
+fn lower(checker: &mut Checker<'_>, program: &mut ir::Program) {
+    for index in 0..checker.globals.len() {
+        let id = ir::GlobalId(u32::try_from(index).unwrap_or(u32::MAX));
+        let name = checker.qualified(id);
+        let span = checker.global_span(id);
+        let global = &mut checker.globals[index];
+        let body = global.body.take();
+        program.globals.push(ir::Global {
+            name,
+            source: checker.modules[global.module].source,
+            span,
+            body: body.unwrap_or_else(|| ir::GlobalBody::Expr(crate::infer::broken().1)),
+            locals: global.locals,
+        });
+    }
+    program.symbols = std::mem::take(&mut checker.symbols.names);
 }

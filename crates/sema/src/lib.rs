@@ -7,9 +7,30 @@
 //! This crate deliberately does not know where the texts of modules come from (that is a
 //! [`Loader`]'s business), how expressions are evaluated, or that there is a store.
 
+mod bindings;
+mod call;
+mod checker;
 pub mod codes;
+mod convert;
+mod declare;
+mod driver;
+mod exhaustive;
+mod free;
+mod globals;
+mod infer;
 pub mod ir;
+mod literal;
 mod modules;
+mod needs;
+mod operators;
+mod pattern;
+mod print;
+mod report;
+mod resolve;
+mod rows;
+mod suggest;
+mod types;
+mod unify;
 
 pub use modules::{LoadError, Loader, ModuleKey, Package};
 
@@ -68,4 +89,7 @@ pub fn check_expr(
     driver::check_lone_expr(sources, loader, scope, text)
 }
 
-mod driver;
+/// Runs a step of a recursion, on a new piece of stack if the current one is nearly used up.
+pub(crate) fn grow<T>(step: impl FnOnce() -> T) -> T {
+    stacker::maybe_grow(128 * 1024, 4 * 1024 * 1024, step)
+}

@@ -189,6 +189,10 @@ impl<'a> GraphLoader<'a> {
         self.sources.add(shown, text)
     }
 
+    pub(crate) fn shown_name(&self, key: &ModuleKey) -> String {
+        self.loader.shown_name(key)
+    }
+
     pub(crate) fn report(&mut self, diagnostic: Diagnostic) {
         self.graph.diagnostics.push(diagnostic);
     }
@@ -206,8 +210,9 @@ impl<'a> GraphLoader<'a> {
             }
         };
         let source = self.sources.add(self.loader.shown_name(key), text.as_str());
+        let (file, problems) = cbuild_syntax::parse_file_only(source, &text);
+        self.graph.diagnostics.extend(problems);
         self.states.insert(key.clone(), State::Loading(self.stack.len()));
-        let file = ast::File::default();
         self.stack.push(Open { key: key.clone(), source, file, imports: Vec::new(), next: 0 });
         Ok(())
     }

@@ -1,0 +1,413 @@
+//! Expressions: their types, and their lowered form, in one pass.
+//!
+//! A type that is known from the context is pushed into an expression, because literals are
+//! completed by it; everything else is inferred and then compared.
+
+use std::rc::Rc;
+
+use cbuild_diag::Span;
+use cbuild_syntax::ast::{self, ExprKind};
+
+use crate::checker::{Checker, Extend, Value};
+use crate::codes;
+use crate::ir;
+use crate::needs::Need;
+use crate::report::{Expect, Why};
+use crate::resolve::Kind;
+use crate::types::{ConId, Field, Row, Scheme, Ty, TyId};
+
+/// An expression's type and lowered form.
+pub(crate) type Typed = (TyId, ir::Expr);
+
+/// Nesting of expressions that is still accepted. Chains of operators do not count.
+const MAX_DEPTH: u32 = 1_000;
+
+/// What stands where something was broken; such a program is never run.
+pub(crate) fn broken() -> Typed {
+    (TyId::ERROR, ir::Expr::Record(Vec::new()))
+}
+
+/// What a name in an expression stands for.
+pub(crate) enum Head {
+    Local(Scheme, ir::Local),
+    Global(ir::GlobalId),
+    Constructor(ConId, usize),
+    /// Already reported.
+    Broken,
+}
+
+impl<'a> Checker<'a> {
+    fn too_deep(&mut self, span: Span) -> bool {
+        if self.body.depth < MAX_DEPTH {
+            return false;
+        }
+        let reported = self.diagnostics.last().is_some_and(|d| d.code == codes::TOO_COMPLEX);
+        if !reported {
+            self.error(
+                codes::TOO_COMPLEX,
+                span,
+                format!("this expression is nested more than {MAX_DEPTH} levels deep"),
+                "too deep",
+            )
+            .fix("give inner parts a name with `let`");
+        }
+        true
+    }
+
+    /// The type of an expression of which nothing is expected.
+    pub(crate) fn infer(&mut self, expr: &'a ast::Expr) -> Typed {
+        if self.too_deep(expr.span) {
+            return broken();
+        }
+        self.body.depth += 1;
+        let typed = crate::grow(|| self.infer_kind(expr));
+        self.body.depth -= 1;
+        typed
+    }
+
+    /// Checks an expression against an expected type.
+    pub(crate) fn check(&mut self, expr: &'a ast::Expr, expected: &Expect) -> ir::Expr {
+        if self.too_deep(expr.span) {
+            return broken().1;
+        }
+        self.body.depth += 1;
+        let lowered = crate::grow(|| self.check_kind(expr, expected));
+        self.body.depth -= 1;
+        lowered
+    }
+
+    fn infer_kind(&mut self, expr: &'a ast::Expr) -> Typed {
+        match &expr.kind {
+            ExprKind::Error => broken(),
+            ExprKind::Int(value) => (TyId::INT, ir::Expr::Int(*value)),
+            ExprKind::Bool(value) => (TyId::BOOL, ir::Expr::Bool(*value)),
+            ExprKind::Hash(text) => (TyId::HASH, ir::Expr::Hash(text.as_str().into())),
+            ExprKind::Path(path) => {
+                (TyId::PATH, ir::Expr::Path(self.source(), path.as_str().into(), expr.span))
+            }
+            ExprKind::Text(parts) => self.infer_text(parts, expr.span),
+            ExprKind::Script(parts) => {
+                let parts = self.holes(parts, Need::ScriptHole);
+                (TyId::SCRIPT, ir::Expr::Script(parts, expr.span))
+            }
+            ExprKind::Name(name) => {
+                let head = self.resolve_name(name);
+                self.use_head(head)
+            }
+            ExprKind::Field(base, name) => self.infer_field(base, name, expr.span),
+            ExprKind::Call { callee, args } => self.infer_call(expr.span, callee, args, None),
+            ExprKind::Lambda { params, body } => self.infer_lambda(params, body, None),
+            ExprKind::Let { bindings, body } => {
+                let scope = self.body.locals.len();
+                let lowered = self.enter_bindings(bindings);
+                let (ty, body) = self.infer(body);
+                self.body.locals.truncate(scope);
+                (ty, ir::Expr::Let(lowered, Box::new(body)))
+            }
+            ExprKind::If(condition, yes, no) => {
+                let condition = self.check_condition(condition);
+                let (ty, first) = self.infer(yes);
+                let place = self.place(yes.span);
+                let expected = Expect::because(ty, place, Why::Same("the first branch"));
+                let second = self.check(no, &expected);
+                (ty, ir::Expr::If(Box::new(condition), Box::new(first), Box::new(second)))
+            }
+            ExprKind::Match { scrutinee, arms } => {
+                self.infer_match(expr.span, scrutinee, arms, None)
+            }
+            ExprKind::Record(fields) => self.infer_record(fields),
+            ExprKind::With(base, fields) => self.infer_with(base, fields, expr.span),
+            ExprKind::List(items) => {
+                let item = self.types.fresh();
+                let lowered = self.check_items(items, item, None);
+                (self.types.list(item), lowered)
+            }
+            ExprKind::Binary(..) => self.infer_binary(expr, None),
+            ExprKind::Unary(op, operand) => self.infer_unary(*op, operand, expr.span),
+        }
+    }
+
+    fn check_kind(&mut self, expr: &'a ast::Expr, expected: &Expect) -> ir::Expr {
+        match &expr.kind {
+            ExprKind::Let { bindings, body } => {
+                let scope = self.body.locals.len();
+                let lowered = self.enter_bindings(bindings);
+                let body = self.check(body, expected);
+                self.body.locals.truncate(scope);
+                ir::Expr::Let(lowered, Box::new(body))
+            }
+            ExprKind::If(condition, yes, no) => {
+                let condition = self.check_condition(condition);
+                let (yes, no) = (self.check(yes, expected), self.check(no, expected));
+                ir::Expr::If(Box::new(condition), Box::new(yes), Box::new(no))
+            }
+            ExprKind::Match { scrutinee, arms } => {
+                self.infer_match(expr.span, scrutinee, arms, Some(expected)).1
+            }
+            _ if expected.wrap => self.check_wrapping(expr, expected),
+            ExprKind::Lambda { params, body } => match self.types.get(expected.ty) {
+                Ty::Fn(types, result) if types.len() == params.len() => {
+                    self.infer_lambda(params, body, Some((&types, &expected.with(result)))).1
+                }
+                _ => self.infer_and_compare(expr, expected),
+            },
+            ExprKind::Record(fields) => self.check_record(fields, expected, expr.span),
+            ExprKind::List(items) => match self.types.get(expected.ty) {
+                Ty::Con(ConId::LIST, args) => self.check_items(items, args[0], Some(expected)),
+                _ => self.infer_and_compare(expr, expected),
+            },
+            ExprKind::Call { callee, args } => {
+                let (ty, lowered) = self.infer_call(expr.span, callee, args, Some(expected));
+                self.expect(expected, ty, expr.span);
+                lowered
+            }
+            ExprKind::Binary(..) => {
+                let (ty, lowered) = self.infer_binary(expr, Some(expected));
+                self.expect(expected, ty, expr.span);
+                lowered
+            }
+            _ => self.infer_and_compare(expr, expected),
+        }
+    }
+
+    fn infer_and_compare(&mut self, expr: &'a ast::Expr, expected: &Expect) -> ir::Expr {
+        let (ty, lowered) = self.infer_kind(expr);
+        self.expect(expected, ty, expr.span);
+        lowered
+    }
+
+    /// The value of an optional field: an `Option` is taken as it is, anything else is wrapped.
+    fn check_wrapping(&mut self, expr: &'a ast::Expr, expected: &Expect) -> ir::Expr {
+        let as_is = expected.with(expected.ty);
+        let Ty::Con(ConId::OPTION, args) = self.types.get(expected.ty) else {
+            return self.check(expr, &as_is);
+        };
+        let plain = expected.with(args[0]);
+        if self.makes_option(expr) {
+            return self.check(expr, &as_is);
+        }
+        let literal = matches!(
+            expr.kind,
+            ExprKind::Record(_) | ExprKind::List(_) | ExprKind::Lambda { .. }
+        );
+        let lowered = if literal {
+            self.check(expr, &plain)
+        } else {
+            let (ty, lowered) = self.infer_kind(expr);
+            if matches!(self.types.get(ty), Ty::Con(ConId::OPTION, _)) {
+                self.expect(&as_is, ty, expr.span);
+                return lowered;
+            }
+            self.expect(&plain, ty, expr.span);
+            lowered
+        };
+        ir::Expr::Construct(self.symbols.intern("Some"), vec![lowered])
+    }
+
+    /// Whether an expression is `None` or `Some(…)` as written.
+    fn makes_option(&self, expr: &ast::Expr) -> bool {
+        let name = match &expr.kind {
+            ExprKind::Name(name) => name,
+            ExprKind::Call { callee, .. } => match &callee.kind {
+                ExprKind::Name(name) => name,
+                _ => return false,
+            },
+            _ => return false,
+        };
+        matches!(
+            self.find_value(self.module, &name.text),
+            Some(Value::Constructor(ConId::OPTION, _))
+        )
+    }
+
+    fn check_condition(&mut self, condition: &'a ast::Expr) -> ir::Expr {
+        let place = self.place(condition.span);
+        self.check(condition, &Expect::because(TyId::BOOL, place, Why::Always("a condition")))
+    }
+
+    fn check_items(
+        &mut self,
+        items: &'a [ast::Expr],
+        item: TyId,
+        expected: Option<&Expect>,
+    ) -> ir::Expr {
+        let mut lowered = Vec::with_capacity(items.len());
+        for (index, value) in items.iter().enumerate() {
+            let want = match expected {
+                Some(expected) => expected.with(item),
+                None if index == 0 => Expect::plain(item),
+                None => {
+                    let place = self.place(items[0].span);
+                    Expect::because(item, place, Why::Same("the first item"))
+                }
+            };
+            lowered.push(self.check(value, &want));
+        }
+        ir::Expr::List(lowered)
+    }
+
+    // ------------------------------------------------------------ names
+
+    pub(crate) fn resolve_name(&mut self, name: &ast::Ident) -> Head {
+        if let Some(entry) = self.body.locals.iter().rev().find(|l| *l.name == *name.text) {
+            return Head::Local(entry.ty.clone(), entry.local);
+        }
+        match self.find_value(self.module, &name.text) {
+            Some(value) => Self::head_of(value),
+            None => {
+                self.no_such_value(name);
+                Head::Broken
+            }
+        }
+    }
+
+    pub(crate) fn head_of(value: Value) -> Head {
+        match value {
+            Value::Global(id) => Head::Global(id),
+            Value::Constructor(con, case) => Head::Constructor(con, case),
+        }
+    }
+
+    fn no_such_value(&mut self, name: &ast::Ident) {
+        let what = if let Some(module) = self.find_module(&name.text) {
+            if matches!(module, crate::resolve::ModuleRef::Broken) {
+                return;
+            }
+            "a module"
+        } else if self.find_type(self.module, &name.text).is_some() {
+            "a type"
+        } else {
+            self.unknown(name, Kind::Value);
+            return;
+        };
+        self.error(
+            codes::NOT_A_VALUE,
+            name.span,
+            format!("`{}` is {what}, not a value", name.text),
+            "a value is needed here",
+        );
+    }
+
+    pub(crate) fn use_head(&mut self, head: Head) -> Typed {
+        match head {
+            Head::Broken => broken(),
+            Head::Local(scheme, local) => {
+                (self.types.instantiate(&scheme), ir::Expr::Local(local))
+            }
+            Head::Global(id) => (self.use_global(id), ir::Expr::Global(id)),
+            Head::Constructor(con, case) => self.use_constructor(con, case),
+        }
+    }
+
+    fn infer_field(&mut self, base: &'a ast::Expr, name: &'a ast::Ident, span: Span) -> Typed {
+        if let Some(module) = self.as_module(base) {
+            let head = self.member(module, name).map_or(Head::Broken, Self::head_of);
+            return self.use_head(head);
+        }
+        let (record, lowered) = self.infer(base);
+        let ty = self.field_type(record, name, base.span);
+        let symbol = self.symbols.intern(&name.text);
+        (ty, ir::Expr::Field(Box::new(lowered), symbol, span))
+    }
+
+    /// The type of a field of a value of the given type, which becomes an open record if unknown.
+    pub(crate) fn field_type(&mut self, record: TyId, name: &ast::Ident, base: Span) -> TyId {
+        match self.types.get(record) {
+            Ty::Error => TyId::ERROR,
+            Ty::Con(con, _) if Some(con) == self.package => match name.text.as_str() {
+                "name" | "version" => TyId::STR,
+                _ => self.no_field(record, name, base, ["name", "version"]),
+            },
+            Ty::Record(_) => {
+                let row = self.types.row(record);
+                if let Some(field) = row.fields.get(name.text.as_str()) {
+                    return field.ty;
+                }
+                match row.rest {
+                    Some(rest) if self.types.is_unknown(rest) => self.open_record(rest, name),
+                    Some(rest) if self.types.is_error(rest) => TyId::ERROR,
+                    _ => self.no_field(record, name, base, row.fields.keys().map(|k| &**k)),
+                }
+            }
+            _ if self.types.is_unknown(record) => self.open_record(record, name),
+            _ => self.no_field(record, name, base, []),
+        }
+    }
+
+    fn open_record(&mut self, unknown: TyId, name: &ast::Ident) -> TyId {
+        let name: crate::types::Name = name.text.as_str().into();
+        let ty = self.types.fresh();
+        let rest = Some(self.types.fresh_tail([name.clone()]));
+        let fields = [(name, Field::required(ty))].into();
+        let record = self.types.record(Row { fields, rest, alias: None });
+        match self.types.unify(unknown, record) {
+            Ok(()) => ty,
+            Err(_) => TyId::ERROR,
+        }
+    }
+
+    fn no_field<'n>(
+        &mut self,
+        record: TyId,
+        name: &ast::Ident,
+        base: Span,
+        known: impl IntoIterator<Item = &'n str>,
+    ) -> TyId {
+        let known: Vec<&str> = known.into_iter().collect();
+        let fix = crate::suggest::did_you_mean(&name.text, known.iter().copied()).or_else(|| {
+            (!known.is_empty() && known.len() <= 12)
+                .then(|| format!("its fields are `{}`", known.join("`, `")))
+        });
+        let shown = self.types.show(record);
+        let place = self.place(base);
+        self.error(
+            codes::NO_FIELD,
+            name.span,
+            format!("`{shown}` has no field `{}`", name.text),
+            "no such field",
+        )
+        .also(place, format!("has type `{shown}`"))
+        .maybe_fix(fix);
+        TyId::ERROR
+    }
+
+    // ------------------------------------------------------------ functions
+
+    /// A lambda; `known` gives the parameter types and the expected result.
+    fn infer_lambda(
+        &mut self,
+        params: &'a [ast::Param],
+        body: &'a ast::Expr,
+        known: Option<(&[TyId], &Expect)>,
+    ) -> Typed {
+        self.refuse_repeated(params.iter().map(|p| &p.name), "parameter");
+        let scope = self.body.locals.len();
+        let mut types = Vec::with_capacity(params.len());
+        let mut lowered = Vec::with_capacity(params.len());
+        for (index, param) in params.iter().enumerate() {
+            let declared = param.ty.as_ref().map(|ty| {
+                let variables = self.body.variables.clone();
+                self.convert_in(ty, &variables)
+            });
+            let given = known.map(|(types, _)| types[index]);
+            let ty = match (declared, given) {
+                (Some(declared), Some(given)) => {
+                    self.expect(&Expect::plain(given), declared, param.name.span);
+                    declared
+                }
+                (Some(ty), None) | (None, Some(ty)) => ty,
+                (None, None) => self.types.fresh(),
+            };
+            types.push(ty);
+            let local = self.bind(&param.name.text, Scheme::mono(ty));
+            lowered.push(ir::Param { local, default: None });
+        }
+        let (result, body) = match known {
+            Some((_, expected)) => (expected.ty, self.check(body, expected)),
+            None => self.infer(body),
+        };
+        self.body.locals.truncate(scope);
+        let ty = self.types.add(Ty::Fn(types.into(), result));
+        (ty, ir::Expr::Lambda(lowered, Rc::new(body)))
+    }
+}

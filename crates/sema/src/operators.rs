@@ -1,0 +1,224 @@
+//! Operators, texts and scripts.
+
+use cbuild_diag::Span;
+use cbuild_syntax::ast::{self, BinaryOp, ExprKind, UnaryOp};
+
+use crate::checker::{Checker, Extend};
+use crate::codes;
+use crate::infer::Typed;
+use crate::ir;
+use crate::needs::Need;
+use crate::report::{Expect, Why};
+use crate::types::{ConId, Ty, TyId};
+
+/// One link of a left-nested chain of operators, with the span from the chain's start to its right side.
+struct Link<'a> {
+    op: BinaryOp,
+    right: &'a ast::Expr,
+    span: Span,
+}
+
+impl<'a> Checker<'a> {
+    /// A chain of operators. It may be thousands of links long, so it is walked without recursion.
+    pub(crate) fn infer_binary(
+        &mut self,
+        expr: &'a ast::Expr,
+        expected: Option<&Expect>,
+    ) -> Typed {
+        let mut links = Vec::new();
+        let mut first = expr;
+        while let ExprKind::Binary(op, left, right) = &first.kind {
+            links.push(Link { op: *op, right, span: first.span });
+            first = left;
+        }
+        // An expected type reaches the operands of the joins on top of the chain.
+        let top_joins = links.iter().take_while(|l| l.op == BinaryOp::Concat).count();
+        let mut left_span = first.span;
+        let mut left: Option<Typed> = None;
+        let mut joined: Option<Expect> = None;
+        for (index, link) in links.iter().enumerate().rev() {
+            if link.op == BinaryOp::Concat {
+                let target = joined.take().unwrap_or_else(|| match expected {
+                    Some(expected) if index < top_joins && !expected.wrap => expected.clone(),
+                    _ => Expect::plain(self.types.fresh()),
+                });
+                let (typed, target) = self.join(left.take(), first, left_span, link, target);
+                left = Some(typed);
+                joined = Some(target);
+            } else {
+                joined = None;
+                let current = match left.take() {
+                    Some(typed) => typed,
+                    None => self.infer(first),
+                };
+                left = Some(self.apply(link, current, left_span));
+            }
+            left_span = link.span;
+        }
+        left.unwrap_or_else(crate::infer::broken)
+    }
+
+    /// `left ++ right`; also tells what further operands of the same chain must be.
+    fn join(
+        &mut self,
+        left: Option<Typed>,
+        first: &'a ast::Expr,
+        left_span: Span,
+        link: &Link<'a>,
+        target: Expect,
+    ) -> (Typed, Expect) {
+        let continued = left.is_some();
+        let lowered_left = match left {
+            Some((ty, lowered)) => {
+                self.expect(&target, ty, left_span);
+                lowered
+            }
+            None => self.check(first, &target),
+        };
+        if !continued || self.types.is_unknown(target.ty) {
+            self.need(Need::Join, target.ty, left_span);
+        }
+        let joinable = matches!(
+            self.types.get(target.ty),
+            Ty::Var(_) | Ty::Con(ConId::STR | ConId::SCRIPT | ConId::LIST, _)
+        );
+        let target = if !joinable {
+            Expect::plain(TyId::ERROR)
+        } else if target.why.is_none() {
+            let place = self.place(left_span);
+            Expect::because(target.ty, place, Why::Same("the left side"))
+        } else {
+            target
+        };
+        let right = self.check(link.right, &target);
+        let lowered =
+            ir::Expr::Binary(BinaryOp::Concat, Box::new(lowered_left), Box::new(right), link.span);
+        ((target.ty, lowered), target)
+    }
+
+    /// Any operator but `++`.
+    fn apply(&mut self, link: &Link<'a>, (ty, left): Typed, left_span: Span) -> Typed {
+        let (result, right) = match link.op {
+            BinaryOp::And | BinaryOp::Or => {
+                self.operand(link.op, TyId::BOOL, ty, left_span, "left");
+                (TyId::BOOL, self.right_operand(link, TyId::BOOL))
+            }
+            BinaryOp::Eq | BinaryOp::Ne => {
+                let right = self.same_as_left(link, ty, left_span);
+                self.need(Need::Equal, ty, left_span);
+                (TyId::BOOL, right)
+            }
+            BinaryOp::Lt | BinaryOp::Le | BinaryOp::Gt | BinaryOp::Ge => {
+                let right = self.same_as_left(link, ty, left_span);
+                self.need(Need::Order, ty, left_span);
+                (TyId::BOOL, right)
+            }
+            _ => {
+                self.operand(link.op, TyId::INT, ty, left_span, "left");
+                (TyId::INT, self.right_operand(link, TyId::INT))
+            }
+        };
+        (result, ir::Expr::Binary(link.op, Box::new(left), Box::new(right), link.span))
+    }
+
+    fn same_as_left(&mut self, link: &Link<'a>, ty: TyId, left_span: Span) -> ir::Expr {
+        let place = self.place(left_span);
+        self.check(link.right, &Expect::because(ty, place, Why::Same("the left side")))
+    }
+
+    fn right_operand(&mut self, link: &Link<'a>, wanted: TyId) -> ir::Expr {
+        let (ty, lowered) = self.infer(link.right);
+        self.operand(link.op, wanted, ty, link.right.span, "right");
+        lowered
+    }
+
+    fn operand(&mut self, op: BinaryOp, wanted: TyId, found: TyId, span: Span, side: &str) {
+        if self.types.unify(wanted, found).is_ok() {
+            return;
+        }
+        let (wanted, shown) = self.types.show_two(wanted, found);
+        let sign = sign(op);
+        let joinable = matches!(
+            self.types.get(found),
+            Ty::Con(ConId::STR | ConId::SCRIPT | ConId::LIST, _)
+        );
+        let fix = (op == BinaryOp::Add && joinable).then(|| "`++` joins texts, scripts and lists".to_owned());
+        self.error(
+            codes::OPERAND,
+            span,
+            format!("`{sign}` works on `{wanted}`, but its {side} side is a `{shown}`"),
+            format!("has type `{shown}`"),
+        )
+        .maybe_fix(fix);
+    }
+
+    pub(crate) fn infer_unary(
+        &mut self,
+        op: UnaryOp,
+        operand: &'a ast::Expr,
+        span: Span,
+    ) -> Typed {
+        let (wanted, sign) = match op {
+            UnaryOp::Neg => (TyId::INT, "-"),
+            UnaryOp::Not => (TyId::BOOL, "!"),
+        };
+        let (ty, lowered) = self.infer(operand);
+        if self.types.unify(wanted, ty).is_err() {
+            let (wanted, shown) = self.types.show_two(wanted, ty);
+            self.error(
+                codes::OPERAND,
+                operand.span,
+                format!("`{sign}` works on `{wanted}`, but this is a `{shown}`"),
+                format!("has type `{shown}`"),
+            );
+        }
+        (wanted, ir::Expr::Unary(op, Box::new(lowered), span))
+    }
+
+    pub(crate) fn infer_text(&mut self, parts: &'a [ast::TextPart], span: Span) -> Typed {
+        let plain = match parts {
+            [] => Some(""),
+            [ast::TextPart::Text(text)] => Some(text.as_str()),
+            _ => None,
+        };
+        if let Some(text) = plain {
+            return (TyId::STR, ir::Expr::Str(text.into()));
+        }
+        let parts = self.holes(parts, Need::TextHole);
+        (TyId::STR, ir::Expr::Interpolate(parts, span))
+    }
+
+    pub(crate) fn holes(&mut self, parts: &'a [ast::TextPart], need: Need) -> Vec<ir::TextPart> {
+        let mut lowered = Vec::with_capacity(parts.len());
+        for part in parts {
+            lowered.push(match part {
+                ast::TextPart::Text(text) => ir::TextPart::Text(text.as_str().into()),
+                ast::TextPart::Hole(expr) => {
+                    let (ty, value) = self.infer(expr);
+                    self.need(need, ty, expr.span);
+                    ir::TextPart::Hole(value)
+                }
+            });
+        }
+        lowered
+    }
+}
+
+fn sign(op: BinaryOp) -> &'static str {
+    match op {
+        BinaryOp::Mul => "*",
+        BinaryOp::Div => "/",
+        BinaryOp::Rem => "%",
+        BinaryOp::Add => "+",
+        BinaryOp::Sub => "-",
+        BinaryOp::Concat => "++",
+        BinaryOp::Eq => "==",
+        BinaryOp::Ne => "!=",
+        BinaryOp::Lt => "<",
+        BinaryOp::Le => "<=",
+        BinaryOp::Gt => ">",
+        BinaryOp::Ge => ">=",
+        BinaryOp::And => "&&",
+        BinaryOp::Or => "||",
+    }
+}

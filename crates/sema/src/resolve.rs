@@ -1,0 +1,308 @@
+//! What a name stands for.
+
+use cbuild_diag::Span;
+use cbuild_syntax::ast;
+
+use crate::checker::{Checker, Entry, Extend, Scope, TypeDef, Value};
+use crate::codes;
+use crate::modules::ModIdx;
+use crate::suggest::did_you_mean;
+use crate::types::{BUILTIN, ConId, Place};
+
+/// A module that a path leads to.
+#[derive(Clone, Copy)]
+pub(crate) enum ModuleRef {
+    Module(ModIdx),
+    /// A problem that was already reported.
+    Broken,
+}
+
+/// Kinds of names, for messages and codes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Value,
+    Type,
+    Module,
+}
+
+impl Kind {
+    fn of_value(name: &str) -> (&'static str, &'static str) {
+        if name.starts_with(|c: char| c.is_ascii_uppercase()) {
+            (codes::UNKNOWN_CONSTRUCTOR, "constructor")
+        } else {
+            (codes::UNKNOWN_NAME, "name")
+        }
+    }
+}
+
+/// The constructors that are there without any declaration.
+pub(crate) fn builtin_constructor(name: &str) -> Option<Value> {
+    match name {
+        "None" => Some(Value::Constructor(ConId::OPTION, 0)),
+        "Some" => Some(Value::Constructor(ConId::OPTION, 1)),
+        _ => None,
+    }
+}
+
+impl Checker<'_> {
+    /// The scopes that a module sees without qualification, innermost first; whether private names count.
+    fn visible(&self, module: ModIdx) -> impl Iterator<Item = (&Scope, bool)> {
+        let own = self.scopes.get(module);
+        let parent = own.and_then(|scope| scope.parent).and_then(|p| self.scopes.get(p));
+        let prelude = self.prelude.filter(|p| *p != module).and_then(|p| self.scopes.get(p));
+        own.map(|s| (s, true))
+            .into_iter()
+            .chain(parent.map(|s| (s, true)))
+            .chain(prelude.map(|s| (s, false)))
+    }
+
+    /// A value by its plain name.
+    pub(crate) fn find_value(&self, module: ModIdx, name: &str) -> Option<Value> {
+        self.visible(module)
+            .find_map(|(scope, private)| scope.values.get(name).filter(|e| private || e.public))
+            .map(|entry| entry.what)
+            .or_else(|| builtin_constructor(name))
+    }
+
+    pub(crate) fn find_type(&self, module: ModIdx, name: &str) -> Option<TypeDef> {
+        self.visible(module)
+            .find_map(|(scope, private)| scope.types.get(name).filter(|e| private || e.public))
+            .map(|entry| entry.what)
+    }
+
+    /// A module by its plain name.
+    pub(crate) fn find_module(&self, name: &str) -> Option<ModuleRef> {
+        self.visible(self.module)
+            .find_map(|(scope, private)| scope.modules.get(name).filter(|e| private || e.public))
+            .map(|entry| entry.what.map_or(ModuleRef::Broken, ModuleRef::Module))
+    }
+
+    /// The module that an expression such as `std.list` names, if it begins with a module at all.
+    pub(crate) fn as_module(&mut self, expr: &ast::Expr) -> Option<ModuleRef> {
+        let mut path = Vec::new();
+        let mut expr = expr;
+        loop {
+            match &expr.kind {
+                ast::ExprKind::Field(base, name) => {
+                    path.push(name);
+                    expr = base;
+                }
+                ast::ExprKind::Name(name) => {
+                    if self.is_value(&name.text) {
+                        return None;
+                    }
+                    let mut module = self.find_module(&name.text)?;
+                    for part in path.into_iter().rev() {
+                        module = self.submodule(module, part)?;
+                    }
+                    return Some(module);
+                }
+                _ => return None,
+            }
+        }
+    }
+
+    fn is_value(&self, name: &str) -> bool {
+        self.body.locals.iter().any(|l| &*l.name == name)
+            || self.find_value(self.module, name).is_some()
+    }
+
+    /// `None` if the member is no module.
+    fn submodule(&mut self, module: ModuleRef, name: &ast::Ident) -> Option<ModuleRef> {
+        let ModuleRef::Module(index) = module else { return Some(ModuleRef::Broken) };
+        let entry = self.scopes[index].modules.get(name.text.as_str()).copied()?;
+        if !entry.public {
+            self.private(index, name, entry.span);
+            return Some(ModuleRef::Broken);
+        }
+        Some(entry.what.map_or(ModuleRef::Broken, ModuleRef::Module))
+    }
+
+    /// A module path in a type or pattern; reports what is wrong.
+    fn lookup_module(&mut self, path: &[ast::Ident]) -> ModuleRef {
+        let Some((first, rest)) = path.split_first() else { return ModuleRef::Broken };
+        let Some(mut module) = self.find_module(&first.text) else {
+            self.unknown(first, Kind::Module);
+            return ModuleRef::Broken;
+        };
+        for part in rest {
+            module = match self.submodule(module, part) {
+                Some(next) => next,
+                None => {
+                    self.no_member(module, part, Kind::Module);
+                    ModuleRef::Broken
+                }
+            };
+        }
+        module
+    }
+
+    /// A type by its path; reports an unknown one.
+    pub(crate) fn lookup_type(&mut self, path: &[ast::Ident]) -> Option<TypeDef> {
+        let (last, modules) = path.split_last()?;
+        if modules.is_empty() {
+            if let Some(found) = self.find_type(self.module, &last.text) {
+                return Some(found);
+            }
+            if let Some((_, con, _)) = BUILTIN.iter().find(|(name, ..)| *name == last.text) {
+                return Some(TypeDef::Con(*con));
+            }
+            self.unknown(last, Kind::Type);
+            return None;
+        }
+        let ModuleRef::Module(index) = self.lookup_module(modules) else { return None };
+        match self.scopes[index].types.get(last.text.as_str()).copied() {
+            Some(entry) => self.if_public(index, last, entry),
+            None => {
+                self.no_member(ModuleRef::Module(index), last, Kind::Type);
+                None
+            }
+        }
+    }
+
+    /// A value that a module has; reports what is wrong.
+    pub(crate) fn member(&mut self, module: ModuleRef, name: &ast::Ident) -> Option<Value> {
+        let ModuleRef::Module(index) = module else { return None };
+        match self.scopes[index].values.get(name.text.as_str()).copied() {
+            Some(entry) => self.if_public(index, name, entry),
+            None => {
+                self.no_member(module, name, Kind::Value);
+                None
+            }
+        }
+    }
+
+    fn if_public<T>(&mut self, module: ModIdx, name: &ast::Ident, entry: Entry<T>) -> Option<T> {
+        if entry.public {
+            return Some(entry.what);
+        }
+        self.private(module, name, entry.span);
+        None
+    }
+
+    /// A constructor in a pattern.
+    pub(crate) fn lookup_constructor(&mut self, path: &[ast::Ident]) -> Option<(ConId, usize)> {
+        let (last, modules) = path.split_last()?;
+        let value = if modules.is_empty() {
+            let found = self.find_value(self.module, &last.text);
+            if found.is_none() {
+                self.unknown(last, Kind::Value);
+            }
+            found?
+        } else {
+            let module = self.lookup_module(modules);
+            self.member(module, last)?
+        };
+        match value {
+            Value::Constructor(con, case) => Some((con, case)),
+            Value::Global(_) => {
+                self.error(
+                    codes::UNKNOWN_CONSTRUCTOR,
+                    last.span,
+                    format!("`{}` is not a constructor", last.text),
+                    "a pattern needs a constructor here",
+                );
+                None
+            }
+        }
+    }
+
+    fn private(&mut self, module: ModIdx, name: &ast::Ident, declared: Span) {
+        let there = &self.modules[module];
+        let place: Place = (there.source, declared);
+        let key = there.key.to_string();
+        self.error(
+            codes::PRIVATE,
+            name.span,
+            format!("`{}` is private to `{key}`", name.text),
+            "private",
+        )
+        .also(place, "declared here without `pub`")
+        .fix("write `pub` in front of its declaration");
+    }
+
+    fn no_member(&mut self, module: ModuleRef, name: &ast::Ident, kind: Kind) {
+        let ModuleRef::Module(index) = module else { return };
+        let scope = &self.scopes[index];
+        let what = match kind {
+            Kind::Type => "type",
+            Kind::Module => "module",
+            Kind::Value => Kind::of_value(&name.text).1,
+        };
+        let fix = match kind {
+            Kind::Type => did_you_mean(&name.text, public(&scope.types)),
+            Kind::Module => did_you_mean(&name.text, public(&scope.modules)),
+            Kind::Value => {
+                let all = public(&scope.values).chain(public(&scope.modules));
+                did_you_mean(&name.text, all)
+            }
+        };
+        let key = self.modules[index].key.to_string();
+        self.error(
+            codes::NO_MEMBER,
+            name.span,
+            format!("`{key}` has no {what} `{}`", name.text),
+            "not found",
+        )
+        .maybe_fix(fix);
+    }
+
+    /// Reports a plain name that is not in scope.
+    pub(crate) fn unknown(&mut self, name: &ast::Ident, kind: Kind) {
+        let text = name.text.as_str();
+        let (code, what) = match kind {
+            Kind::Value => Kind::of_value(text),
+            Kind::Type => (codes::UNKNOWN_TYPE, "type"),
+            Kind::Module => (codes::UNKNOWN_NAME, "module"),
+        };
+        let mut candidates: Vec<&str> = Vec::new();
+        if kind == Kind::Value {
+            candidates.extend(self.body.locals.iter().rev().map(|l| &*l.name));
+        }
+        for (scope, private) in self.visible(self.module) {
+            let seen = |public: bool| private || public;
+            if kind == Kind::Type {
+                let names = scope.types.iter().filter(|(_, e)| seen(e.public));
+                candidates.extend(names.map(|(name, _)| &**name));
+                continue;
+            }
+            if kind == Kind::Value {
+                let names = scope.values.iter().filter(|(_, e)| seen(e.public));
+                candidates.extend(names.map(|(name, _)| &**name));
+            }
+            let names = scope.modules.iter().filter(|(_, e)| seen(e.public));
+            candidates.extend(names.map(|(name, _)| &**name));
+        }
+        if kind == Kind::Type {
+            candidates.extend(BUILTIN.iter().map(|(name, ..)| *name));
+        }
+        if kind == Kind::Value {
+            candidates.extend(["None", "Some"]);
+        }
+        let fix = did_you_mean(text, candidates).or_else(|| self.hint(text, kind));
+        self.error(code, name.span, format!("there is no {what} `{text}` here"), "not found")
+            .maybe_fix(fix);
+    }
+
+    /// A fix for names that other languages have.
+    fn hint(&self, name: &str, kind: Kind) -> Option<String> {
+        match (name, kind) {
+            ("std", _) => Some("write `import std` at the top of the file".to_owned()),
+            ("String" | "Text" | "string", Kind::Type) => Some("text has the type `Str`".to_owned()),
+            ("Boolean", Kind::Type) => Some("truth values have the type `Bool`".to_owned()),
+            ("Number" | "Integer" | "Float", Kind::Type) => {
+                Some("numbers have the type `Int`".to_owned())
+            }
+            ("null" | "nil" | "undefined", Kind::Value) => {
+                Some("an absent value is `None`, of type `Option<T>`".to_owned())
+            }
+            _ => None,
+        }
+    }
+}
+
+fn public<T>(
+    entries: &std::collections::BTreeMap<crate::types::Name, Entry<T>>,
+) -> impl Iterator<Item = &str> {
+    entries.iter().filter(|(_, entry)| entry.public).map(|(name, _)| &**name)
+}

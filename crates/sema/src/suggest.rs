@@ -1,0 +1,62 @@
+//! "Did you mean": the known name that is closest to an unknown one.
+
+/// The candidate with the fewest edits, if it is close enough to be meant. Of equally close ones
+/// the first in the candidates' order wins.
+pub(crate) fn closest<'a>(
+    wanted: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
+    let allowed = (wanted.chars().count() / 3).max(1);
+    let mut best: Option<(usize, &str)> = None;
+    for candidate in candidates {
+        let distance = distance(wanted, candidate);
+        if candidate != wanted && distance <= allowed && best.is_none_or(|(d, _)| distance < d) {
+            best = Some((distance, candidate));
+        }
+    }
+    best.map(|(_, name)| name)
+}
+
+/// The closest name as a fix.
+pub(crate) fn did_you_mean<'a>(
+    wanted: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+) -> Option<String> {
+    closest(wanted, candidates).map(|name| format!("did you mean `{name}`?"))
+}
+
+/// Number of characters, whatever their case, to insert, remove, replace or swap with a neighbour..
+fn distance(a: &str, b: &str) -> usize {
+    let a: Vec<char> = a.to_lowercase().chars().collect();
+    let b: Vec<char> = b.to_lowercase().chars().collect();
+    let mut before: Vec<usize> = Vec::new();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.iter().enumerate() {
+        let mut next = vec![i + 1];
+        for (j, y) in b.iter().enumerate() {
+            let replace = row[j] + usize::from(x != y);
+            let mut best = replace.min(row[j + 1] + 1).min(next[j] + 1);
+            if i > 0 && j > 0 && *x == b[j - 1] && a[i - 1] == *y {
+                best = best.min(before[j - 1] + 1);
+            }
+            next.push(best);
+        }
+        before = std::mem::replace(&mut row, next);
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::closest;
+
+    #[test]
+    fn near_names_are_found_and_far_ones_are_not() {
+        let names = ["version", "name", "script", "src"];
+        assert_eq!(closest("verison", names), Some("version"));
+        assert_eq!(closest("nmae", names), Some("name"));
+        assert_eq!(closest("scr", names), Some("src"));
+        assert_eq!(closest("Script", names), Some("script"));
+        assert_eq!(closest("hash", names), None);
+    }
+}

@@ -1,0 +1,86 @@
+//! A package in memory with the real standard library, and a plain rendering of diagnostics.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+use cbuild_diag::{Diagnostic, Sources};
+use cbuild_sema::{Checked, LoadError, Loader, ModuleKey, Package, check};
+
+/// The root of the repository.
+pub(crate) fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// Files of the root package by path; the standard library is read from its folder.
+#[derive(Default)]
+pub(crate) struct Files(pub(crate) BTreeMap<String, String>);
+
+impl Loader for Files {
+    fn load(&mut self, key: &ModuleKey) -> Result<String, LoadError> {
+        match key.package {
+            Package::Root => self.0.get(&key.path).cloned().ok_or(LoadError::NotFound),
+            _ => std::fs::read_to_string(repository().join("stdlib").join(&key.path))
+                .map_err(|_| LoadError::NotFound),
+        }
+    }
+}
+
+/// Reads `main.cbuild`, or several files introduced by lines such as `//- lib.cbuild`.
+pub(crate) fn files(source: &str) -> Files {
+    let mut files = Files::default();
+    let mut name = "main.cbuild".to_owned();
+    let mut text = String::new();
+    for line in source.lines() {
+        if let Some(next) = line.strip_prefix("//- ") {
+            if !text.is_empty() {
+                files.0.insert(name, std::mem::take(&mut text));
+            }
+            name = next.trim().to_owned();
+        } else {
+            text.push_str(line);
+            text.push('\n');
+        }
+    }
+    files.0.insert(name, text);
+    files
+}
+
+/// Checks the files of `source`; the entry is `main.cbuild`.
+pub(crate) fn check_source(source: &str) -> (Sources, Checked) {
+    let mut sources = Sources::default();
+    let checked = check(&mut sources, &mut files(source), &ModuleKey::root("main.cbuild"));
+    (sources, checked)
+}
+
+/// The codes of all diagnostics, in order.
+pub(crate) fn codes(checked: &Checked) -> Vec<&'static str> {
+    checked.diagnostics.iter().map(|d| d.code).collect()
+}
+
+/// All diagnostics as text, each label under the line that it points at.
+pub(crate) fn render(sources: &Sources, diagnostics: &[Diagnostic]) -> String {
+    let mut out = String::new();
+    for diagnostic in diagnostics {
+        let _ = writeln!(out, "{}: {}", diagnostic.code, diagnostic.message);
+        for label in &diagnostic.labels {
+            let text = sources.text(label.source);
+            let start = (label.span.start as usize).min(text.len());
+            let line_start = text[..start].rfind('\n').map_or(0, |at| at + 1);
+            let line_end = text[start..].find('\n').map_or(text.len(), |at| start + at);
+            let number = text[..start].matches('\n').count() + 1;
+            let name = sources.name(label.source);
+            let _ = writeln!(out, "  {name}:{number} | {}", &text[line_start..line_end]);
+            let length = (label.span.end as usize).min(line_end).saturating_sub(start).max(1);
+            let indent = name.len() + number.to_string().len() + 6 + (start - line_start);
+            let _ = writeln!(out, "{}{} {}", " ".repeat(indent), "^".repeat(length), label.text);
+        }
+        for note in &diagnostic.notes {
+            let _ = writeln!(out, "  note: {note}");
+        }
+        if let Some(help) = &diagnostic.help {
+            let _ = writeln!(out, "  help: {help}");
+        }
+    }
+    out
+}

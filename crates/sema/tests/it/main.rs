@@ -1,0 +1,5 @@
+//! The checker seen from outside: programs in, diagnostics and typed core out.
+
+mod accepted;
+mod files;
+mod std_library;
