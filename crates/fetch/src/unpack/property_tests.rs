@@ -47,7 +47,7 @@ fn small() -> Limits {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(96))]
+    #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
     fn trees_come_back(tree in tree(), format in select(FORMATS.to_vec())) {
@@ -128,7 +128,7 @@ fn hostile() -> impl Strategy<Value = Raw> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1500))]
+    #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
     fn hostile_archives_stay_inside(entries in vec(hostile(), 1..12), strip in 0..2_u32) {
