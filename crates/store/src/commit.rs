@@ -15,6 +15,7 @@ use std::sync::MutexGuard;
 use cbuild_drv::{ActionKey, Digest, OutputName, StorePath};
 
 use crate::disk;
+use crate::durable::Durable;
 use crate::error::{Error, IoContext, Result};
 use crate::index::Index;
 use crate::layout::Layout;
@@ -253,11 +254,20 @@ impl Commit<'_> {
     }
 }
 
-/// Writes a record where its owner can move it from.
-pub(crate) fn stage(folder: &Path, name: &str, bytes: &[u8]) -> Result<PathBuf> {
+/// Writes a record where its owner can move it from, and notes that it has to reach the disk.
+pub(crate) fn stage(
+    folder: &Path,
+    name: &str,
+    bytes: &[u8],
+    durable: &mut Durable,
+) -> Result<PathBuf> {
     let path = folder.join(name);
     let mut file = File::create_new(&path).at("create", &path)?;
     file.write_all(bytes).at("write", &path)?;
-    file.sync_data().at("write", &path)?;
+    if durable.takes_each(1) {
+        durable.add(file, &path);
+    } else {
+        durable.add_whole(file, &path);
+    }
     Ok(path)
 }

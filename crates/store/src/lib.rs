@@ -13,6 +13,7 @@
 mod clock;
 mod commit;
 mod disk;
+mod durable;
 mod error;
 mod fault;
 mod gc;

@@ -8,6 +8,7 @@ use cbuild_drv::{ActionKey, Digest, OutputName, StorePath};
 use crate::clock;
 use crate::commit::{Pending, Realised, stage};
 use crate::disk;
+use crate::durable::Durable;
 use crate::error::{CycleLink, Error, Result};
 use crate::record;
 use crate::scan::{Pattern, Patterns};
@@ -49,6 +50,7 @@ impl Store {
         let staging = self.scratch()?;
         let mut finals: Vec<Option<StorePath>> = vec![None; scanned.len()];
         let mut pending = Vec::new();
+        let mut durable = Durable::default();
         for position in order {
             let output = &mut scanned[position];
             let info = resolve(output, position, &finals, &candidates)?;
@@ -56,8 +58,7 @@ impl Store {
             if self.protect(std::slice::from_ref(&info.path))?.is_empty() {
                 continue;
             }
-            let record_name = format!("info-{position}");
-            pending.push(finish(output, position, info, staging.path(), &record_name)?);
+            pending.push(finish(output, position, info, staging.path(), &mut durable)?);
         }
         let realised: BTreeMap<OutputName, StorePath> = scanned
             .iter()
@@ -65,7 +66,8 @@ impl Store {
             .filter_map(|(output, path)| Some((output.built.output.clone(), path?)))
             .collect();
         let record = record::encode_realisation(key, &realised);
-        let record = stage(staging.path(), "realisation", &record)?;
+        let record = stage(staging.path(), "realisation", &record, &mut durable)?;
+        durable.wait()?;
         let realised = Realised { key: *key, outputs: realised, record };
         self.commit()?.add(&pending, Some(&realised))?;
         Ok(realised.outputs)
@@ -110,8 +112,10 @@ impl Store {
             size: scanned.size,
             registered_at: clock::unix_now(),
         };
-        tree::seal(physical, &scanned.node)?;
-        let record = stage(staging, "info", &record::encode_info(&info))?;
+        let mut durable = Durable::default();
+        tree::seal(physical, &scanned.node, &mut durable)?;
+        let record = stage(staging, "info", &record::encode_info(&info), &mut durable)?;
+        durable.wait()?;
         let is_directory = matches!(scanned.node, Node::Directory(_));
         let physical = physical.to_owned();
         self.commit()?.add(&[Pending { info, physical, record, is_directory }], None)?;
@@ -230,7 +234,7 @@ fn finish(
     position: usize,
     info: ObjectInfo,
     staging: &Path,
-    record_name: &str,
+    durable: &mut Durable,
 ) -> Result<Pending> {
     let Output { built, scanned } = output;
     if info.self_reference {
@@ -239,8 +243,9 @@ fn finish(
         let own = own_pattern(built, position);
         tree::rewrite(&built.physical, &mut scanned.node, &digests, position, &own)?;
     }
-    tree::seal(&built.physical, &scanned.node)?;
-    let record = stage(staging, record_name, &record::encode_info(&info))?;
+    tree::seal(&built.physical, &scanned.node, durable)?;
+    let record = record::encode_info(&info);
+    let record = stage(staging, &format!("info-{position}"), &record, durable)?;
     let is_directory = matches!(scanned.node, Node::Directory(_));
     Ok(Pending { info, physical: built.physical.clone(), record, is_directory })
 }

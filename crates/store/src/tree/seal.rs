@@ -6,30 +6,27 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use rustix::fs::{AtFlags, Mode, OFlags, chmodat, fchmod, fsync, futimens, syncfs, utimensat};
+use rustix::fs::{AtFlags, Mode, OFlags, chmodat, fchmod, futimens, utimensat};
 
 use super::{
     MODE_EXECUTABLE, Node, Place, Purpose, Walk, at_top, mode_of, open_dir, open_file, store_times,
     walk,
 };
+use crate::durable::Durable;
 use crate::error::{IoContext, Result};
 use crate::scan::Patterns;
 
-/// Up to so many files and directories each is synchronised by itself; beyond, the whole file
-/// system is. One fsync costs about 0.2 ms where a whole-system sync costs what others have written.
-const SYNC_EACH: usize = 64;
-
-/// Sets permissions and times and waits until the tree is on disk.
+/// Sets permissions and times, and notes what has to reach the disk.
 ///
 /// The top directory stays writable, because only then can it be moved; [`seal_top`] ends that.
-pub(crate) fn seal(top: &Path, node: &Node) -> Result<()> {
-    let each = node.count() <= SYNC_EACH;
-    let mut sealer = Sealer { each, place: Place(top.to_owned()) };
+pub(crate) fn seal(top: &Path, node: &Node, durable: &mut Durable) -> Result<()> {
+    let each = durable.takes_each(node.count());
+    let mut sealer = Sealer { each, durable, place: Place(top.to_owned()) };
     at_top(top, |dir, name| {
         sealer.entry(dir, name, node, true)?;
         if !each {
-            let fd = open_file(dir, name, OFlags::RDONLY).at("open", top)?;
-            syncfs(&fd).at("synchronise", top)?;
+            let parent = File::open(top.parent().unwrap_or(top)).at("open", top)?;
+            sealer.durable.add_whole(parent, top);
         }
         Ok(())
     })
@@ -47,19 +44,22 @@ pub(crate) fn seal_top(top: &Path) -> Result<()> {
 pub(crate) fn restore(top: &Path) -> Result<()> {
     let patterns = Patterns::default();
     let found = walk(top, &Walk { patterns: &patterns, own: 0, purpose: Purpose::Normalise })?;
-    seal(top, &found.node)?;
+    let mut durable = Durable::default();
+    seal(top, &found.node, &mut durable)?;
+    durable.wait()?;
     match found.node {
         Node::Directory(_) => seal_top(top),
         _ => Ok(()),
     }
 }
 
-struct Sealer {
+struct Sealer<'d> {
     each: bool,
+    durable: &'d mut Durable,
     place: Place,
 }
 
-impl Sealer {
+impl Sealer<'_> {
     fn entry(
         &mut self,
         dir: BorrowedFd<'_>,
@@ -73,7 +73,7 @@ impl Sealer {
                     return Ok(());
                 }
                 let file = open_file(dir, name, OFlags::RDONLY).at("open", self.place.path())?;
-                self.finish(&file, mode_of(*executable))
+                self.finish(file, mode_of(*executable))
             }
             Node::Symlink { .. } => utimensat(dir, name, &store_times(), AtFlags::SYMLINK_NOFOLLOW)
                 .at("set the time of", self.place.path()),
@@ -86,17 +86,17 @@ impl Sealer {
                     self.place.0.pop();
                 }
                 let mode = if is_top { 0o755 } else { MODE_EXECUTABLE };
-                self.finish(&File::from(fd), Mode::from_raw_mode(mode))
+                self.finish(File::from(fd), Mode::from_raw_mode(mode))
             }
         }
     }
 
-    fn finish(&self, file: &File, mode: Mode) -> Result<()> {
+    fn finish(&mut self, file: File, mode: Mode) -> Result<()> {
         let path = self.place.path();
-        fchmod(file, mode).at("change the permissions of", path)?;
-        futimens(file, &store_times()).at("set the time of", path)?;
+        fchmod(&file, mode).at("change the permissions of", path)?;
+        futimens(&file, &store_times()).at("set the time of", path)?;
         if self.each {
-            fsync(file).at("synchronise", path)?;
+            self.durable.add(file, path);
         }
         Ok(())
     }
