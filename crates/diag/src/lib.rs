@@ -4,7 +4,13 @@
 //! labels, notes and a fix. Only the renderer knows miette. This crate knows nothing of syntax,
 //! types or the store.
 
+mod json;
+mod render;
+
 use std::fmt;
+
+pub use crate::json::{JsonDiagnostic, JsonPlace, to_json};
+pub use crate::render::{RenderOptions, render};
 
 /// Index of a source text in a [`Sources`] table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -32,15 +38,36 @@ impl Sources {
         SourceId(u32::try_from(self.texts.len() - 1).unwrap_or(u32::MAX))
     }
 
-    /// Shown name of a source.
+    /// Shown name of a source; `?` for an id of another table.
     pub fn name(&self, id: SourceId) -> &str {
-        &self.texts[id.0 as usize].0
+        self.texts.get(id.0 as usize).map_or("?", |(name, _)| name)
     }
 
-    /// Text of a source.
+    /// Text of a source; empty for an id of another table.
     pub fn text(&self, id: SourceId) -> &str {
-        &self.texts[id.0 as usize].1
+        self.texts.get(id.0 as usize).map_or("", |(_, text)| text)
     }
+
+    /// Line and column of a byte, both from 1; columns count Unicode scalar values.
+    pub fn line_column(&self, id: SourceId, byte: usize) -> (usize, usize) {
+        let text = self.text(id);
+        let before = &text[..floor(text, byte)];
+        let line_start = before.rfind('\n').map_or(0, |end| end + 1);
+        let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
+        (line, before[line_start..].chars().count() + 1)
+    }
+
+    /// A span as byte positions that are in the text and between its characters.
+    fn clamp(&self, id: SourceId, span: Span) -> (usize, usize) {
+        let text = self.text(id);
+        let start = floor(text, span.start as usize);
+        (start, floor(text, span.end as usize).max(start))
+    }
+}
+
+fn floor(text: &str, byte: usize) -> usize {
+    let byte = byte.min(text.len());
+    (0..=byte).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
 }
 
 /// How bad it is.
@@ -124,5 +151,72 @@ impl Diagnostic {
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.code, self.message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample() -> (Sources, Diagnostic) {
+        let mut sources = Sources::default();
+        let main = sources.add("main.cbuild", "let a = 1\nlet ü = b.c\n");
+        let other = sources.add("lib.cbuild", "pub let d = 2\n");
+        let diagnostic = Diagnostic::error(
+            "E0201",
+            main,
+            Span { start: 19, end: 22 },
+            "there is no `c`",
+            "not found",
+        )
+        .label(main, Span { start: 4, end: 5 }, "the first definition")
+        .label(other, Span { start: 8, end: 9 }, "did you mean this?")
+        .note("a module only shows its `pub` items")
+        .help("write `b.d`");
+        (sources, diagnostic)
+    }
+
+    #[test]
+    fn plain_form() {
+        let (sources, diagnostic) = sample();
+        insta::assert_snapshot!(render(&sources, &diagnostic, RenderOptions::plain()));
+    }
+
+    #[test]
+    fn terminal_form() {
+        let (sources, diagnostic) = sample();
+        let drawn = render(&sources, &diagnostic, RenderOptions::terminal(80));
+        assert!(drawn.contains("\u{1b}["), "colours are used");
+        insta::assert_snapshot!(drawn.escape_debug().to_string().replace("\\n", "\n"));
+    }
+
+    #[test]
+    fn json_form() {
+        let (sources, diagnostic) = sample();
+        let json = serde_json::to_string_pretty(&to_json(&sources, &diagnostic));
+        insta::assert_snapshot!(json.unwrap());
+    }
+
+    #[test]
+    fn sources_cannot_steer_the_terminal() {
+        let mut sources = Sources::default();
+        let id = sources.add("a\u{1b}[2J", "let a = \u{1b}[31m\u{9b}\u{202e} x");
+        let span = Span { start: 8, end: 12 };
+        let diagnostic = Diagnostic::error("E0104", id, span, "bad \u{1b}]0;x\u{7}", "here\u{8}");
+        let drawn = render(&sources, &diagnostic, RenderOptions::plain());
+        assert!(drawn.contains("let a = ?[31m"), "{drawn}");
+        assert!(!drawn.contains(['\u{1b}', '\u{7}', '\u{8}', '\u{9b}', '\u{202e}']), "{drawn}");
+    }
+
+    #[test]
+    fn spans_outside_of_the_text_are_drawn() {
+        let mut sources = Sources::default();
+        let id = sources.add("a", "ü");
+        for (source, start, end) in [(id, 1, 1), (id, 1, 99), (id, 9, 3), (SourceId(7), 0, 1)] {
+            let span = Span { start, end };
+            let diagnostic = Diagnostic::error("E0104", source, span, "wrong thing", "here");
+            let drawn = render(&sources, &diagnostic, RenderOptions::plain());
+            assert!(drawn.contains("wrong thing"), "{drawn}");
+        }
     }
 }

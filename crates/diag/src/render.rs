@@ -1,0 +1,190 @@
+//! Diagnostics as text for people. The only module that names miette.
+
+use std::fmt;
+
+use miette::{
+    GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, ThemeCharacters, ThemeStyles,
+};
+
+use crate::{Diagnostic, Label, Severity, SourceId, Sources};
+
+/// How a diagnostic is drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RenderOptions {
+    /// Whether colours are used.
+    pub colour: bool,
+    /// Whether lines and arrows are drawn with characters beyond ASCII.
+    pub unicode: bool,
+    /// Columns of the terminal; longer messages are wrapped.
+    pub width: usize,
+}
+
+impl RenderOptions {
+    /// For a terminal.
+    pub fn terminal(width: usize) -> Self {
+        Self { colour: true, unicode: true, width }
+    }
+
+    /// For files, pipes and tests: ASCII without colours.
+    pub fn plain() -> Self {
+        Self { colour: false, unicode: false, width: 100 }
+    }
+}
+
+/// Draws a diagnostic with the source lines that it is about.
+///
+/// Labels of other sources than that of the first label are drawn below it, source by source.
+/// Control characters of the source are shown as `?`, so that a source cannot steer the terminal.
+pub fn render(sources: &Sources, diagnostic: &Diagnostic, options: RenderOptions) -> String {
+    let handler = handler(options);
+    let mut out = String::new();
+    let mut groups = by_source(&diagnostic.labels).into_iter();
+    let main = Report {
+        code: Some(diagnostic.code),
+        severity: diagnostic.severity,
+        message: clean(&diagnostic.message),
+        snippet: groups.next().map(|(id, labels)| snippet(sources, id, &labels)),
+        help: diagnostic.help.as_deref().map(clean),
+    };
+    draw(&handler, &mut out, &main);
+    for (id, labels) in groups {
+        let message = format!("see also {}", clean(sources.name(id)));
+        let snippet = Some(snippet(sources, id, &labels));
+        let severity = diagnostic.severity;
+        draw(&handler, &mut out, &Report { code: None, severity, message, snippet, help: None });
+    }
+    for note in &diagnostic.notes {
+        out.push_str("  note: ");
+        out.push_str(&clean(note).replace('\n', "\n        "));
+        out.push('\n');
+    }
+    out
+}
+
+fn draw(handler: &GraphicalReportHandler, out: &mut String, report: &Report) {
+    // Spans are clamped to the text, and writing to a string does not fail; if miette refuses the
+    // snippet all the same, the message is what counts.
+    let start = out.len();
+    if handler.render_report(out, report).is_err() {
+        out.truncate(start);
+        out.push_str(&format!("{report}\n"));
+    }
+}
+
+fn handler(options: RenderOptions) -> GraphicalReportHandler {
+    let characters =
+        if options.unicode { ThemeCharacters::unicode() } else { ThemeCharacters::ascii() };
+    let styles = if options.colour { ThemeStyles::ansi() } else { ThemeStyles::none() };
+    GraphicalReportHandler::new_themed(GraphicalTheme { characters, styles })
+        .with_width(options.width.max(40))
+        .with_links(false)
+        .without_syntax_highlighting()
+}
+
+/// Labels grouped by source, in the order in which the sources first occur.
+fn by_source(labels: &[Label]) -> Vec<(SourceId, Vec<&Label>)> {
+    let mut groups: Vec<(SourceId, Vec<&Label>)> = Vec::new();
+    for label in labels {
+        match groups.iter_mut().find(|(id, _)| *id == label.source) {
+            Some((_, group)) => group.push(label),
+            None => groups.push((label.source, vec![label])),
+        }
+    }
+    groups
+}
+
+fn snippet(sources: &Sources, id: SourceId, labels: &[&Label]) -> Snippet {
+    let text = sources.text(id);
+    let labels = labels
+        .iter()
+        .enumerate()
+        .map(|(index, label)| {
+            let (start, end) = sources.clamp(id, label.span);
+            let message = Some(clean(&label.text));
+            let span = (start, end - start);
+            if index == 0 {
+                LabeledSpan::new_primary_with_span(message, span)
+            } else {
+                LabeledSpan::new_with_span(message, span)
+            }
+        })
+        .collect();
+    let name = clean(sources.name(id));
+    Snippet { source: NamedSource::new(name, same_length(text)), labels }
+}
+
+/// A message without control characters other than line breaks and tabs.
+fn clean(text: &str) -> String {
+    text.chars().map(|c| if is_steering(c) { '?' } else { c }).collect()
+}
+
+/// As [`clean`], keeping the byte positions.
+fn same_length(text: &str) -> String {
+    let mut clean = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_steering(c) {
+            clean.extend(std::iter::repeat_n('?', c.len_utf8()));
+        } else {
+            clean.push(c);
+        }
+    }
+    clean
+}
+
+/// Control characters, and those that turn the direction of writing.
+fn is_steering(c: char) -> bool {
+    let direction =
+        matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    direction || (c.is_control() && !matches!(c, '\n' | '\t' | '\r'))
+}
+
+#[derive(Debug)]
+struct Snippet {
+    source: NamedSource<String>,
+    labels: Vec<LabeledSpan>,
+}
+
+/// A diagnostic in the form that miette draws.
+#[derive(Debug)]
+struct Report {
+    code: Option<&'static str>,
+    severity: Severity,
+    message: String,
+    snippet: Option<Snippet>,
+    help: Option<String>,
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Report {}
+
+impl miette::Diagnostic for Report {
+    fn code<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        self.code.map(|code| Box::new(code) as Box<dyn fmt::Display>)
+    }
+
+    fn severity(&self) -> Option<miette::Severity> {
+        Some(match (self.code, self.severity) {
+            (None, _) => miette::Severity::Advice,
+            (_, Severity::Error) => miette::Severity::Error,
+            (_, Severity::Warning) => miette::Severity::Warning,
+        })
+    }
+
+    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        self.help.as_ref().map(|help| Box::new(help) as Box<dyn fmt::Display>)
+    }
+
+    fn source_code(&self) -> Option<&dyn miette::SourceCode> {
+        self.snippet.as_ref().map(|snippet| &snippet.source as &dyn miette::SourceCode)
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        let labels = &self.snippet.as_ref()?.labels;
+        Some(Box::new(labels.iter().cloned()))
+    }
+}
