@@ -2,4 +2,5 @@
 
 mod accepted;
 mod files;
+mod rejected;
 mod std_library;
