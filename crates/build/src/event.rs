@@ -37,7 +37,7 @@ pub enum Outcome {
     Assembled,
     /// Nothing was done: after resolution the action turned out to be one whose result is known.
     CutOff,
-    /// Another process did the same action while this one waited for it.
+    /// Another process, or another step of this run, did the same action while this one waited for it.
     Shared,
 }
 

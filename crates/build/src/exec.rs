@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fs::{self, Permissions};
+use std::io;
 use std::num::NonZeroUsize;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
@@ -31,6 +32,9 @@ const FIXED_ENV: [(&str, &str); 9] = [
 
 /// `PATH` of a builder that has a root.
 const ROOT_PATH: &str = "/usr/bin:/bin";
+
+/// Most bytes that a builder may have in `/tmp`, which is memory. What is large belongs to `/build`.
+const TMP_SIZE: u64 = 4 << 30;
 
 /// Longest argument or variable; the kernel takes no more (`MAX_ARG_STRLEN`).
 const MAX_STRING: usize = 128 * 1024 - 1;
@@ -67,9 +71,8 @@ pub(crate) fn prepare(
     scratch: &Path,
     cores: NonZeroUsize,
 ) -> Result<Prepared, StepError> {
-    let store_folder = folder(scratch, "store", 0o755)?;
-    let build = folder(scratch, "build", 0o755)?;
-    let tmp = folder(scratch, "tmp", 0o1777)?;
+    let store_folder = folder(scratch, "store")?;
+    let build = folder(scratch, "build")?;
     let render = |text: &Template<StorePath>| render(text, &outputs);
     for (path, text) in &exec.files {
         write_file(&build, path, &render(text))?;
@@ -87,7 +90,7 @@ pub(crate) fn prepare(
         spec.env.push((usable("the name", name)?, value));
     }
     spec.root = exec.root.as_ref().map(|root| store.physical(root));
-    spec.tmp = Tmp::Host(tmp);
+    spec.tmp = Tmp::Private { size: TMP_SIZE };
     spec = spec.bind_writable(&store_folder, STORE_DIR).bind_writable(build, "/build");
     for path in closure {
         spec = spec.bind_read_only(store.physical(path), path.to_string());
@@ -95,13 +98,22 @@ pub(crate) fn prepare(
     Ok(Prepared { spec, log: scratch.join("log"), store_folder, outputs })
 }
 
-/// A folder with exactly this mode, whatever the caller's umask: a builder can see it.
-fn folder(parent: &Path, name: &str, mode: u32) -> Result<PathBuf, StepError> {
+/// A folder with the usual mode, whatever the caller's umask: a builder can see it.
+fn folder(parent: &Path, name: &str) -> Result<PathBuf, StepError> {
     let folder = parent.join(name);
     fs::create_dir(&folder)
-        .and_then(|()| fs::set_permissions(&folder, Permissions::from_mode(mode)))
+        .and_then(|()| set_mode(&folder, 0o755))
         .map_err(StepError::io("create the folder", &folder))?;
     Ok(folder)
+}
+
+/// Changes a mode where it is another one. With the usual umask it never is, and a look is much
+/// cheaper than a change, which the file system has to write down.
+fn set_mode(path: &Path, mode: u32) -> io::Result<()> {
+    if fs::symlink_metadata(path)?.permissions().mode() & 0o7777 == mode {
+        return Ok(());
+    }
+    fs::set_permissions(path, Permissions::from_mode(mode))
 }
 
 /// The program's path without doubled slashes, which a text joined from parts may have.
@@ -164,12 +176,12 @@ fn write_file(build: &Path, path: &str, text: &str) -> Result<(), StepError> {
     let mut parts = path.split('/').peekable();
     while let Some(part) = parts.next() {
         if parts.peek().is_some() && !parent.join(part).is_dir() {
-            folder(&parent, part, 0o755)?;
+            folder(&parent, part)?;
         }
         parent.push(part);
     }
     fs::write(&place, text)
-        .and_then(|()| fs::set_permissions(&place, Permissions::from_mode(0o644)))
+        .and_then(|()| set_mode(&place, 0o644))
         .map_err(StepError::io("write", &place))
 }
 

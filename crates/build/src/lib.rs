@@ -32,7 +32,7 @@ use cbuild_store::Store;
 pub use assemble::AssembleError;
 pub use error::{BuildFailure, Ending, ExitClass, LogEnd, RunError, StepError};
 pub use event::{Event, Kind, Outcome};
-pub use log::LOG_TAIL_LINES;
+pub use log::{LOG_TAIL_LINES, read_log};
 pub use resolve::Outputs;
 
 /// An output of a derivation that is wanted.

@@ -22,6 +22,9 @@ const MAX_LINE: usize = 4096;
 /// Most bytes that are read from one log at a time.
 const MAX_READ: u64 = 256 * 1024;
 
+/// Most bytes of a kept log that are read; builders are stopped at the same size.
+const MAX_LOG: u64 = 1 << 30;
+
 /// Level of compression; higher ones cost more time than they save space on text.
 const LEVEL: i32 = 3;
 
@@ -67,6 +70,16 @@ pub(crate) fn keep(store: &Store, key: &ActionKey, log: &Path) -> io::Result<Pat
     Ok(place)
 }
 
+/// Reads a log that was kept: at most 1 GiB, broken UTF-8 replaced.
+///
+/// # Errors
+/// When the file cannot be read or is no zstd data.
+pub fn read_log(path: &Path) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    zstd::Decoder::new(File::open(path)?)?.take(MAX_LOG).read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
 /// The end of a log together with the place where it is kept.
 pub(crate) fn end(log: &Path, kept: Option<PathBuf>) -> LogEnd {
     LogEnd { lines: tail(log), path: kept }
@@ -86,21 +99,30 @@ impl Follower {
         Ok(Self { drv, file: File::open(log)?, partial: Vec::new() })
     }
 
-    /// Passes on the whole lines that came since the last call; with `ended` also a last line
-    /// without a line end. A log that cannot be read gives none.
+    /// Passes on the whole lines that came since the last call, of a fast writer only some; with
+    /// `ended` all that is left, also a last line without a line end. A log that cannot be read
+    /// gives none.
     pub(crate) fn lines(&mut self, ended: bool, send: &dyn Fn(Event)) {
-        let limit = if ended { u64::MAX } else { MAX_READ };
-        let mut bytes = std::mem::take(&mut self.partial);
-        if (&mut self.file).take(limit).read_to_end(&mut bytes).is_err() {
-            return;
+        let mut read = MAX_READ;
+        while read == MAX_READ {
+            let mut bytes = std::mem::take(&mut self.partial);
+            let before = bytes.len();
+            if (&mut self.file).take(MAX_READ).read_to_end(&mut bytes).is_err() {
+                return;
+            }
+            read = if ended { (bytes.len() - before) as u64 } else { 0 };
+            self.pass_on(&bytes, ended && read < MAX_READ, send);
         }
+    }
+
+    fn pass_on(&mut self, bytes: &[u8], last: bool, send: &dyn Fn(Event)) {
         let drv = self.drv;
-        let mut rest = bytes.as_slice();
+        let mut rest = bytes;
         while let Some(end) = rest.iter().position(|&b| b == b'\n') {
             send(Event::Log { drv, line: line(&rest[..end]) });
             rest = &rest[end + 1..];
         }
-        if !rest.is_empty() && (ended || rest.len() > MAX_LINE) {
+        if !rest.is_empty() && (last || rest.len() > MAX_LINE) {
             send(Event::Log { drv, line: line(rest) });
             rest = &[];
         }

@@ -170,7 +170,7 @@ impl<'a> Run<'a> {
             if options.cancel.load(Ordering::SeqCst) && !self.workshop.is_stopped() {
                 drop(state);
                 self.workshop.halt();
-                self.changed.notify_all();
+                self.wake();
                 state = self.lock();
             }
             if options.log_lines {
@@ -199,7 +199,7 @@ impl<'a> Run<'a> {
                 }
                 Err(failed) => self.failed(index, failed),
             }
-            self.changed.notify_all();
+            self.wake();
         }
     }
 
@@ -258,16 +258,27 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// Lets all threads look at what has changed. Taking the lock makes sure that a thread which
+    /// looked before the change is waiting by now.
+    fn wake(&self) {
+        drop(self.lock());
+        self.changed.notify_all();
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Tells the watcher that a worker is gone, also when it panics.
+/// Tells the watcher that a worker is gone. One that panics takes the others with it, since what
+/// it had in hand will never be done.
 struct Leave<'r, 'a>(&'r Run<'a>);
 
 impl Drop for Leave<'_, '_> {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.workshop.halt();
+        }
         self.0.lock().workers -= 1;
         self.0.changed.notify_all();
     }

@@ -31,7 +31,7 @@ pub(crate) struct Workshop<'a> {
     pub(crate) builder: &'a Builder<'a>,
     /// Set when no step may go on: the caller cancelled, or a step failed.
     pub(crate) stop: AtomicBool,
-    /// Builders that run now. Guards `stop` too, so that none is started after all were killed.
+    /// Builders that run now. `stop` is set under this lock, so that no builder is missed.
     running: Mutex<BTreeMap<DrvId, Active>>,
     /// Closures of inputs: many steps share a root, whose closure is looked up once.
     closures: Mutex<BTreeMap<StorePath, BTreeSet<StorePath>>>,
@@ -109,14 +109,20 @@ impl<'a> Workshop<'a> {
             Err(StepError::Builder { ending: Ending::Status(status), .. }) => *status,
             Err(_) => -1,
         };
-        let log = self.builder.store.log_path(key);
+        let log = match &made {
+            Ok(_) if matches!(derivation.action, Action::Exec(_)) => {
+                Some(self.builder.store.log_path(key))
+            }
+            Ok(_) => None,
+            Err(error) => error.log().and_then(|log| log.path.clone()),
+        };
         let record = BuildRecord {
             key: *key,
             name: derivation.name.to_string(),
             started,
             duration_ms: u64::try_from(clock.elapsed().as_millis()).unwrap_or(u64::MAX),
             status,
-            log: matches!(derivation.action, Action::Exec(_)).then_some(log),
+            log,
         };
         let recorded = self.builder.store.record_build(&record);
         let outputs = made?;
@@ -201,8 +207,8 @@ impl<'a> Workshop<'a> {
                 Ok(assemble(spec, &|path| store.physical(path), own, at)?)
             })?,
         };
-        let mut outputs = store.register(key, built, &closure)?;
-        self.keep(&mut outputs)?;
+        // Registration keeps what it registers from collection.
+        let outputs = store.register(key, built, &closure)?;
         match derivation.outputs.iter().find(|name| !outputs.contains_key(name)) {
             None => Ok(outputs),
             Some(name) => Err(StepError::OutputMissing {
@@ -253,19 +259,19 @@ impl<'a> Workshop<'a> {
     fn run_sandbox(&self, drv: &DrvId, prepared: &exec::Prepared) -> Result<Exit, StepError> {
         let file =
             File::create_new(&prepared.log).map_err(StepError::io("create", &prepared.log))?;
-        let running = {
-            let mut active = self.running.lock().unwrap_or_else(|broken| broken.into_inner());
-            if self.is_stopped() {
-                return Err(StepError::Cancelled);
-            }
-            let running = cbuild_sandbox::spawn(&prepared.spec, file)?;
-            let follower = match self.builder.options.log_lines {
-                true => Follower::new(*drv, &prepared.log).ok(),
-                false => None,
-            };
-            active.insert(*drv, Active { killer: running.killer(), follower });
-            running
+        let follower = match self.builder.options.log_lines {
+            true => Follower::new(*drv, &prepared.log).ok(),
+            false => None,
         };
+        let running = cbuild_sandbox::spawn(&prepared.spec, file)?;
+        {
+            let mut active = self.running.lock().unwrap_or_else(|broken| broken.into_inner());
+            active.insert(*drv, Active { killer: running.killer(), follower });
+            // A halt kills all that is in the list; one that came before this entry is seen here.
+            if self.is_stopped() {
+                running.kill();
+            }
+        }
         let exit = running.wait();
         let mut active = self.running.lock().unwrap_or_else(|broken| broken.into_inner());
         if let Some(Active { follower: Some(mut follower), .. }) = active.remove(drv) {

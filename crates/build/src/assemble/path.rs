@@ -126,4 +126,19 @@ mod tests {
             assert!(components(bad).is_err(), "{bad:?} must be refused");
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn a_followed_path_ends_within_the_tree(
+            path in "[ab./]{0,12}",
+            links in proptest::collection::vec(("[ab]{1,2}(/[ab]){0,2}", "[ab./]{0,8}"), 0..6),
+        ) {
+            let links: Vec<(&str, &str)> =
+                links.iter().map(|(at, to)| (at.as_str(), to.as_str())).collect();
+            if let Ok(place) = followed(&path, &links) {
+                proptest::prop_assert!(place.split('/').all(|part| part != ".." && part != "."));
+                proptest::prop_assert!(links.iter().all(|(at, _)| *at != place));
+            }
+        }
+    }
 }

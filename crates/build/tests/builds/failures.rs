@@ -1,6 +1,5 @@
 //! Failing builders: what is told, what goes on, what is left behind.
 
-use std::io::Read;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,7 +9,7 @@ use cbuild_build::{
 };
 use cbuild_drv::{Action, Derivation, DrvId, Input, Name, Template};
 
-use crate::world::{World, out};
+use crate::world::{World, fetch, out};
 
 #[track_caller]
 fn failures(result: Result<Vec<std::path::PathBuf>, RunError>) -> (Vec<BuildFailure>, Vec<Name>) {
@@ -57,9 +56,7 @@ pub(crate) fn a_failure_has_its_log_and_is_not_cached() {
         assert_eq!((log.lines[0].as_str(), log.lines[24].as_str()), ("77", "broken"));
         let kept = log.path.as_ref().unwrap();
         assert_eq!(*kept, world.store.log_path(&failure.key.unwrap()));
-        let mut text = String::new();
-        let file = std::fs::File::open(kept).unwrap();
-        zstd::Decoder::new(file).unwrap().read_to_string(&mut text).unwrap();
+        let text = cbuild_build::read_log(kept).unwrap();
         assert!(text.starts_with("1\n2\n") && text.ends_with("100\nbroken\n"));
         assert!(world.events().iter().any(|event| matches!(event, Event::Failed { .. })));
     }
@@ -220,4 +217,54 @@ pub(crate) fn log_lines_are_passed_on() {
         })
         .collect();
     assert_eq!(lines, ["one", "two", "three"]);
+}
+
+/// First argument of this test program when it plays a process with a small disk.
+pub(crate) const SMALL_DISK: &str = "--small-disk";
+
+const BIG_FILE: usize = 32 << 20;
+
+fn big_fetch(world: &mut World, folder: &std::path::Path) -> DrvId {
+    let bytes = vec![0; BIG_FILE];
+    let hex: String =
+        cbuild_drv::Digest::of(&bytes).0.iter().map(|byte| format!("{byte:02x}")).collect();
+    let url = format!("file://{}", folder.join("big").display());
+    let kind = cbuild_drv::FetchKind::File { executable: false };
+    world.graph.add(fetch("big", &[&url], &format!("blake3-{hex}"), kind))
+}
+
+/// Runs with a file system of 16 MiB at `folder/disk`.
+pub(crate) fn on_small_disk(folder: &std::path::Path) {
+    let mut world = World::at(&folder.join("disk/store"));
+    let small = world.sh("small", "echo small > $out", &[]);
+    assert_eq!(world.built_text(small), "small\n");
+    let big = big_fetch(&mut world, folder);
+    let error = world.build(&[big]).unwrap_err();
+    assert_eq!(error.exit_class(), ExitClass::Environment, "{error}");
+    let RunError::Steps { failures, .. } = &error else { panic!("{error}") };
+    assert!(failures[0].error.help().unwrap().contains("gc"), "{error}");
+    let greedy = world.sh("greedy", "cat /dev/zero > $out", &[]);
+    let failure = only_failure(&world, greedy);
+    // The builder meets the full disk first; whether its own words still fit into the log, or the
+    // log itself cannot be written, depends on the file system.
+    let words = failure.error.log().map(|log| log.lines.join(" ")).unwrap_or_default();
+    assert!(format!("{failure} {words}").contains("No space left"), "{failure}");
+    assert!(world.store.verify(&cbuild_store::VerifyOptions::default()).unwrap().is_clean());
+    let next = world.sh("next", "cat {{s}} > $out", &[("s", out(small))]);
+    assert_eq!(world.built_text(next), "small\n");
+}
+
+pub(crate) fn a_full_disk_is_told_and_leaves_the_store_clean() {
+    World::new();
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("disk")).unwrap();
+    std::fs::write(folder.path().join("big"), vec![0; BIG_FILE]).unwrap();
+    let script = "mount -t tmpfs -o size=16m none \"$1/disk\" && exec \"$0\" --small-disk \"$1\"";
+    let status = std::process::Command::new("unshare")
+        .args(["--user", "--map-root-user", "--mount", "sh", "-c", script])
+        .arg(std::env::current_exe().unwrap())
+        .arg(folder.path())
+        .status()
+        .unwrap();
+    assert!(status.success());
 }

@@ -44,6 +44,7 @@ const TESTS: &[Test] = tests![
     failures::without_keep_going_running_steps_are_killed,
     failures::cancellation_leaves_nothing,
     failures::log_lines_are_passed_on,
+    failures::a_full_disk_is_told_and_leaves_the_store_clean,
     failures::bad_files_and_arguments_are_refused,
     fetches::a_fetch_is_known_by_its_hash,
     fetches::a_wrong_hash_registers_nothing,
@@ -53,11 +54,16 @@ const TESTS: &[Test] = tests![
 fn main() -> ExitCode {
     cbuild_sandbox::helper_main_if_requested();
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    if let [first, root] = arguments.as_slice()
-        && first == reuse::OTHER_PROCESS
-    {
-        reuse::other_process(root.as_ref());
-        return ExitCode::SUCCESS;
+    match arguments.as_slice() {
+        [first, root] if first == reuse::OTHER_PROCESS => {
+            reuse::other_process(root.as_ref());
+            return ExitCode::SUCCESS;
+        }
+        [first, folder] if first == failures::SMALL_DISK => {
+            failures::on_small_disk(folder.as_ref());
+            return ExitCode::SUCCESS;
+        }
+        _ => {}
     }
     let filters: Vec<&String> = arguments.iter().filter(|text| !text.starts_with('-')).collect();
     let wanted = |name: &str| {

@@ -170,7 +170,10 @@ pub(crate) fn assemblies_are_registered_with_their_references() {
     world.build(&[drv, file]).unwrap();
     let info = world.store.info(&world.path(drv, "out")).unwrap().unwrap();
     assert_eq!(info.references, BTreeSet::from([world.path(file, "out")]));
-    assert_eq!(info.path.to_string(), "GOLDEN-TREE");
+    assert_eq!(
+        info.path.to_string(),
+        "/cbuild/store/2pkmczicvgxitqcblpeorj4lneo7crh7pcmjzz5kj4owctdnlnmq-tree"
+    );
     let note = world.store.info(&world.path(file, "out")).unwrap().unwrap();
     assert_eq!(note.references, BTreeSet::from([world.path(program, "out")]));
     assert_eq!(world.text(file, "out"), format!("see {}/bin/p\n", world.path(program, "out")));
