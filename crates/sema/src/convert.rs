@@ -22,7 +22,7 @@ enum Undeclared {
 
 /// Type variables while a type expression is converted.
 pub(crate) struct TypeScope {
-    variables: BTreeMap<Name, TyId>,
+    pub(crate) variables: BTreeMap<Name, TyId>,
     undeclared: Undeclared,
     /// Parameters that were met undeclared.
     added: Vec<VarId>,

@@ -9,6 +9,7 @@ use crate::checker::{
     Alias, AliasState, Checker, Def, Entry, Extend, GlobalTy, Scope, TypeDef, Value,
 };
 use crate::codes;
+use crate::convert::TypeScope;
 use crate::ir::GlobalId;
 use crate::modules::{ModIdx, Package};
 use crate::types::{Case, Con, ConId, Name, Scheme, TyId};
@@ -22,6 +23,7 @@ pub(crate) struct Declared<'a> {
 
 impl<'a> Checker<'a> {
     pub(crate) fn declare(&mut self, parent: Option<ModIdx>) -> Declared<'a> {
+        self.in_bodies = false;
         self.scopes.push(Scope { parent, ..Scope::default() });
         let mut declared = Declared { tests: Vec::new(), variants: Vec::new() };
         let module = &self.modules[self.module];
@@ -216,9 +218,10 @@ impl<'a> Checker<'a> {
     pub(crate) fn define_types(&mut self, declared: &Declared<'a>) {
         for (con, def, cases) in &declared.variants {
             let (vars, scope) = self.type_parameters(&def.generics);
+            let mut scope = TypeScope::new(scope);
             let mut built = Vec::new();
             for case in *cases {
-                let fields = case.fields.iter().map(|ty| self.convert_in(ty, &scope)).collect();
+                let fields = case.fields.iter().map(|ty| self.convert(ty, &mut scope)).collect();
                 built.push(Case { name: case.name.text.as_str().into(), fields });
             }
             let info = &mut self.types.cons[con.0 as usize];

@@ -10,6 +10,7 @@ use crate::checker::{
     Body, Checker, Def, Extend, GlobalTy, ParamDefault, Signature, SignatureParam, Value,
 };
 use crate::codes;
+use crate::convert::TypeScope;
 use crate::free::{FreeNames, groups};
 use crate::ir::{self, GlobalId};
 use crate::report::{Expect, Why};
@@ -18,7 +19,6 @@ use crate::types::{Scheme, Ty, TyId};
 impl<'a> Checker<'a> {
     /// Checks the values of the current module, whose globals begin at `first`.
     pub(crate) fn check_values(&mut self, first: usize) {
-        self.in_bodies = false;
         for index in first..self.globals.len() {
             self.declare_signature(global_id(index));
         }
@@ -53,19 +53,21 @@ impl<'a> Checker<'a> {
         self.refuse_repeated(def.generics.iter(), "type parameter");
         self.refuse_repeated(def.params.iter().map(|p| &p.name), "parameter");
         let (vars, variables) = self.type_parameters(&def.generics);
+        let mut scope = TypeScope::new(variables);
         let mut params = Vec::with_capacity(def.params.len());
         for param in &def.params {
-            let ty = param.ty.as_ref().map(|ty| self.convert_in(ty, &variables));
+            let ty = param.ty.as_ref().map(|ty| self.convert(ty, &mut scope));
             let default = self.param_default(def, param, ty);
             params.push(SignatureParam { name: &param.name, ty, default });
         }
-        let result = def.result.as_ref().map(|ty| self.convert_in(ty, &variables));
+        let result = def.result.as_ref().map(|ty| self.convert(ty, &mut scope));
         let types: Option<Rc<[TyId]>> = params.iter().map(|p| p.ty).collect();
         if let (Some(types), Some(result)) = (types, result) {
             let ty = self.types.add(Ty::Fn(types, result));
             self.global_mut(id).ty = GlobalTy::Known(Scheme { vars: vars.into(), ty });
         }
-        self.global_mut(id).signature = Some(Rc::new(Signature { params, variables, result }));
+        let signature = Signature { params, variables: scope.variables, result };
+        self.global_mut(id).signature = Some(Rc::new(signature));
     }
 
     fn param_default(

@@ -10,6 +10,7 @@ use crate::ir;
 use crate::needs::Need;
 use crate::report::{Expect, Why};
 use crate::types::{ConId, Ty, TyId};
+use crate::unify::Clash;
 
 /// One link of a left-nested chain of operators, with the span from the chain's start to its right side.
 struct Link<'a> {
@@ -100,8 +101,8 @@ impl<'a> Checker<'a> {
     fn apply(&mut self, link: &Link<'a>, (ty, left): Typed, left_span: Span) -> Typed {
         let (result, right) = match link.op {
             BinaryOp::And | BinaryOp::Or => {
-                self.operand(link.op, TyId::BOOL, ty, left_span, "left");
-                (TyId::BOOL, self.right_operand(link, TyId::BOOL))
+                let sound = self.operand(link.op, TyId::BOOL, ty, left_span, "left");
+                self.right_operand(link, TyId::BOOL, sound)
             }
             BinaryOp::Eq | BinaryOp::Ne => {
                 let right = self.same_as_left(link, ty, left_span);
@@ -114,8 +115,8 @@ impl<'a> Checker<'a> {
                 (TyId::BOOL, right)
             }
             _ => {
-                self.operand(link.op, TyId::INT, ty, left_span, "left");
-                (TyId::INT, self.right_operand(link, TyId::INT))
+                let sound = self.operand(link.op, TyId::INT, ty, left_span, "left");
+                self.right_operand(link, TyId::INT, sound)
             }
         };
         (result, ir::Expr::Binary(link.op, Box::new(left), Box::new(right), link.span))
@@ -126,15 +127,26 @@ impl<'a> Checker<'a> {
         self.check(link.right, &Expect::because(ty, place, Why::Same("the left side")))
     }
 
-    fn right_operand(&mut self, link: &Link<'a>, wanted: TyId) -> ir::Expr {
+    /// The right side, and the type of the whole; one problem with an operator is enough.
+    fn right_operand(&mut self, link: &Link<'a>, wanted: TyId, sound: bool) -> Typed {
         let (ty, lowered) = self.infer(link.right);
-        self.operand(link.op, wanted, ty, link.right.span, "right");
-        lowered
+        let sound = sound && self.operand(link.op, wanted, ty, link.right.span, "right");
+        (if sound { wanted } else { TyId::ERROR }, lowered)
     }
 
-    fn operand(&mut self, op: BinaryOp, wanted: TyId, found: TyId, span: Span, side: &str) {
-        if self.types.unify(wanted, found).is_ok() {
-            return;
+    /// Whether an operand has the type that its operator needs.
+    fn operand(
+        &mut self,
+        op: BinaryOp,
+        wanted: TyId,
+        found: TyId,
+        span: Span,
+        side: &str,
+    ) -> bool {
+        let Err(clash) = self.types.unify(wanted, found) else { return true };
+        if let Clash::Rigid { .. } = clash {
+            self.report_mismatch(&Expect::plain(wanted), found, span, &clash);
+            return false;
         }
         let (wanted, shown) = self.types.show_two(wanted, found);
         let sign = sign(op);
@@ -150,6 +162,7 @@ impl<'a> Checker<'a> {
             format!("has type `{shown}`"),
         )
         .maybe_fix(fix);
+        false
     }
 
     pub(crate) fn infer_unary(

@@ -31,10 +31,13 @@ impl<'a> Checker<'a> {
         let mut result = expected.cloned();
         let mut lowered_arms = Vec::with_capacity(arms.len());
         let mut shapes = Vec::with_capacity(arms.len());
+        let mut sound = true;
         for arm in arms {
             let scope = self.body.locals.len();
+            let problems = self.diagnostics.len();
             self.refuse_repeated(bound_names(&arm.pattern), "pattern variable");
             let (pattern, shape) = self.check_pattern(&arm.pattern, &wanted);
+            sound &= problems == self.diagnostics.len() && !is_broken(&arm.pattern);
             let body = match &result {
                 Some(expected) => self.check(&arm.body, expected),
                 None => {
@@ -48,7 +51,8 @@ impl<'a> Checker<'a> {
             lowered_arms.push((pattern, body));
             shapes.push((shape, arm.pattern.span));
         }
-        if !self.types.is_error(subject) {
+        // Of broken patterns it cannot be said what they cover.
+        if sound && !self.types.is_error(subject) {
             self.body.matches.push(PendingMatch { place: (self.source(), span), arms: shapes });
         }
         let ty = result.map_or_else(|| self.types.fresh(), |expected| expected.ty);
@@ -149,6 +153,15 @@ impl<'a> Checker<'a> {
                 self.push(diagnostic).fix(format!("add an arm: `{missing} => …`"));
             }
         }
+    }
+}
+
+/// Whether there was a syntax error in a pattern.
+fn is_broken(pattern: &ast::Pattern) -> bool {
+    match &pattern.kind {
+        PatternKind::Error => true,
+        PatternKind::Constructor { args, .. } => args.iter().any(is_broken),
+        _ => false,
     }
 }
 

@@ -279,14 +279,19 @@ impl Checker<'_> {
         if kind == Kind::Value {
             candidates.extend(["None", "Some"]);
         }
-        let fix = did_you_mean(text, candidates).or_else(|| self.hint(text, kind));
+        let fix = did_you_mean(text, candidates).or_else(|| self.hint(name, kind));
         self.error(code, name.span, format!("there is no {what} `{text}` here"), "not found")
             .maybe_fix(fix);
     }
 
     /// A fix for names that other languages have.
-    fn hint(&self, name: &str, kind: Kind) -> Option<String> {
-        match (name, kind) {
+    fn hint(&self, name: &ast::Ident, kind: Kind) -> Option<String> {
+        let mut aliases = self.aliases.iter().filter(|alias| alias.module == self.module);
+        if let Some(alias) = aliases.find(|alias| alias.body.span == name.span) {
+            let (alias, case) = (&alias.name, &name.text);
+            return Some(format!("a variant type with one case is written `type {alias} = | {case}`"));
+        }
+        match (name.text.as_str(), kind) {
             ("std", _) => Some("write `import std` at the top of the file".to_owned()),
             ("String" | "Text" | "string", Kind::Type) => Some("text has the type `Str`".to_owned()),
             ("Boolean", Kind::Type) => Some("truth values have the type `Bool`".to_owned()),

@@ -1,4 +1,4 @@
-//! A package in memory with the real standard library, and a plain rendering of diagnostics.
+//! A package in memory with a standard library from a folder, and a plain rendering of diagnostics.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -12,29 +12,44 @@ pub(crate) fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// Files of the root package by path; the standard library is read from its folder.
-#[derive(Default)]
-pub(crate) struct Files(pub(crate) BTreeMap<String, String>);
+/// Files of the root package by path, and the folder of the standard library.
+pub(crate) struct Files {
+    pub(crate) root: BTreeMap<String, String>,
+    pub(crate) std: PathBuf,
+}
+
+impl Files {
+    /// No files yet; `std` relative to the root of the repository.
+    pub(crate) fn with_std(std: &str) -> Self {
+        Self { root: BTreeMap::new(), std: repository().join(std) }
+    }
+}
+
+/// The small standard library that tests use.
+pub(crate) const SMALL_STD: &str = "crates/sema/tests/it/std";
+
+/// The real one.
+pub(crate) const REAL_STD: &str = "stdlib";
 
 impl Loader for Files {
     fn load(&mut self, key: &ModuleKey) -> Result<String, LoadError> {
         match key.package {
-            Package::Root => self.0.get(&key.path).cloned().ok_or(LoadError::NotFound),
-            _ => std::fs::read_to_string(repository().join("stdlib").join(&key.path))
+            Package::Root => self.root.get(&key.path).cloned().ok_or(LoadError::NotFound),
+            _ => std::fs::read_to_string(self.std.join(&key.path))
                 .map_err(|_| LoadError::NotFound),
         }
     }
 }
 
 /// Reads `main.cbuild`, or several files introduced by lines such as `//- lib.cbuild`.
-pub(crate) fn files(source: &str) -> Files {
-    let mut files = Files::default();
+pub(crate) fn files(source: &str, std: &str) -> Files {
+    let mut files = Files::with_std(std);
     let mut name = "main.cbuild".to_owned();
     let mut text = String::new();
     for line in source.lines() {
         if let Some(next) = line.strip_prefix("//- ") {
             if !text.is_empty() {
-                files.0.insert(name, std::mem::take(&mut text));
+                files.root.insert(name, std::mem::take(&mut text));
             }
             name = next.trim().to_owned();
         } else {
@@ -42,14 +57,14 @@ pub(crate) fn files(source: &str) -> Files {
             text.push('\n');
         }
     }
-    files.0.insert(name, text);
+    files.root.insert(name, text);
     files
 }
 
 /// Checks the files of `source`; the entry is `main.cbuild`.
 pub(crate) fn check_source(source: &str) -> (Sources, Checked) {
     let mut sources = Sources::default();
-    let checked = check(&mut sources, &mut files(source), &ModuleKey::root("main.cbuild"));
+    let checked = check(&mut sources, &mut files(source, SMALL_STD), &ModuleKey::root("main.cbuild"));
     (sources, checked)
 }
 
