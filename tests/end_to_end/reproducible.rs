@@ -10,7 +10,7 @@ fn image_digest(root: &Path, example: &Path, out: &Path) -> String {
     cbuild(root, ["image", "export", &target, "-o", out, "--format", "oci-archive"]).ok();
     let inspected = cbuild(root, ["--json", "image", "inspect", out]).ok();
     let document: serde_json::Value = serde_json::from_str(&inspected.stdout).unwrap();
-    let digest = document["manifest_digest"].as_str().unwrap_or_default().to_owned();
+    let digest = document["images"][0]["manifestDigest"].as_str().unwrap_or_default().to_owned();
     assert!(digest.starts_with("sha256:"), "{}", inspected.stdout);
     digest
 }

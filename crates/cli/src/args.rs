@@ -10,53 +10,53 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 /// NAME defaults to `default`.
 #[derive(Debug, Parser)]
 #[command(name = "cbuild", version, propagate_version = true, max_term_width = 100)]
-pub struct Cli {
+pub(crate) struct Cli {
     /// Options of every command.
     #[command(flatten)]
-    pub global: Global,
+    pub(crate) global: Global,
     /// What to do.
     #[command(subcommand)]
-    pub command: Command,
+    pub(crate) command: Command,
 }
 
 /// Options of every command.
 #[derive(Debug, Args)]
-pub struct Global {
+pub(crate) struct Global {
     /// Folder that holds the store [default: cbuild in the user's data folder]
     #[arg(long, global = true, env = "CBUILD_ROOT", value_name = "DIR")]
-    pub root: Option<PathBuf>,
+    pub(crate) root: Option<PathBuf>,
     /// Never use the network
     #[arg(long, global = true)]
-    pub offline: bool,
+    pub(crate) offline: bool,
     /// Write results, progress and errors as JSON
     #[arg(long, global = true)]
-    pub json: bool,
+    pub(crate) json: bool,
     /// Say more: each step, its store path, its duration
     #[arg(short, long, global = true, conflicts_with = "quiet")]
-    pub verbose: bool,
+    pub(crate) verbose: bool,
     /// Say nothing but results and errors
     #[arg(short, long, global = true)]
-    pub quiet: bool,
+    pub(crate) quiet: bool,
     /// When to use colour
     #[arg(long, global = true, value_enum, default_value_t = Color::Auto, value_name = "WHEN")]
-    pub color: Color,
+    pub(crate) color: Color,
     /// Builds that run at the same time [default: the number of processors]
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
-    pub jobs: Option<u16>,
+    pub(crate) jobs: Option<u16>,
     /// Processors that one build may use [default: the number of processors]
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=4096))]
-    pub cores: Option<u16>,
+    pub(crate) cores: Option<u16>,
     /// Go on with what does not depend on a failed build
     #[arg(long, global = true)]
-    pub keep_going: bool,
+    pub(crate) keep_going: bool,
     /// Platform to build for; this version knows x86_64-linux
     #[arg(long, global = true, value_name = "SYSTEM")]
-    pub system: Option<String>,
+    pub(crate) system: Option<String>,
 }
 
 /// When to use colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Color {
+pub(crate) enum Color {
     /// On a terminal, unless NO_COLOR is set.
     Auto,
     /// Always.
@@ -67,7 +67,7 @@ pub enum Color {
 
 /// What to do.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Build targets and print where their outputs are, one a line
     Build {
         /// What to build
@@ -126,7 +126,7 @@ pub enum Command {
 
 /// Commands on images.
 #[derive(Debug, Subcommand)]
-pub enum ImageCommand {
+pub(crate) enum ImageCommand {
     /// Build an image target and write it as a folder or archive
     Export {
         /// An image
@@ -152,7 +152,7 @@ pub enum ImageCommand {
 
 /// Formats of exported images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum ImageFormat {
+pub(crate) enum ImageFormat {
     /// A folder in OCI image layout.
     Oci,
     /// A tar archive of an OCI image layout.
@@ -163,7 +163,7 @@ pub enum ImageFormat {
 
 /// Compression of image layers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum LayerCompression {
+pub(crate) enum LayerCompression {
     /// Understood everywhere.
     Gzip,
     /// Smaller and faster; needs containerd 1.5, podman 3 or newer.
@@ -172,7 +172,7 @@ pub enum LayerCompression {
 
 /// Commands on the store.
 #[derive(Debug, Subcommand)]
-pub enum StoreCommand {
+pub(crate) enum StoreCommand {
     /// Describe the store, or objects in it
     Info {
         /// Store paths; none for the whole store
@@ -200,7 +200,7 @@ pub enum StoreCommand {
 
 /// Commands on mirrors.
 #[derive(Debug, Subcommand)]
-pub enum MirrorsCommand {
+pub(crate) enum MirrorsCommand {
     /// Show the table
     List,
     /// Read what apt, pip, npm and cargo are configured with, and save it

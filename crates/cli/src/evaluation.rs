@@ -17,26 +17,26 @@ use crate::target::{Entry, TargetName};
 
 /// A target that can be built.
 #[derive(Clone, Debug)]
-pub struct Buildable {
+pub(crate) struct Buildable {
     /// As the user wrote it.
-    pub text: String,
+    pub(crate) text: String,
     /// What to build.
-    pub target: Target,
+    pub(crate) target: Target,
     /// Whether the output is an image document.
-    pub image: bool,
+    pub(crate) image: bool,
 }
 
 /// What an evaluation gave.
 #[derive(Debug, Default)]
-pub struct Evaluated {
+pub(crate) struct Evaluated {
     /// All derivations.
-    pub graph: Graph,
+    pub(crate) graph: Graph,
     /// The targets in the order in which they were given.
-    pub targets: Vec<Buildable>,
+    pub(crate) targets: Vec<Buildable>,
 }
 
 /// Loads and checks a module; warnings are reported, errors end the command.
-pub fn check(session: &Session, entry: &Entry) -> Result<(Checked, Sources), Failure> {
+pub(crate) fn check(session: &Session, entry: &Entry) -> Result<(Checked, Sources), Failure> {
     let mut sources = Sources::default();
     let mut loader = FileLoader::new(&entry.package_root);
     let checked = cbuild_sema::check(&mut sources, &mut loader, &entry.module);
@@ -44,7 +44,7 @@ pub fn check(session: &Session, entry: &Entry) -> Result<(Checked, Sources), Fai
 }
 
 /// Reports warnings; turns errors into the command's failure.
-pub fn accept(
+pub(crate) fn accept(
     session: &Session,
     mut checked: Checked,
     sources: Sources,
@@ -60,12 +60,12 @@ pub fn accept(
 }
 
 /// Limits of an evaluation that the user can stop.
-pub fn limits(session: &Session) -> Limits {
+pub(crate) fn limits(session: &Session) -> Limits {
     Limits { cancel: Some(Arc::clone(&session.cancel)), ..Limits::default() }
 }
 
 /// Evaluates targets to derivations. Sources that they name are added to the store.
-pub fn evaluate(
+pub(crate) fn evaluate(
     session: &Session,
     store: &Store,
     targets: &[String],
@@ -91,12 +91,12 @@ pub fn evaluate(
 }
 
 /// An evaluation error with the texts it points into.
-pub fn located(diagnostic: Diagnostic, sources: Sources) -> Failure {
+pub(crate) fn located(diagnostic: Diagnostic, sources: Sources) -> Failure {
     Failure::Source { diagnostics: vec![diagnostic], sources: Box::new(sources) }
 }
 
 /// The value of a target's name. The outer error is about the name, the inner one about the evaluation.
-pub fn value_of(
+pub(crate) fn value_of(
     evaluator: &mut Evaluator<'_>,
     checked: &Checked,
     name: &TargetName,

@@ -1,16 +1,20 @@
 //! Why a command failed, and how that is said: as text or JSON on standard error, and as the exit code.
 
 use std::fmt::Write as _;
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use cbuild_build::{ExitClass, RunError};
-use cbuild_diag::{Diagnostic, Sources};
+use cbuild_diag::{Diagnostic, RenderOptions, Sources};
 use cbuild_fetch::FetchError;
 use serde_json::json;
 
+/// Columns of a rendered diagnostic on a terminal.
+const DIAGNOSTIC_WIDTH: usize = 100;
+
 /// Exit codes, as specified in the book's command-line chapter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Exit {
+pub(crate) enum Exit {
     /// A build, test or check failed.
     Failed = 1,
     /// Wrong use, or input that does not parse or type-check.
@@ -44,7 +48,7 @@ impl From<ExitClass> for Exit {
 
 /// Why a command failed.
 #[derive(Debug)]
-pub enum Failure {
+pub(crate) enum Failure {
     /// Something is wrong in source text.
     Source {
         /// What, each with its places.
@@ -58,28 +62,28 @@ pub enum Failure {
 
 /// One thing that went wrong outside of source text.
 #[derive(Debug)]
-pub struct Problem {
+pub(crate) struct Problem {
     /// Exit code of the command.
-    pub exit: Exit,
+    pub(crate) exit: Exit,
     /// Stable code.
-    pub code: &'static str,
+    pub(crate) code: &'static str,
     /// What happened, with the place.
-    pub message: String,
+    pub(crate) message: String,
     /// Further lines, such as the end of a log.
-    pub details: Vec<String>,
+    pub(crate) details: Vec<String>,
     /// What to do.
-    pub help: Option<String>,
+    pub(crate) help: Option<String>,
 }
 
 impl Problem {
     /// A problem without details.
-    pub fn new(exit: Exit, code: &'static str, message: impl Into<String>) -> Self {
+    pub(crate) fn new(exit: Exit, code: &'static str, message: impl Into<String>) -> Self {
         Self { exit, code, message: message.into(), details: Vec::new(), help: None }
     }
 
     /// Sets what to do.
     #[must_use]
-    pub fn help(mut self, help: impl Into<String>) -> Self {
+    pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
     }
@@ -187,7 +191,7 @@ fn step_problem(
 
 impl Failure {
     /// Exit code of the command.
-    pub fn exit(&self) -> Exit {
+    pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::Source { .. } => Exit::Input,
             Self::Problems(problems) => {
@@ -197,7 +201,7 @@ impl Failure {
     }
 
     /// Writes the failure to standard error.
-    pub fn report(&self, json: bool, color: bool) {
+    pub(crate) fn report(&self, json: bool, color: bool) {
         match self {
             Self::Source { diagnostics, sources } => {
                 for diagnostic in diagnostics {
@@ -215,10 +219,24 @@ impl Failure {
 }
 
 /// Writes one diagnostic to standard error.
-pub fn report_diagnostic(diagnostic: &Diagnostic, sources: &Sources, json: bool, color: bool) {
+pub(crate) fn report_diagnostic(
+    diagnostic: &Diagnostic,
+    sources: &Sources,
+    json: bool,
+    color: bool,
+) {
     if json {
-        eprintln!("{}", cbuild_diag::to_json(diagnostic, sources));
-    } else {
-        eprintln!("{}", cbuild_diag::render(diagnostic, sources, color));
+        match serde_json::to_string(&cbuild_diag::to_json(sources, diagnostic)) {
+            Ok(line) => eprintln!("{line}"),
+            // Plain data always serialises; if not, the message must not be lost.
+            Err(_) => eprintln!("{diagnostic}"),
+        }
+        return;
     }
+    let options = if std::io::stderr().is_terminal() {
+        RenderOptions { colour: color, ..RenderOptions::terminal(DIAGNOSTIC_WIDTH) }
+    } else {
+        RenderOptions { colour: color, ..RenderOptions::plain() }
+    };
+    eprint!("{}", cbuild_diag::render(sources, diagnostic, options));
 }

@@ -5,7 +5,7 @@ use std::io::Write;
 use crate::failure::{Exit, Failure, Problem};
 
 /// Writes one line of a result. A reader that went away ends the command quietly.
-pub fn line(text: &str) -> Result<(), Failure> {
+pub(crate) fn line(text: &str) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
     match writeln!(out, "{text}") {
         Ok(()) => Ok(()),
@@ -18,6 +18,6 @@ pub fn line(text: &str) -> Result<(), Failure> {
 }
 
 /// Writes a JSON document as one line.
-pub fn json(value: &serde_json::Value) -> Result<(), Failure> {
+pub(crate) fn json(value: &serde_json::Value) -> Result<(), Failure> {
     line(&value.to_string())
 }

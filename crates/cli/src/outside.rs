@@ -17,13 +17,13 @@ use crate::standard_library;
 const MAX_MODULE_BYTES: u64 = 16 << 20;
 
 /// Reads modules of one package from disk, and those of the standard library from the program itself.
-pub struct FileLoader {
+pub(crate) struct FileLoader {
     package_root: PathBuf,
 }
 
 impl FileLoader {
     /// Files of the package are looked up below `package_root`, which must be canonical.
-    pub fn new(package_root: &Path) -> Self {
+    pub(crate) fn new(package_root: &Path) -> Self {
         Self { package_root: package_root.to_owned() }
     }
 }
@@ -89,7 +89,7 @@ fn inside(root: &Path, path: &str) -> Result<PathBuf, Outside> {
 }
 
 /// Adds what path literals name to the store.
-pub struct StoreWorld<'a> {
+pub(crate) struct StoreWorld<'a> {
     store: &'a Store,
     package_root: PathBuf,
     keys: &'a BTreeMap<SourceId, ModuleKey>,
@@ -98,7 +98,7 @@ pub struct StoreWorld<'a> {
 
 impl<'a> StoreWorld<'a> {
     /// `keys` says which module each source is.
-    pub fn new(
+    pub(crate) fn new(
         store: &'a Store,
         package_root: &Path,
         keys: &'a BTreeMap<SourceId, ModuleKey>,

@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::session::Session;
 
 /// Receives events from the scheduler's threads and shows them on standard error.
-pub struct Display {
+pub(crate) struct Display {
     mode: Mode,
     verbose: bool,
 }
@@ -33,7 +33,7 @@ struct Terminal {
 
 impl Display {
     /// Chooses the mode from the options and from what standard error is.
-    pub fn new(session: &Session) -> Self {
+    pub(crate) fn new(session: &Session) -> Self {
         let options = &session.options;
         let mode = if options.quiet {
             Mode::Quiet
@@ -53,7 +53,7 @@ impl Display {
     }
 
     /// Shows one event.
-    pub fn show(&self, event: &Event) {
+    pub(crate) fn show(&self, event: &Event) {
         match &self.mode {
             Mode::Quiet => {}
             Mode::Json => write_line(&to_json(event).to_string()),

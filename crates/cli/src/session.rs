@@ -16,16 +16,16 @@ use crate::failure::{Exit, Failure, Problem};
 const SYSTEM: &str = "x86_64-linux";
 
 /// What every command shares.
-pub struct Session {
+pub(crate) struct Session {
     /// The global options as given.
-    pub options: Global,
+    pub(crate) options: Global,
     /// Set when the user asks to stop.
-    pub cancel: Arc<AtomicBool>,
+    pub(crate) cancel: Arc<AtomicBool>,
 }
 
 impl Session {
     /// Checks the global options.
-    pub fn new(options: Global) -> Result<Self, Failure> {
+    pub(crate) fn new(options: Global) -> Result<Self, Failure> {
         if let Some(system) = &options.system
             && system != SYSTEM
         {
@@ -38,7 +38,7 @@ impl Session {
     }
 
     /// Makes Ctrl-C and a polite kill end running builds cleanly.
-    pub fn stop_on_signals(&self) -> Result<(), Failure> {
+    pub(crate) fn stop_on_signals(&self) -> Result<(), Failure> {
         for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
             // The first signal asks; a second one, while the first is not served yet, ends at once.
             let ended = signal_hook::flag::register_conditional_shutdown(
@@ -56,12 +56,12 @@ impl Session {
     }
 
     /// Whether standard error gets colour.
-    pub fn color(&self) -> bool {
+    pub(crate) fn color(&self) -> bool {
         wants_color(self.options.color)
     }
 
     /// Folder of the store.
-    pub fn root(&self) -> Result<PathBuf, Failure> {
+    pub(crate) fn root(&self) -> Result<PathBuf, Failure> {
         if let Some(root) = &self.options.root {
             return std::path::absolute(root).map_err(|error| {
                 let message = format!("`{}` is not a usable folder: {error}", root.display());
@@ -80,12 +80,12 @@ impl Session {
     }
 
     /// Opens the store, making it when it is not there.
-    pub fn store(&self) -> Result<Store, Failure> {
+    pub(crate) fn store(&self) -> Result<Store, Failure> {
         Ok(Store::open(&self.root()?)?)
     }
 
     /// The fetcher; the table of mirrors is read when a download needs it.
-    pub fn fetcher(&self) -> Result<Fetcher, Failure> {
+    pub(crate) fn fetcher(&self) -> Result<Fetcher, Failure> {
         let options = cbuild_fetch::Options {
             offline: self.options.offline,
             cancel: Some(Arc::clone(&self.cancel)),
@@ -95,7 +95,7 @@ impl Session {
     }
 
     /// How to build.
-    pub fn build_options(&self) -> cbuild_build::Options {
+    pub(crate) fn build_options(&self) -> cbuild_build::Options {
         let given = |number: Option<u16>| number.and_then(|n| NonZeroUsize::new(usize::from(n)));
         let mut options = cbuild_build::Options::default();
         options.jobs = given(self.options.jobs).unwrap_or(options.jobs);
@@ -107,7 +107,7 @@ impl Session {
 }
 
 /// File that holds the table of mirrors.
-pub fn mirrors_file() -> Result<PathBuf, Failure> {
+pub(crate) fn mirrors_file() -> Result<PathBuf, Failure> {
     cbuild_fetch::default_mirrors_path().ok_or_else(|| {
         Problem::new(
             Exit::Environment,
@@ -130,7 +130,7 @@ fn data_folder() -> Option<PathBuf> {
 
 /// Whether standard error gets colour, given the user's wish.
 #[expect(clippy::disallowed_methods, reason = "NO_COLOR is how users refuse colour everywhere")]
-pub fn wants_color(wish: Color) -> bool {
+pub(crate) fn wants_color(wish: Color) -> bool {
     match wish {
         Color::Always => true,
         Color::Never => false,
@@ -143,7 +143,7 @@ pub fn wants_color(wish: Color) -> bool {
 
 /// A path as it is shown: relative to the working folder where that is shorter.
 #[expect(clippy::disallowed_methods, reason = "paths are shown as the user would write them")]
-pub fn shown(path: &Path) -> String {
+pub(crate) fn shown(path: &Path) -> String {
     let here = std::env::current_dir().ok();
     let relative = here.as_deref().and_then(|here| path.strip_prefix(here).ok());
     relative.unwrap_or(path).display().to_string()

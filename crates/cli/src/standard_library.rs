@@ -4,7 +4,7 @@
 static FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/stdlib.rs"));
 
 /// Text of a file of the standard library.
-pub fn file(path: &str) -> Option<&'static str> {
+pub(crate) fn file(path: &str) -> Option<&'static str> {
     let found = FILES.binary_search_by_key(&path, |&(name, _)| name).ok()?;
     Some(FILES[found].1)
 }

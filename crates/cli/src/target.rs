@@ -17,26 +17,26 @@ const MODULE_FILE: &str = "cbuild.mod";
 
 /// A file of a package on disk, or of the standard library.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub(crate) struct Entry {
     /// Top folder of the package, canonical; files of the package are below it.
-    pub package_root: PathBuf,
+    pub(crate) package_root: PathBuf,
     /// The module.
-    pub module: ModuleKey,
+    pub(crate) module: ModuleKey,
 }
 
 /// What a command is asked to work on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TargetName {
+pub(crate) struct TargetName {
     /// As the user wrote it.
-    pub text: String,
+    pub(crate) text: String,
     /// Where the name is looked up.
-    pub entry: Entry,
+    pub(crate) entry: Entry,
     /// Public name, then fields.
-    pub name: Vec<String>,
+    pub(crate) name: Vec<String>,
 }
 
 /// Parses a target and finds its file.
-pub fn parse(text: &str) -> Result<TargetName, Failure> {
+pub(crate) fn parse(text: &str) -> Result<TargetName, Failure> {
     let (path, name) = match text.rsplit_once(':') {
         Some((path, name)) => (path, name),
         None => (text, DEFAULT_NAME),
@@ -63,7 +63,7 @@ fn is_identifier(text: &str) -> bool {
 }
 
 /// Finds the file that a path stands for: the file itself, or a folder's `main.cbuild`.
-pub fn find(path: &Path) -> Result<Entry, Failure> {
+pub(crate) fn find(path: &Path) -> Result<Entry, Failure> {
     let shown = path.display();
     let canonical = path.canonicalize().map_err(|error| {
         Problem::new(Exit::Input, "E1011", format!("cannot find `{shown}`: {error}")).help(

@@ -1,6 +1,7 @@
 //! The plain values that go in and out of the store.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::path::PathBuf;
 
 use cbuild_drv::{ActionKey, Digest, Name, OutputName, StorePath};
@@ -136,4 +137,20 @@ pub enum ProblemKind {
     Index(String),
     /// The object refers to one that is not in the store.
     ReferenceMissing(StorePath),
+}
+
+impl fmt::Display for ProblemKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing => f.write_str("is in the index and not on the disk"),
+            Self::Damaged(found) => write!(f, "is damaged: {found}"),
+            Self::Touched(file) => write!(f, "permissions or times were changed: {file}"),
+            Self::Foreign => f.write_str("does not belong to the store"),
+            Self::Record(what) => write!(f, "its record is wrong: {what}"),
+            Self::Index(what) => write!(f, "the index contradicts the files: {what}"),
+            Self::ReferenceMissing(path) => {
+                write!(f, "refers to {path}, which is not in the store")
+            }
+        }
+    }
 }

@@ -14,7 +14,7 @@ use crate::progress::Display;
 use crate::session::Session;
 
 /// Builds the targets and prints where their outputs are.
-pub fn build(
+pub(crate) fn build(
     session: &Session,
     targets: &[String],
     out_link: Option<&Path>,
@@ -45,7 +45,7 @@ pub fn build(
 }
 
 /// Builds what an evaluation gave; the paths are in the order of its targets.
-pub fn realise(
+pub(crate) fn realise(
     session: &Session,
     store: &Store,
     evaluated: &Evaluated,
@@ -105,7 +105,7 @@ fn print_plan(session: &Session, store: &Store, evaluated: &Evaluated) -> Result
 }
 
 /// Downloads all that the targets need.
-pub fn fetch(session: &Session, targets: &[String]) -> Result<(), Failure> {
+pub(crate) fn fetch(session: &Session, targets: &[String]) -> Result<(), Failure> {
     let store = session.store()?;
     let evaluated = evaluate(session, &store, targets)?;
     let fetcher = session.fetcher()?;

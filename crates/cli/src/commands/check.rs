@@ -15,7 +15,7 @@ use crate::target;
 const MAX_FOLDER_DEPTH: usize = 64;
 
 /// Checks files, and all `.cbuild` files below folders; all errors of all files are reported.
-pub fn check(session: &Session, paths: &[PathBuf]) -> Result<(), Failure> {
+pub(crate) fn check(session: &Session, paths: &[PathBuf]) -> Result<(), Failure> {
     let mut wrong = 0_usize;
     for file in files(paths)? {
         let entry = target::find(&file)?;
@@ -38,7 +38,7 @@ pub fn check(session: &Session, paths: &[PathBuf]) -> Result<(), Failure> {
 }
 
 /// The files that the paths stand for, each once, in path order.
-pub fn files(paths: &[PathBuf]) -> Result<BTreeSet<PathBuf>, Failure> {
+pub(crate) fn files(paths: &[PathBuf]) -> Result<BTreeSet<PathBuf>, Failure> {
     let mut found = BTreeSet::new();
     for path in paths {
         if path.is_dir() {

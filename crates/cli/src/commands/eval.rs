@@ -12,7 +12,7 @@ use crate::session::Session;
 use crate::target::{self, Entry};
 
 /// Prints the value of a target, or of an expression in the scope of a target's file.
-pub fn eval(
+pub(crate) fn eval(
     session: &Session,
     target: Option<&str>,
     expression: Option<&str>,

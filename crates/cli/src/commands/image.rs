@@ -20,7 +20,7 @@ impl From<OciError> for Failure {
 }
 
 /// Runs a command on images.
-pub fn run(session: &Session, command: ImageCommand) -> Result<(), Failure> {
+pub(crate) fn run(session: &Session, command: ImageCommand) -> Result<(), Failure> {
     match command {
         ImageCommand::Export { target, output, format, compression } => {
             let options = PackOptions {

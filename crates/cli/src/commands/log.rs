@@ -9,7 +9,7 @@ use crate::output;
 use crate::session::Session;
 
 /// Prints the log of the newest build of the target's derivation.
-pub fn log(session: &Session, target: &str) -> Result<(), Failure> {
+pub(crate) fn log(session: &Session, target: &str) -> Result<(), Failure> {
     let store = session.store()?;
     let evaluated = evaluate(session, &store, &[target.to_owned()])?;
     let drv = evaluated.targets.first().and_then(|found| evaluated.graph.get(&found.target.drv));

@@ -9,7 +9,7 @@ use crate::output;
 use crate::session::{Session, mirrors_file};
 
 /// Runs a command on the table of mirrors.
-pub fn run(session: &Session, command: MirrorsCommand) -> Result<(), Failure> {
+pub(crate) fn run(session: &Session, command: MirrorsCommand) -> Result<(), Failure> {
     match command {
         MirrorsCommand::List => {
             list(session, &Mirrors::load(&mirrors_file()?)?.unwrap_or_default())

@@ -14,7 +14,7 @@ use crate::failure::Failure;
 use crate::session::Session;
 
 /// Runs a command.
-pub fn run(session: &Session, command: Command) -> Result<(), Failure> {
+pub(crate) fn run(session: &Session, command: Command) -> Result<(), Failure> {
     match command {
         Command::Build { targets, out_link, dry_run } => {
             build::build(session, &targets, out_link.as_deref(), dry_run)

@@ -10,7 +10,7 @@ use crate::output;
 use crate::session::Session;
 
 /// Runs a command on the store.
-pub fn run(session: &Session, command: StoreCommand) -> Result<(), Failure> {
+pub(crate) fn run(session: &Session, command: StoreCommand) -> Result<(), Failure> {
     match command {
         StoreCommand::Info { paths } => info(session, &paths),
         StoreCommand::Ls => list(session),

@@ -14,7 +14,7 @@ use crate::session::{Session, shown};
 use crate::target;
 
 /// Runs the `test` blocks of all files; each result is a line.
-pub fn test(session: &Session, paths: &[PathBuf]) -> Result<(), Failure> {
+pub(crate) fn test(session: &Session, paths: &[PathBuf]) -> Result<(), Failure> {
     let store = session.store()?;
     let (mut passed, mut failed) = (0_usize, 0_usize);
     for file in files(paths)? {
