@@ -18,7 +18,10 @@ struct Declared {
 
 impl<'a> Checker<'a> {
     /// Puts the bindings into scope and checks them; the caller takes them out of scope.
-    pub(crate) fn enter_bindings(&mut self, bindings: &'a [ast::Let]) -> Vec<(ir::Local, ir::Expr)> {
+    pub(crate) fn enter_bindings(
+        &mut self,
+        bindings: &'a [ast::Let],
+    ) -> Vec<(ir::Local, ir::Expr)> {
         self.refuse_repeated(bindings.iter().map(|b| &b.name), "binding");
         let mut declared = Vec::with_capacity(bindings.len());
         let first = self.body.locals.len();
@@ -56,9 +59,8 @@ impl<'a> Checker<'a> {
         lowered: &mut [Option<ir::Expr>],
     ) {
         let open: Vec<usize> = group.iter().copied().filter(|i| declared[*i].is_none()).collect();
-        let polymorphic = open
-            .iter()
-            .all(|i| matches!(bindings[*i].value.kind, ExprKind::Lambda { .. }));
+        let polymorphic =
+            open.iter().all(|i| matches!(bindings[*i].value.kind, ExprKind::Lambda { .. }));
         self.types.level += u32::from(polymorphic);
         for index in &open {
             let ty = self.types.fresh();

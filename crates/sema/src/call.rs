@@ -9,6 +9,7 @@ use crate::checker::{Checker, Extend, GlobalTy, ParamDefault, Signature};
 use crate::codes;
 use crate::infer::{Head, Typed, broken};
 use crate::ir;
+use crate::print::with_article;
 use crate::report::{Expect, Why};
 use crate::suggest::did_you_mean;
 use crate::types::{ConId, Name, Place, Ty, TyId};
@@ -88,7 +89,11 @@ impl<'a> Checker<'a> {
     }
 
     /// Checks arguments in the order in which they teach the most: lambdas last.
-    fn check_args(&mut self, given: Vec<(usize, &'a ast::Expr)>, slots: &[Slot<'_>]) -> Vec<(usize, ir::Expr)> {
+    fn check_args(
+        &mut self,
+        given: Vec<(usize, &'a ast::Expr)>,
+        slots: &[Slot<'_>],
+    ) -> Vec<(usize, ir::Expr)> {
         let (lambdas, plain): (Vec<_>, Vec<_>) =
             given.into_iter().partition(|(_, e)| matches!(e.kind, ExprKind::Lambda { .. }));
         let mut lowered = Vec::with_capacity(slots.len());
@@ -171,7 +176,8 @@ impl<'a> Checker<'a> {
         let mut complete = true;
         let positional = args.iter().filter(|a| a.name.is_none()).count();
         if positional > params.len() {
-            let message = format!("`{name}` takes {}, but {positional} are given", arguments(params.len()));
+            let message =
+                format!("`{name}` takes {}, but {positional} are given", arguments(params.len()));
             self.error(codes::ARGUMENT_COUNT, span, message, "too many arguments")
                 .also(declared, "declared here");
             complete = false;
@@ -273,7 +279,7 @@ impl<'a> Checker<'a> {
             self.error(
                 codes::NOT_A_FUNCTION,
                 callee_span,
-                format!("this is a `{shown}`, not a function"),
+                format!("this is {}, not a function", with_article(&shown)),
                 "called here",
             );
             self.infer_all(args);
@@ -334,8 +340,7 @@ impl<'a> Checker<'a> {
         let arity = info.arity;
         let map = self.types.fresh_map(&params);
         let fields = fields.iter().map(|ty| self.types.substitute(*ty, &map)).collect();
-        let mut args: Vec<TyId> =
-            params.iter().filter_map(|var| map.get(var).copied()).collect();
+        let mut args: Vec<TyId> = params.iter().filter_map(|var| map.get(var).copied()).collect();
         // The parameters are not known yet only where the declaration is broken.
         args.resize_with(arity, || TyId::ERROR);
         (fields, self.types.con(con, args))

@@ -277,10 +277,8 @@ impl<'a> Checker<'a> {
     ) -> TyId {
         match (self.types.get(ty), &body.kind) {
             (Ty::Record(row), ast::TypeKind::Record { .. }) => {
-                let args: Rc<[TyId]> = generics
-                    .iter()
-                    .filter_map(|g| scope.get(g.text.as_str()).copied())
-                    .collect();
+                let args: Rc<[TyId]> =
+                    generics.iter().filter_map(|g| scope.get(g.text.as_str()).copied()).collect();
                 let alias = Some((self.aliases[index].name.clone(), args));
                 self.types.record(Row { alias, ..(*row).clone() })
             }

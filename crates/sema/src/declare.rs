@@ -143,7 +143,10 @@ impl<'a> Checker<'a> {
                 self.only_in_std(def.name.span, "type");
                 let con = self.new_con(&def.name, def.generics.len());
                 let key = &self.modules[self.module].key;
-                if def.name.text == "Package" && key.package == Package::Std && key.stem() == "prelude" {
+                if def.name.text == "Package"
+                    && key.package == Package::Std
+                    && key.stem() == "prelude"
+                {
                     self.package = Some(con);
                 }
                 self.declare_type_name(&def.name, public, TypeDef::Con(con));

@@ -139,11 +139,13 @@ impl Usefulness<'_> {
             Some(Shape::Case(con, _)) => {
                 let con = *con;
                 let cases = &self.types.con_info(con).cases;
-                let free = (0..cases.len()).find(|case| !shapes.contains(&Shape::Case(con, *case)))?;
+                let free =
+                    (0..cases.len()).find(|case| !shapes.contains(&Shape::Case(con, *case)))?;
                 Some(Pat::Case(con, free, vec![Pat::Any; cases[free].fields.len()]))
             }
             Some(Shape::Bool(_)) => {
-                let free = [false, true].into_iter().find(|b| !shapes.contains(&Shape::Bool(*b)))?;
+                let free =
+                    [false, true].into_iter().find(|b| !shapes.contains(&Shape::Bool(*b)))?;
                 Some(Pat::Bool(free))
             }
             Some(Shape::Int(_) | Shape::Str(_)) => Some(Pat::Any),

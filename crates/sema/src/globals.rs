@@ -225,12 +225,7 @@ impl<'a> Checker<'a> {
     }
 
     /// The type variables in the declared type are whatever the default makes of them.
-    fn check_default(
-        &mut self,
-        id: GlobalId,
-        value: &'a ast::Expr,
-        declared: TyId,
-    ) -> ir::Expr {
+    fn check_default(&mut self, id: GlobalId, value: &'a ast::Expr, declared: TyId) -> ir::Expr {
         let vars = self.types.rigid_vars(declared);
         let map = self.types.fresh_map(&vars);
         let ty = self.types.substitute(declared, &map);

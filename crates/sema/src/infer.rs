@@ -136,6 +136,10 @@ impl<'a> Checker<'a> {
                 self.body.locals.truncate(scope);
                 ir::Expr::Let(lowered, Box::new(body))
             }
+            // Branches of which nothing is known yet explain each other.
+            ExprKind::If(..) | ExprKind::Match { .. } if self.types.is_unknown(expected.ty) => {
+                self.infer_and_compare(expr, expected)
+            }
             ExprKind::If(condition, yes, no) => {
                 let condition = self.check_condition(condition);
                 let (yes, no) = (self.check(yes, expected), self.check(no, expected));
@@ -182,14 +186,12 @@ impl<'a> Checker<'a> {
         let Ty::Con(ConId::OPTION, args) = self.types.get(expected.ty) else {
             return self.check(expr, &as_is);
         };
-        let plain = expected.with(args[0]);
+        let plain = expected.restated(args[0]);
         if self.makes_option(expr) {
             return self.check(expr, &as_is);
         }
-        let literal = matches!(
-            expr.kind,
-            ExprKind::Record(_) | ExprKind::List(_) | ExprKind::Lambda { .. }
-        );
+        let literal =
+            matches!(expr.kind, ExprKind::Record(_) | ExprKind::List(_) | ExprKind::Lambda { .. });
         let lowered = if literal {
             self.check(expr, &plain)
         } else {
@@ -291,9 +293,7 @@ impl<'a> Checker<'a> {
     pub(crate) fn use_head(&mut self, head: Head) -> Typed {
         match head {
             Head::Broken => broken(),
-            Head::Local(scheme, local) => {
-                (self.types.instantiate(&scheme), ir::Expr::Local(local))
-            }
+            Head::Local(scheme, local) => (self.types.instantiate(&scheme), ir::Expr::Local(local)),
             Head::Global(id) => (self.use_global(id), ir::Expr::Global(id)),
             Head::Constructor(con, case) => self.use_constructor(con, case),
         }

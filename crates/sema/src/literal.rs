@@ -10,6 +10,7 @@ use crate::checker::{Checker, Extend};
 use crate::codes;
 use crate::infer::Typed;
 use crate::ir;
+use crate::print::with_article;
 use crate::report::{Expect, Why, listed};
 use crate::suggest::did_you_mean;
 use crate::types::{ConId, Field, Name, Presence, Row, Ty, TyId};
@@ -205,7 +206,7 @@ impl<'a> Checker<'a> {
             if let Some((source, span)) = field.place {
                 diagnostic = diagnostic.label(source, span, format!("`{name}` is declared here"));
             }
-            additions.push(format!("`{name} = …` (a `{}`)", self.types.show(field.ty)));
+            additions.push(format!("`{name} = …` ({})", with_article(&self.types.show(field.ty))));
         }
         self.push(diagnostic).fix(format!("add {}", additions.join(", ")));
     }
@@ -231,10 +232,8 @@ impl<'a> Checker<'a> {
             let value = self.check(&field.value, &expected);
             updates.entry(name).or_insert(value);
         }
-        let updates: Vec<_> = updates
-            .into_iter()
-            .map(|(name, value)| (self.symbols.intern(&name), value))
-            .collect();
+        let updates: Vec<_> =
+            updates.into_iter().map(|(name, value)| (self.symbols.intern(&name), value)).collect();
         (ty, ir::Expr::With(Box::new(lowered), updates))
     }
 }

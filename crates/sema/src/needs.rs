@@ -7,6 +7,7 @@ use cbuild_diag::Span;
 
 use crate::checker::{Checker, Extend};
 use crate::codes;
+use crate::print::with_article;
 use crate::types::{ConId, Place, Ty, TyId};
 
 /// What is needed.
@@ -141,17 +142,18 @@ impl Checker<'_> {
 
     fn refuse(&mut self, pending: &Pending) {
         let shown = self.types.show(pending.ty);
-        let package = matches!(self.types.get(pending.ty), Ty::Con(con, _) if Some(con) == self.package);
+        let package =
+            matches!(self.types.get(pending.ty), Ty::Con(con, _) if Some(con) == self.package);
         let option = matches!(self.types.get(pending.ty), Ty::Con(ConId::OPTION, _));
         let (code, message, fix) = match pending.need {
             Need::TextHole if package || shown == "Script" || shown == "Path" => (
                 codes::BAD_HOLE,
-                format!("a `{shown}` cannot stand in a text"),
+                format!("{} cannot stand in a text", with_article(&shown)),
                 Some("a text that refers to packages or files is a script: `sh\"…\"`"),
             ),
             Need::TextHole => (
                 codes::BAD_HOLE,
-                format!("a `{shown}` cannot stand in a text"),
+                format!("{} cannot stand in a text", with_article(&shown)),
                 Some(if option {
                     "it may be absent; decide with `match`, or `std.option.or_else`"
                 } else {
@@ -160,7 +162,7 @@ impl Checker<'_> {
             ),
             Need::ScriptHole => (
                 codes::BAD_HOLE,
-                format!("a `{shown}` cannot stand in a script"),
+                format!("{} cannot stand in a script", with_article(&shown)),
                 Some(if option {
                     "it may be absent; decide with `match`, or `std.option.or_else`"
                 } else {
@@ -169,12 +171,12 @@ impl Checker<'_> {
             ),
             Need::Join => (
                 codes::OPERAND,
-                format!("`++` joins texts, scripts or lists, but this is a `{shown}`"),
+                format!("`++` joins texts, scripts or lists, but this is {}", with_article(&shown)),
                 (shown == "Int").then_some("`+` adds numbers"),
             ),
             Need::Order => (
                 codes::OPERAND,
-                format!("numbers and texts have an order, but this is a `{shown}`"),
+                format!("numbers and texts have an order, but this is {}", with_article(&shown)),
                 None,
             ),
             Need::Equal => (

@@ -8,6 +8,7 @@ use crate::codes;
 use crate::infer::Typed;
 use crate::ir;
 use crate::needs::Need;
+use crate::print::with_article;
 use crate::report::{Expect, Why};
 use crate::types::{ConId, Ty, TyId};
 use crate::unify::Clash;
@@ -21,11 +22,7 @@ struct Link<'a> {
 
 impl<'a> Checker<'a> {
     /// A chain of operators. It may be thousands of links long, so it is walked without recursion.
-    pub(crate) fn infer_binary(
-        &mut self,
-        expr: &'a ast::Expr,
-        expected: Option<&Expect>,
-    ) -> Typed {
+    pub(crate) fn infer_binary(&mut self, expr: &'a ast::Expr, expected: Option<&Expect>) -> Typed {
         let mut links = Vec::new();
         let mut first = expr;
         while let ExprKind::Binary(op, left, right) = &first.kind {
@@ -135,14 +132,7 @@ impl<'a> Checker<'a> {
     }
 
     /// Whether an operand has the type that its operator needs.
-    fn operand(
-        &mut self,
-        op: BinaryOp,
-        wanted: TyId,
-        found: TyId,
-        span: Span,
-        side: &str,
-    ) -> bool {
+    fn operand(&mut self, op: BinaryOp, wanted: TyId, found: TyId, span: Span, side: &str) -> bool {
         let Err(clash) = self.types.unify(wanted, found) else { return true };
         if let Clash::Rigid { .. } = clash {
             self.report_mismatch(&Expect::plain(wanted), found, span, &clash);
@@ -150,27 +140,24 @@ impl<'a> Checker<'a> {
         }
         let (wanted, shown) = self.types.show_two(wanted, found);
         let sign = sign(op);
-        let joinable = matches!(
-            self.types.get(found),
-            Ty::Con(ConId::STR | ConId::SCRIPT | ConId::LIST, _)
-        );
-        let fix = (op == BinaryOp::Add && joinable).then(|| "`++` joins texts, scripts and lists".to_owned());
+        let joinable =
+            matches!(self.types.get(found), Ty::Con(ConId::STR | ConId::SCRIPT | ConId::LIST, _));
+        let fix = (op == BinaryOp::Add && joinable)
+            .then(|| "`++` joins texts, scripts and lists".to_owned());
         self.error(
             codes::OPERAND,
             span,
-            format!("`{sign}` works on `{wanted}`, but its {side} side is a `{shown}`"),
+            format!(
+                "`{sign}` works on `{wanted}`, but its {side} side is {}",
+                with_article(&shown)
+            ),
             format!("has type `{shown}`"),
         )
         .maybe_fix(fix);
         false
     }
 
-    pub(crate) fn infer_unary(
-        &mut self,
-        op: UnaryOp,
-        operand: &'a ast::Expr,
-        span: Span,
-    ) -> Typed {
+    pub(crate) fn infer_unary(&mut self, op: UnaryOp, operand: &'a ast::Expr, span: Span) -> Typed {
         let (wanted, sign) = match op {
             UnaryOp::Neg => (TyId::INT, "-"),
             UnaryOp::Not => (TyId::BOOL, "!"),
@@ -181,7 +168,7 @@ impl<'a> Checker<'a> {
             self.error(
                 codes::OPERAND,
                 operand.span,
-                format!("`{sign}` works on `{wanted}`, but this is a `{shown}`"),
+                format!("`{sign}` works on `{wanted}`, but this is {}", with_article(&shown)),
                 format!("has type `{shown}`"),
             );
         }

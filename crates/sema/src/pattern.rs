@@ -120,7 +120,8 @@ impl<'a> Checker<'a> {
     /// Reports arms that cannot be reached and cases that are not covered.
     pub(crate) fn check_coverage(&mut self) {
         for pending in std::mem::take(&mut self.body.matches) {
-            let verdict = exhaustive::coverage(&self.types, pending.arms.iter().map(|(pat, _)| pat));
+            let verdict =
+                exhaustive::coverage(&self.types, pending.arms.iter().map(|(pat, _)| pat));
             let (source, span) = pending.place;
             for index in verdict.redundant {
                 let diagnostic = Diagnostic::error(

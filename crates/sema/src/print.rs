@@ -38,6 +38,12 @@ impl Types {
     }
 }
 
+/// A type for a sentence, in quotes and with its article: "an `Int`".
+pub(crate) fn with_article(shown: &str) -> String {
+    let vowel = shown.starts_with(['A', 'E', 'I', 'O', 'a', 'e', 'i', 'o']);
+    format!("{} `{shown}`", if vowel { "an" } else { "a" })
+}
+
 struct Printer<'a> {
     types: &'a Types,
     detail: Detail,

@@ -13,6 +13,8 @@ use crate::unify::Clash;
 pub(crate) struct Expect {
     pub(crate) ty: TyId,
     pub(crate) why: Option<(Place, Why)>,
+    /// The type that the reason speaks of, of which `ty` may be a part.
+    stated: TyId,
     /// For an optional field: `ty` is `Option<T>`, and a plain `T` is wrapped.
     pub(crate) wrap: bool,
 }
@@ -38,16 +40,21 @@ pub(crate) enum Why {
 
 impl Expect {
     pub(crate) fn plain(ty: TyId) -> Self {
-        Self { ty, why: None, wrap: false }
+        Self { ty, why: None, stated: ty, wrap: false }
     }
 
     pub(crate) fn because(ty: TyId, place: Place, why: Why) -> Self {
-        Self { ty, why: Some((place, why)), wrap: false }
+        Self { ty, why: Some((place, why)), stated: ty, wrap: false }
     }
 
-    /// The same reason for another type.
+    /// The same reason for another type, which messages speak of.
+    pub(crate) fn restated(&self, ty: TyId) -> Self {
+        Self { ty, stated: ty, ..self.with(ty) }
+    }
+
+    /// The same reason for a part of the type.
     pub(crate) fn with(&self, ty: TyId) -> Self {
-        Self { ty, why: self.why.clone(), wrap: false }
+        Self { ty, why: self.why.clone(), stated: self.stated, wrap: false }
     }
 }
 
@@ -157,8 +164,8 @@ impl Checker<'_> {
             let path = self.path_to(expected, found, 0);
             let at = path.map(|path| format!(" in {path}")).unwrap_or_default();
             if (inner_want.as_str(), inner_have.as_str()) != (want.as_str(), have.as_str()) {
-                diagnostic =
-                    diagnostic.note(format!("`{inner_want}` is expected{at}, but it is `{inner_have}`"));
+                diagnostic = diagnostic
+                    .note(format!("`{inner_want}` is expected{at}, but it is `{inner_have}`"));
             }
         }
         if let Clash::Fields(a, b) = clash {
@@ -185,7 +192,8 @@ impl Checker<'_> {
             let Some(other) = right.fields.get(name) else { continue };
             let (x, y) = (self.types.show_two(field.ty, other.ty), name);
             if x.0 != x.1 {
-                let inner = (depth < 4).then(|| self.path_to(field.ty, other.ty, depth + 1)).flatten();
+                let inner =
+                    (depth < 4).then(|| self.path_to(field.ty, other.ty, depth + 1)).flatten();
                 return Some(match inner {
                     Some(inner) => format!("{inner} of field `{y}`"),
                     None => format!("field `{y}`"),
@@ -197,19 +205,30 @@ impl Checker<'_> {
 
     /// A fix for pairs of types that are often confused.
     fn conversion(&self, expected: TyId, found: TyId) -> Option<String> {
-        let (Ty::Con(want, want_args), have) = (self.types.get(expected), self.types.get(found)) else {
+        let (Ty::Con(want, want_args), have) = (self.types.get(expected), self.types.get(found))
+        else {
             return None;
         };
         if let Ty::Fn(params, _) = &have {
-            let name = if params.len() == 1 { "argument" } else { "arguments" };
-            return Some(format!("this is a function; call it with its {name}"));
+            let how = match params.len() {
+                0 => "call it: `…()`",
+                1 => "call it with its argument",
+                _ => "call it with its arguments",
+            };
+            return Some(format!("this is a function; {how}"));
         }
         let Ty::Con(have, have_args) = have else { return None };
         let text = match (want, have) {
-            (ConId::SCRIPT, ConId::STR) => "write `sh\"…\"` for a script, or `sh\"#{…}\"` to quote a text into one",
+            (ConId::SCRIPT, ConId::STR) => {
+                "write `sh\"…\"` for a script, or `sh\"#{…}\"` to quote a text into one"
+            }
             (ConId::STR, ConId::INT | ConId::BOOL) => "put it into a text: `\"#{…}\"`",
-            (ConId::STR, ConId::SCRIPT) => "a script carries packages, so it is no plain text; take it as `Script`",
-            (ConId::SCRIPT, _) if Some(have) == self.package => "put it into a script: `sh\"#{…}\"`",
+            (ConId::STR, ConId::SCRIPT) => {
+                "a script carries packages, so it is no plain text; take it as `Script`"
+            }
+            (ConId::SCRIPT, _) if Some(have) == self.package => {
+                "put it into a script: `sh\"#{…}\"`"
+            }
             (ConId::STR, _) if Some(have) == self.package => {
                 "use a script, `sh\"#{…}\"`, where the package's path is needed, or its `.name`"
             }
@@ -236,10 +255,10 @@ impl Checker<'_> {
         let difference = self.types.row_difference(expected, found);
         let name = self.record_name(expected);
         let (code, message) = match (difference.missing.as_slice(), difference.unknown.as_slice()) {
-            ([], unknown) => {
-                (codes::UNKNOWN_FIELD, format!("{name} has no {}", listed(unknown)))
+            ([], unknown) => (codes::UNKNOWN_FIELD, format!("{name} has no {}", listed(unknown))),
+            (missing, _) => {
+                (codes::MISSING_FIELD, format!("{} missing for {name}", listed(missing)))
             }
-            (missing, _) => (codes::MISSING_FIELD, format!("{} missing for {name}", listed(missing))),
         };
         let label = if code == codes::UNKNOWN_FIELD {
             format!("has {}", listed(&difference.unknown))
@@ -247,8 +266,12 @@ impl Checker<'_> {
             format!("lacks {}", listed(&difference.missing))
         };
         let mut diagnostic = Diagnostic::error(code, self.source(), span, message, label);
+        // The message has said the first part already.
+        let said = if code == codes::UNKNOWN_FIELD { "not expected" } else { "missing" };
         for fact in self.field_facts(expected, found) {
-            diagnostic = diagnostic.note(fact);
+            if !fact.starts_with(said) {
+                diagnostic = diagnostic.note(fact);
+            }
         }
         let row = self.types.row(expected);
         let hint = difference.unknown.iter().find_map(|unknown| {
@@ -296,12 +319,17 @@ impl Checker<'_> {
     }
 
     /// Adds why the type is expected, unless that is said at the very same place.
-    pub(crate) fn with_reason(&self, diagnostic: Diagnostic, expected: &Expect, span: Span) -> Diagnostic {
+    pub(crate) fn with_reason(
+        &self,
+        diagnostic: Diagnostic,
+        expected: &Expect,
+        span: Span,
+    ) -> Diagnostic {
         let Some((place, why)) = &expected.why else { return diagnostic };
         if *place == self.place(span) {
             return diagnostic;
         }
-        let ty = self.types.show(expected.ty);
+        let ty = self.types.show(expected.stated);
         let text = match why {
             Why::Annotation => format!("`{ty}` is declared here"),
             Why::Parameter(name) => format!("because the parameter `{name}` has type `{ty}`"),

@@ -289,11 +289,15 @@ impl Checker<'_> {
         let mut aliases = self.aliases.iter().filter(|alias| alias.module == self.module);
         if let Some(alias) = aliases.find(|alias| alias.body.span == name.span) {
             let (alias, case) = (&alias.name, &name.text);
-            return Some(format!("a variant type with one case is written `type {alias} = | {case}`"));
+            return Some(format!(
+                "a variant type with one case is written `type {alias} = | {case}`"
+            ));
         }
         match (name.text.as_str(), kind) {
             ("std", _) => Some("write `import std` at the top of the file".to_owned()),
-            ("String" | "Text" | "string", Kind::Type) => Some("text has the type `Str`".to_owned()),
+            ("String" | "Text" | "string", Kind::Type) => {
+                Some("text has the type `Str`".to_owned())
+            }
             ("Boolean", Kind::Type) => Some("truth values have the type `Bool`".to_owned()),
             ("Number" | "Integer" | "Float", Kind::Type) => {
                 Some("numbers have the type `Int`".to_owned())

@@ -85,17 +85,33 @@ impl Types {
         let clash = Err(Clash::Fields(a, b));
         match (self.tail(left), self.tail(right)) {
             (Tail::Closed, Tail::Closed) => {
-                if only_left.is_empty() && only_right.is_empty() { Ok(()) } else { clash }
+                if only_left.is_empty() && only_right.is_empty() {
+                    Ok(())
+                } else {
+                    clash
+                }
             }
             (Tail::Open(tail), Tail::Closed) => {
-                if only_left.is_empty() { self.close(tail, only_right, None, budget) } else { clash }
+                if only_left.is_empty() {
+                    self.close(tail, only_right, None, budget)
+                } else {
+                    clash
+                }
             }
             (Tail::Closed, Tail::Open(tail)) => {
-                if only_right.is_empty() { self.close(tail, only_left, None, budget) } else { clash }
+                if only_right.is_empty() {
+                    self.close(tail, only_left, None, budget)
+                } else {
+                    clash
+                }
             }
             (Tail::Open(x), Tail::Open(y)) => {
                 if self.resolve(x) == self.resolve(y) {
-                    return if only_left.is_empty() && only_right.is_empty() { Ok(()) } else { clash };
+                    return if only_left.is_empty() && only_right.is_empty() {
+                        Ok(())
+                    } else {
+                        clash
+                    };
                 }
                 if only_left.is_empty() && only_right.is_empty() {
                     return self.unify_within(x, y, budget);
@@ -106,10 +122,18 @@ impl Types {
                 first.and(self.close(y, only_left, Some(rest), budget))
             }
             (Tail::Rigid(rigid, _), Tail::Open(tail)) => {
-                if only_right.is_empty() { self.close(tail, only_left, Some(rigid), budget) } else { clash }
+                if only_right.is_empty() {
+                    self.close(tail, only_left, Some(rigid), budget)
+                } else {
+                    clash
+                }
             }
             (Tail::Open(tail), Tail::Rigid(rigid, _)) => {
-                if only_left.is_empty() { self.close(tail, only_right, Some(rigid), budget) } else { clash }
+                if only_left.is_empty() {
+                    self.close(tail, only_right, Some(rigid), budget)
+                } else {
+                    clash
+                }
             }
             (Tail::Rigid(x, name), Tail::Rigid(y, _)) => {
                 if !only_left.is_empty() || !only_right.is_empty() {

@@ -115,7 +115,8 @@ impl Types {
         }
         if let Some(lacks) = self.lacks(var) {
             let known = self.lacks(rigid);
-            let missing = lacks.iter().find(|name| !known.as_ref().is_some_and(|k| k.contains(*name)));
+            let missing =
+                lacks.iter().find(|name| !known.as_ref().is_some_and(|k| k.contains(*name)));
             if known.is_none() {
                 let tail = self.fresh_tail([]);
                 return Err(Clash::Rigid { name, other: tail });

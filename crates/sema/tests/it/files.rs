@@ -35,8 +35,7 @@ impl Loader for Files {
     fn load(&mut self, key: &ModuleKey) -> Result<String, LoadError> {
         match key.package {
             Package::Root => self.root.get(&key.path).cloned().ok_or(LoadError::NotFound),
-            _ => std::fs::read_to_string(self.std.join(&key.path))
-                .map_err(|_| LoadError::NotFound),
+            _ => std::fs::read_to_string(self.std.join(&key.path)).map_err(|_| LoadError::NotFound),
         }
     }
 }
@@ -64,7 +63,8 @@ pub(crate) fn files(source: &str, std: &str) -> Files {
 /// Checks the files of `source`; the entry is `main.cbuild`.
 pub(crate) fn check_source(source: &str) -> (Sources, Checked) {
     let mut sources = Sources::default();
-    let checked = check(&mut sources, &mut files(source, SMALL_STD), &ModuleKey::root("main.cbuild"));
+    let checked =
+        check(&mut sources, &mut files(source, SMALL_STD), &ModuleKey::root("main.cbuild"));
     (sources, checked)
 }
 

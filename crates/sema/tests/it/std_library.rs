@@ -25,7 +25,10 @@ fn every_module_of_the_standard_library_is_reached_or_checks_alone() {
         for entry in entries {
             let name = entry.expect("readable").file_name().into_string().expect("plain name");
             if name.ends_with(".cbuild") {
-                must_check(&mut Files::with_std(REAL_STD), &ModuleKey::std(format!("{folder}{name}")));
+                must_check(
+                    &mut Files::with_std(REAL_STD),
+                    &ModuleKey::std(format!("{folder}{name}")),
+                );
             }
         }
     }
