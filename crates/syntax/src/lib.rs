@@ -64,7 +64,7 @@ pub fn parse_expr(source: SourceId, text: &str) -> (ast::Expr, Vec<Diagnostic>) 
     let mut diagnostics = Vec::new();
     let mut expr = None;
     for piece in pieces(text, Rule::expression) {
-        if let Some(node) = sound_node(source, &piece, &mut diagnostics) {
+        if let Some(node) = reported_node(source, text, &piece, &mut diagnostics) {
             expr = Some(lower::Lower::new(source, &piece, &mut diagnostics).expression(node));
         }
     }
@@ -89,7 +89,7 @@ fn lower_file(
     let mut file = ast::File { doc: docs::top(text), items: Vec::new() };
     let mut items_end = 0;
     for piece in pieces {
-        if let Some(node) = sound_node(source, &piece, &mut diagnostics) {
+        if let Some(node) = reported_node(source, text, &piece, &mut diagnostics) {
             let mut lower = lower::Lower::new(source, &piece, &mut diagnostics);
             lower.file(node, text, &mut items_end, &mut file);
         }
@@ -99,8 +99,9 @@ fn lower_file(
 }
 
 /// The root node of a piece that was parsed, after its errors were reported.
-fn sound_node<'i>(
+fn reported_node<'i>(
     source: SourceId,
+    text: &str,
     piece: &Piece<'i>,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<lower::Node<'i>> {
@@ -108,7 +109,7 @@ fn sound_node<'i>(
         Content::Parsed { pairs, broken } => {
             let node = pairs.clone().next()?;
             if *broken {
-                report::Report::new(source, piece, diagnostics).walk(&node);
+                report::Report::new(source, text, piece, diagnostics).walk(&node);
             }
             Some(node)
         }

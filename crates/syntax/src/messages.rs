@@ -199,6 +199,9 @@ fn missing_expr(report: &Report<'_>, place: &Place<'_, '_>, found: &Found) -> Te
         (word, _) if RESERVED.contains(&word) && found.same_line => {
             format!("`{word}` is a reserved word and cannot start an expression here")
         }
+        ("$" | "@" | "#" | "?" | "`" | "~" | "^" | "\\", _) => {
+            format!("{} has no meaning outside of texts and comments", found.name)
+        }
         (_, Some(before)) if operand => {
             format!("write what follows `{}`, or remove it", before.as_str())
         }
@@ -452,7 +455,7 @@ fn unclosed_text(report: &Report<'_>, place: &Place<'_, '_>) -> Diagnostic {
     let quotes = if block { "\"\"\"" } else { "\"" };
     let start = place.parent.as_span().start();
     let opening = report.range(start, start + prefix + quotes.len());
-    let at = place.node.as_span().start();
+    let at = start + source.trim_end().len();
     let help = if block {
         format!("add `{quotes}` on a line of its own")
     } else {

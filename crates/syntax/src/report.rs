@@ -25,8 +25,8 @@ pub(crate) struct Found {
 /// Reports the error nodes below a node, in source order.
 pub(crate) struct Report<'a> {
     pub(crate) source: SourceId,
-    /// The text of the piece.
-    pub(crate) text: &'a str,
+    /// The whole source text.
+    text: &'a str,
     /// Where the piece starts in the source.
     pub(crate) base: u32,
     diagnostics: &'a mut Vec<Diagnostic>,
@@ -45,11 +45,12 @@ pub(crate) struct Place<'n, 'i> {
 impl<'a> Report<'a> {
     pub(crate) fn new(
         source: SourceId,
-        piece: &source::Piece<'a>,
+        text: &'a str,
+        piece: &source::Piece<'_>,
         diagnostics: &'a mut Vec<Diagnostic>,
     ) -> Self {
         // Sources are limited to `MAX_SOURCE_BYTES`, so the number fits.
-        Self { source, text: piece.text, base: piece.base as u32, diagnostics, last: None }
+        Self { source, text, base: piece.base as u32, diagnostics, last: None }
     }
 
     /// Reports what is below `parent`.
@@ -104,12 +105,14 @@ impl<'a> Report<'a> {
 
     /// The token at or after a byte of the piece.
     pub(crate) fn found(&self, at: usize) -> Found {
+        // What is there instead may stand in the next piece.
+        let at = self.base as usize + at;
         let start = skip_trivia(self.text, at);
         let same_line = !self.text[at..start].contains('\n');
         let text = token(&self.text[start..]);
         let name =
-            if text.is_empty() { "the end of the text".to_owned() } else { format!("`{text}`") };
-        let span = self.range(start, start + text.len());
+            if text.is_empty() { "the end of the file".to_owned() } else { format!("`{text}`") };
+        let span = Span { start: start as u32, end: (start + text.len()) as u32 };
         let same_line = same_line && !text.is_empty();
         Found { span, name, text: text.to_owned(), same_line }
     }

@@ -1,0 +1,94 @@
+//! Each syntax error with its source and its rendering.
+
+use cbuild_diag::{RenderOptions, Sources, render};
+
+/// Renders what is wrong with a source, for a snapshot of both.
+fn shown(source: &str) -> String {
+    let mut sources = Sources::default();
+    let id = sources.add("main.cbuild", source);
+    let parse = cbuild_syntax::parse(id, source);
+    assert_eq!(parse.tree.text().to_string(), source, "the tree holds the text");
+    assert!(!parse.diagnostics.is_empty(), "expected a diagnostic for:\n{source}");
+    let mut out = format!("{}\n", source.trim_end());
+    for diagnostic in &parse.diagnostics {
+        assert!(diagnostic.help.is_some(), "{diagnostic} has no fix");
+        out.push_str("--------\n");
+        out.push_str(&render(&sources, diagnostic, RenderOptions::plain()));
+    }
+    out
+}
+
+macro_rules! cases {
+    ($($name:ident: $source:expr,)*) => {
+        $(
+            #[test]
+            fn $name() {
+                insta::assert_snapshot!(shown($source));
+            }
+        )*
+    };
+}
+
+cases! {
+    absolute_path: "pub let a = local(/etc/passwd, ~/notes)\n",
+    bad_escape: "let a = \"C:\\dir\"\nlet b = \"\\u{110000}\"\n",
+    bad_hash: "let a = sha256-abc=\nlet b = sha1-da39a3ee5e6b4b0d3255bfef95601890afd80709\n\
+        let c = sha256-jRBBDeC9cbSFPVLXF2RrLdjNJSuzFnuSBwEx4BLkjp!=\n",
+    bound_name_upper_case: "pub let HttpPort: Int = 80\nfn f(Int) -> Int = 1\n",
+    closing_nothing: "let a = f(1))\nlet b = 2\n",
+    colon_for_equals: "let a = { name: \"zlib\", version = \"1\" }\n",
+    comparison_chain: "let a = 1 < b < 3\n",
+    dash_in_name: "let my-tool = { no-ssl = 1 }\n",
+    equals_for_colon: "type A = { name = Str }\n",
+    errors_in_several_items: "pub let a 1\n\nfn b( = 2\n\ntype c = Int\n\npub let d = 4\n",
+    extern_without_kind: "extern let a = 1\n",
+    field_access_reserved: "let a = b.type\n",
+    field_without_value: "let a = { \"key\", b }\n",
+    fractional_number: "let a = 1.5\n",
+    function_type_without_parentheses: "let f: Int -> Int = g\n",
+    function_without_parameters: "fn f = 1\n",
+    function_with_braces: "fn f(a: Int) -> Int { a }\n",
+    hash_comment: "# a comment\nlet a = 1\n",
+    if_as_operand: "let a = [1] ++ if b then [2] else []\n",
+    if_with_one_equals: "let a = if b = 1 then 2 else 3\n",
+    if_without_else: "let a = if b then c\nlet d = 1\n",
+    import_needs_name: "import ./my-lib.cbuild\n",
+    import_nothing: "import\nlet a = 1\n",
+    lambda_default: "let a = (x, y: Int = 1) => x\n",
+    let_with_commas: "let a = let b = 1, c = 2 in b + c\n",
+    let_without_in: "pub let a =\n  let b = 1\n  b + 1\n",
+    match_arm_arrow: "let a = match b { Some(x) -> x, None => 0 }\n",
+    match_without_braces: "let a = match b\n  Some(x) => x\n",
+    missing_comma: "let a = { b = 1 c = 2 }\nlet d = [1 2]\nlet e = f(1 2)\n",
+    missing_equals: "let a 1\n",
+    missing_operand: "let a = b ++\nlet c = (1 + )\n",
+    missing_type: "let a: = 1\n",
+    missing_value: "let a =\n\nlet b = { c = , d = 1 }\n",
+    nested_too_deeply: &format!("let a = {}1{}\nlet b = @\n", "(".repeat(100), ")".repeat(100)),
+    not_an_item: "def f(x):\n  return x\n\nlet a = 1\n",
+    number_too_big: "let a = 9223372036854775808\nlet b = -9223372036854775808\n",
+    number_with_letters: "let a = 0x1f\n",
+    pipe_into_literal: "let a = [1] |> \"text\"\n",
+    plain_application: "let a = f x\n",
+    positional_after_named: "let a = f(1, b = 2, 3)\n",
+    protocol_without_text: "protocol Redis = io.redis\n",
+    pub_without_item: "pub a = 1\n\nlet a = 1\n",
+    public_test: "pub test \"a\" { true }\n",
+    reserved_as_name: "let type = 1\nlet a = { import = 1 }\nfn f(in: Int) -> Int = 1\n",
+    semicolons: "import std;\nlet a = f(1; 2);\n",
+    single_constructor: "type A = B(Int)\n",
+    single_quotes: "let a = 'text'\n",
+    stray_character: "let a = $out\nlet b = f(ü)\n",
+    test_without_braces: "test \"a\" true\n",
+    text_hole_in_key: "let a = { \"k#{b}\" = 1 }\n",
+    tuple: "let a = (1, 2)\nlet b = (x, y)\nlet c: (Int, Int) = 1\n",
+    type_name_lower_case: "type http_port = Int\ntype A = | some(Int)\n",
+    unclosed_block_text: "let a = sh\"\"\"\n  make\n  make install\n\npub let b = 1\npub let c @ 2\n",
+    unclosed_bracket_at_end: "let a = f(\n  1,\n  [2, 3],\n\npub let b = 1\n",
+    unclosed_bracket_in_line: "let a = f([1, 2)\nlet b = 1\n",
+    unclosed_generics: "fn f<a(x: a) -> a = x\n",
+    unclosed_hole: "let a = \"b #{c d\"\nlet e = 1\n",
+    unclosed_text: "let a = \"text\nlet b = 1\n",
+    underscore_as_value: "let a = _\n",
+    with_without_record: "let a = b with c = 1\n",
+}
