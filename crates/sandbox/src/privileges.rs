@@ -72,9 +72,9 @@ pub(crate) fn set_limits(limits: &Limits) -> Result<(), SetupFailure> {
         }
     }
     match limits.processes {
-        // Init counts as well.
+        // Helper and init count as well.
         Some(most) if kernel_is_at_least(PROCESS_LIMIT_PER_NAMESPACE) => {
-            lower(Resource::Nproc, most.saturating_add(1))
+            lower(Resource::Nproc, most.saturating_add(2))
         }
         _ => Ok(()),
     }

@@ -1,11 +1,14 @@
 //! A test runner whose `main` can also be the sandbox's helper and the builder inside.
 
+#![allow(dead_code, reason = "every test program uses a part of this")]
+
 use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use cbuild_sandbox::{Bind, Error, Exit, SandboxSpec};
@@ -24,6 +27,41 @@ const AS_NOBODY: &str = "--as-nobody";
 
 /// The id of `nobody` on every Linux system.
 const NOBODY: u32 = 65534;
+
+/// A command that runs this program's function for the inside, but on the host.
+pub(crate) fn outside(arguments: &[&str]) -> Command {
+    let mut command = Command::new("/proc/self/exe");
+    command.arg(INSIDE).args(arguments);
+    command
+}
+
+/// A number of seconds that no other process sleeps for.
+pub(crate) fn unique_sleep() -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    format!("100{}.{number}", std::process::id())
+}
+
+/// Process ids of all processes of the machine that have `argument` as an argument.
+pub(crate) fn processes_with(argument: &str) -> Vec<u32> {
+    let ids = fs::read_dir("/proc").unwrap().filter_map(|entry| {
+        entry.unwrap().file_name().to_str().and_then(|name| name.parse::<u32>().ok())
+    });
+    ids.filter(|id| {
+        // The process may be gone by now.
+        let line = fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
+        line.split(|byte| *byte == 0).any(|found| found == argument.as_bytes())
+    })
+    .collect()
+}
+
+/// Whether any process has a mount whose description holds `text`.
+pub(crate) fn mounted_anywhere(text: &str) -> bool {
+    fs::read_dir("/proc").unwrap().any(|entry| {
+        let table = fs::read_to_string(entry.unwrap().path().join("mountinfo"));
+        table.is_ok_and(|table| table.contains(text))
+    })
+}
 
 /// Where the test program itself is bound.
 pub(crate) const SELF: &str = "/cbuild/store/self";
@@ -66,7 +104,9 @@ pub(crate) fn run(tests: &[Test], inside: Inside) {
 
 /// A folder for one test with what every sandbox needs.
 pub(crate) struct Place {
-    folder: tempfile::TempDir,
+    folder: PathBuf,
+    /// Removed at the end.
+    owned: Option<tempfile::TempDir>,
 }
 
 impl Place {
@@ -75,11 +115,20 @@ impl Place {
         for name in ["build", "store", "in"] {
             fs::create_dir(folder.path().join(name)).unwrap();
         }
-        Place { folder }
+        Place { folder: folder.path().to_owned(), owned: Some(folder) }
+    }
+
+    /// The folder of an earlier `Place`, in another process.
+    pub(crate) fn at(folder: &str) -> Self {
+        Place { folder: PathBuf::from(folder), owned: None }
+    }
+
+    pub(crate) fn folder(&self) -> &str {
+        self.folder.to_str().unwrap()
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+        self.folder.join(name)
     }
 
     /// A file below `in/`.

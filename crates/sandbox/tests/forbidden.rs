@@ -1,0 +1,168 @@
+//! Machines that forbid sandboxes, made from this one, and old kernels.
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::process::Command;
+
+use cbuild_sandbox::Error;
+use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
+use support::{Place, Test, outside};
+
+const TESTS: &[Test] = &[
+    ("no_user_namespaces_are_left", no_user_namespaces_are_left),
+    ("a_container_filters_unshare", a_container_filters_unshare),
+    ("a_container_filters_mount", a_container_filters_mount),
+    ("a_container_masks_proc", a_container_masks_proc),
+    ("there_is_no_proc", there_is_no_proc),
+    ("a_sandbox_works_without_mount_setattr", a_sandbox_works_without_mount_setattr),
+    ("a_sandbox_works_in_a_user_namespace", a_sandbox_works_in_a_user_namespace),
+];
+
+fn main() {
+    support::run(TESTS, inside);
+}
+
+fn inside(what: &str, arguments: &[String]) {
+    match what {
+        "probe" => show_probe(),
+        "filtered" => {
+            let call: i64 = arguments[0].parse().unwrap();
+            forbid(call, arguments[1].parse().unwrap());
+            inside(&arguments[2], &arguments[3..]);
+        }
+        "read-only" => read_only_without_mount_setattr(),
+        other => panic!("nothing to do for {other}"),
+    }
+}
+
+/// Prints the verdict, and that a build gets the same one.
+fn show_probe() {
+    let Err(unavailable) = cbuild_sandbox::probe() else {
+        println!("works");
+        return;
+    };
+    println!("{:?} {} {unavailable}", unavailable.cause, unavailable.code());
+    println!("{}", unavailable.help());
+    let place = Place::new();
+    let error = place.run(&place.shell("exit 0")).unwrap_err();
+    assert!(matches!(error, Error::Unavailable(_)), "{error:?}");
+    assert_eq!(error.code(), unavailable.code());
+    assert_eq!(place.log_text(), "");
+}
+
+/// Makes one system call fail for this process and its children.
+fn forbid(call: i64, errno: u32) {
+    let rules = [(call, Vec::new())].into();
+    let arch = std::env::consts::ARCH.try_into().unwrap();
+    let refuse = SeccompAction::Errno(errno);
+    let filter = SeccompFilter::new(rules, SeccompAction::Allow, refuse, arch).unwrap();
+    let program: BpfProgram = filter.try_into().unwrap();
+    seccompiler::apply_filter(&program).unwrap();
+}
+
+fn output(command: &mut Command) -> String {
+    let output = command.output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{text}{errors}");
+    text
+}
+
+/// Runs this program's function in new user and mount namespaces after a shell script.
+fn after(script: &str, arguments: &[&str]) -> String {
+    let inner = outside(arguments);
+    let mut command = Command::new("unshare");
+    // The descriptor keeps the program within reach when /proc is gone.
+    let program = std::env::current_exe().unwrap();
+    let place = Place::new();
+    let copy = place.path("in").join("program");
+    std::fs::copy("/proc/self/exe", &copy).unwrap_or_else(|_| panic!("{}", program.display()));
+    command.args(["--user", "--map-root-user", "--mount", "sh", "-e", "-c"]);
+    command.arg(format!("{script}\nexec \"$@\"")).arg("sh").arg(copy).args(inner.get_args());
+    output(&mut command)
+}
+
+fn no_user_namespaces_are_left() {
+    let text = after("echo 0 > /proc/sys/user/max_user_namespaces", &["probe"]);
+    assert!(
+        text.starts_with(
+            "UserNamespaceLimit E0801 builds cannot be isolated on this machine: no more user namespaces are allowed \
+             (user.max_user_namespaces = 0; entering new namespaces: No space left on device (os error 28); Linux "
+        ),
+        "{text}"
+    );
+    assert!(text.contains("sysctl -w user.max_user_namespaces="), "{text}");
+}
+
+fn a_container_filters_unshare() {
+    let call = libc::SYS_unshare.to_string();
+    let text = output(&mut outside(&["filtered", &call, "1", "probe"]));
+    assert!(text.starts_with("Container E0804 "), "{text}");
+    assert!(text.contains("--security-opt seccomp=unconfined"), "{text}");
+}
+
+fn a_container_filters_mount() {
+    let call = libc::SYS_fsopen.to_string();
+    for errno in [libc::EPERM, libc::ENOSYS] {
+        let text = output(&mut outside(&["filtered", &call, &errno.to_string(), "probe"]));
+        assert!(text.starts_with("Container E0804 "), "{text}");
+    }
+}
+
+fn a_container_masks_proc() {
+    let text = after("mount -t tmpfs none /proc/sys", &["probe"]);
+    assert!(
+        text.starts_with(
+            "MaskedProc E0805 builds cannot be isolated on this machine: a new /proc cannot be mounted because the \
+             container hides parts of its own (mounting /proc: Operation not permitted"
+        ),
+        "{text}"
+    );
+    assert!(text.contains("systempaths=unconfined"), "{text}");
+}
+
+fn there_is_no_proc() {
+    let text = after("mount -t tmpfs none /proc", &["probe"]);
+    assert!(text.starts_with("NoProc E0806 builds cannot be isolated"), "{text}");
+    assert!(text.contains("mount -t proc proc /proc"), "{text}");
+}
+
+/// Runs on the host under a filter: inputs are read-only with all mounts below them.
+fn read_only_without_mount_setattr() {
+    let place = Place::new();
+    let input = place.input("dep", "dependency");
+    let script =
+        "cd /cbuild/store; for f in dep dev/new dev/shm/new /new /bin/new; do echo x >> $f; done
+        cat dep; echo x > out
+        while read a b c d path options rest; do
+            case $path in /cbuild/store/dev*) echo $path $options; esac
+        done < /proc/self/mountinfo";
+    let spec = place
+        .shell(script)
+        .bind_read_only(input, "/cbuild/store/dep")
+        .bind_read_only("/dev", "/cbuild/store/dev");
+    let exit = place.run(&spec).unwrap();
+    let text = place.log_text();
+    assert_eq!(text.matches("Read-only file system").count(), 5, "{exit:?} {text}");
+    let (_, mounts) = text.split_once("dependency").unwrap();
+    // Of several mounts in one place only the last can be reached.
+    let reachable: BTreeMap<_, _> =
+        mounts.lines().filter_map(|line| line.split_once(' ')).collect();
+    assert!(reachable.contains_key("/cbuild/store/dev/shm"), "{mounts}");
+    assert!(reachable.values().all(|flags| flags.starts_with("ro,nosuid,nodev")), "{mounts}");
+    assert_eq!(std::fs::read_to_string(place.path("store/out")).unwrap(), "x\n");
+    println!("read-only");
+}
+
+fn a_sandbox_works_without_mount_setattr() {
+    let (call, errno) = (libc::SYS_mount_setattr.to_string(), libc::ENOSYS.to_string());
+    let text = output(&mut outside(&["filtered", &call, &errno, "read-only"]));
+    assert_eq!(text, "read-only\n");
+}
+
+/// As in a container that allows it: root there, and an ordinary user outside.
+fn a_sandbox_works_in_a_user_namespace() {
+    assert_eq!(after("true", &["probe"]), "works\n");
+    assert_eq!(after("true", &["read-only"]), "read-only\n");
+}

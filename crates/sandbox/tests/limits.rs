@@ -1,0 +1,281 @@
+//! How a sandbox ends: by itself, at a limit, on request, and when its caller dies.
+
+mod support;
+
+use std::fs;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use cbuild_sandbox::{Error, Status};
+use rustix::process::{Pid, Signal};
+use support::{Place, Test, eventually, mounted_anywhere, outside, processes_with, unique_sleep};
+
+const TESTS: &[Test] = &[
+    ("wall_time_is_limited", wall_time_is_limited),
+    ("silence_is_limited", silence_is_limited),
+    ("a_builder_that_writes_is_not_silent", a_builder_that_writes_is_not_silent),
+    ("log_size_is_limited", log_size_is_limited),
+    ("file_size_is_limited", file_size_is_limited),
+    ("cpu_time_is_limited", cpu_time_is_limited),
+    ("processes_are_limited", processes_are_limited),
+    ("address_space_is_limited", address_space_is_limited),
+    ("usage_is_reported", usage_is_reported),
+    ("it_can_be_killed_from_another_thread", it_can_be_killed_from_another_thread),
+    ("dropping_kills", dropping_kills),
+    ("the_starting_thread_may_end", the_starting_thread_may_end),
+    ("leftover_processes_are_killed", leftover_processes_are_killed),
+    ("nothing_is_left_when_the_caller_is_killed", nothing_is_left_when_the_caller_is_killed),
+    ("nothing_is_left_when_the_helper_is_killed", nothing_is_left_when_the_helper_is_killed),
+    ("ignored_signals_do_not_protect_it", ignored_signals_do_not_protect_it),
+];
+
+fn main() {
+    support::run(TESTS, inside);
+}
+
+fn inside(what: &str, arguments: &[String]) {
+    match what {
+        "fill" => fill_with_processes(),
+        "caller" => be_a_caller(&arguments[0], &arguments[1]),
+        other => panic!("nothing to do for {other}"),
+    }
+}
+
+fn wall_time_is_limited() {
+    let place = Place::new();
+    let sleep = unique_sleep();
+    let mut spec = place.shell(&format!("echo begun; sleep {sleep}"));
+    spec.limits.wall = Some(Duration::from_millis(300));
+    let start = Instant::now();
+    let exit = place.run(&spec).unwrap();
+    assert_eq!((exit.status, exit.limit()), (Status::TimedOut, Some("wall time")));
+    assert!(exit.wall >= Duration::from_millis(300) && start.elapsed() < Duration::from_secs(30));
+    assert_eq!(place.log_text(), "begun\n");
+    assert_eq!(processes_with(&sleep), [] as [u32; 0]);
+}
+
+fn silence_is_limited() {
+    let place = Place::new();
+    let sleep = unique_sleep();
+    let mut spec = place.shell(&format!("echo begun; sleep {sleep}"));
+    spec.limits.silence = Some(Duration::from_millis(300));
+    let exit = place.run(&spec).unwrap();
+    assert_eq!((exit.status, exit.limit()), (Status::Silent, Some("time without output")));
+    assert_eq!(place.log_text(), "begun\n");
+    assert_eq!(processes_with(&sleep), [] as [u32; 0]);
+}
+
+fn a_builder_that_writes_is_not_silent() {
+    let place = Place::new();
+    let mut spec = place.shell("for i in 1 2 3 4 5 6; do sleep 0.4; echo $i; done");
+    spec.limits.silence = Some(Duration::from_millis(2000));
+    assert!(place.run(&spec).unwrap().success(), "{}", place.log_text());
+    assert_eq!(place.log_text(), "1\n2\n3\n4\n5\n6\n");
+}
+
+fn log_size_is_limited() {
+    let place = Place::new();
+    let mut spec = place.shell("exec cat /dev/zero");
+    spec.limits.log_size = Some(1_000_000);
+    let exit = place.run(&spec).unwrap();
+    assert_eq!((exit.status, exit.limit()), (Status::LogTooLarge, Some("size of the log")));
+    assert_eq!(place.log_text().len(), 1_000_000);
+    // A builder that is done before the helper looks.
+    let place = Place::new();
+    let mut spec = place.shell("echo 12345");
+    spec.limits.log_size = Some(3);
+    assert_eq!(place.run(&spec).unwrap().status, Status::LogTooLarge);
+    assert_eq!(place.log_text(), "123");
+    let place = Place::new();
+    let mut spec = place.shell("echo 12345");
+    spec.limits.log_size = Some(6);
+    assert_eq!(place.output(&spec), "12345\n");
+}
+
+fn file_size_is_limited() {
+    let place = Place::new();
+    let mut spec = place.shell("exec cat /dev/zero > /build/big");
+    spec.limits.file_size = Some(100_000);
+    let exit = place.run(&spec).unwrap();
+    assert_eq!(exit.status, Status::Signaled(25), "SIGXFSZ");
+    assert_eq!(exit.limit(), Some("file size"));
+    assert_eq!(fs::metadata(place.path("build/big")).unwrap().len(), 100_000);
+}
+
+fn cpu_time_is_limited() {
+    let place = Place::new();
+    let mut spec = place.shell("while :; do :; done");
+    spec.limits.cpu_seconds = Some(1);
+    let exit = place.run(&spec).unwrap();
+    // With equal soft and hard limits the kernel may send either signal.
+    assert!(matches!(exit.status, Status::Signaled(24 | 9)), "{exit:?}");
+}
+
+/// Runs inside: starts processes until the kernel refuses, and says how many there were.
+fn fill_with_processes() {
+    let mut children = Vec::new();
+    let error = loop {
+        let child = Command::new("/bin/sleep").arg("1000").stdout(Stdio::null()).spawn();
+        match child {
+            Ok(child) if children.len() < 5000 => children.push(child),
+            Ok(_) => panic!("no limit"),
+            Err(error) => break error,
+        }
+    };
+    println!("{} {}", children.len(), error.raw_os_error().unwrap());
+}
+
+fn processes_are_limited() {
+    let place = Place::new();
+    let mut spec = place.inside(&["fill"]);
+    spec.limits.processes = Some(40);
+    let text = place.output(&spec);
+    let (count, errno) = text.trim().split_once(' ').unwrap();
+    let count: u32 = count.parse().unwrap();
+    assert_eq!(errno, "11", "EAGAIN");
+    // For root the kernel only bounds process ids, of which the first 300 come on top.
+    let root = rustix::process::geteuid().is_root();
+    let expected = if root { 39..=341 } else { 39..=39 };
+    assert!(expected.contains(&count), "{count}");
+}
+
+fn address_space_is_limited() {
+    let place = Place::new();
+    let mut spec = place.shell("head -c 300000000 /dev/zero | tail -c 300000000 | wc -c");
+    spec.limits.address_space = Some(100 << 20);
+    place.run(&spec).unwrap();
+    assert!(place.log_text().contains("memory exhausted"), "{}", place.log_text());
+}
+
+fn usage_is_reported() {
+    let place = Place::new();
+    let script = "i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done; tail -c 60000000 /dev/zero | head -c 1 &
+        head -c 60000000 /dev/zero | tail -c 60000000 | wc -c";
+    let exit = place.run(&place.shell(script)).unwrap();
+    assert!(exit.success(), "{}", place.log_text());
+    assert!(exit.cpu_user > Duration::from_millis(5), "{exit:?}");
+    assert!(exit.max_rss > 60_000_000, "{exit:?}");
+}
+
+fn it_can_be_killed_from_another_thread() {
+    let place = Place::new();
+    let sleep = unique_sleep();
+    let spec = place.shell(&format!("touch /build/begun; sleep {sleep}"));
+    let running = cbuild_sandbox::spawn(&spec, place.log()).unwrap();
+    let killer = running.killer();
+    let begun = place.path("build/begun");
+    let other = thread::spawn(move || {
+        eventually("the builder runs", || begun.exists());
+        killer.kill();
+        killer.kill();
+    });
+    let exit = running.wait().unwrap();
+    other.join().unwrap();
+    assert_eq!((exit.status, exit.limit()), (Status::Killed, None));
+    assert_eq!(processes_with(&sleep), [] as [u32; 0]);
+}
+
+fn dropping_kills() {
+    let place = Place::new();
+    let sleep = unique_sleep();
+    let spec = place.shell(&format!("touch /build/begun; sleep {sleep}"));
+    let running = cbuild_sandbox::spawn(&spec, place.log()).unwrap();
+    eventually("the builder runs", || place.path("build/begun").exists());
+    drop(running);
+    assert_eq!(processes_with(&sleep), [] as [u32; 0]);
+}
+
+/// `PR_SET_PDEATHSIG` alone would kill the helper with the thread that started it.
+fn the_starting_thread_may_end() {
+    let place = Place::new();
+    let spec = place.shell("until [ -e /build/go ]; do sleep 0.01; done; exit 7");
+    let log = place.log();
+    let running = thread::spawn(move || cbuild_sandbox::spawn(&spec, log).unwrap()).join().unwrap();
+    fs::write(place.path("build/go"), "").unwrap();
+    assert_eq!(running.wait().unwrap().status, Status::Exited(7));
+}
+
+fn leftover_processes_are_killed() {
+    let place = Place::new();
+    let sleep = unique_sleep();
+    let script = format!(
+        "(trap '' HUP TERM INT; setsid sleep {sleep} > /dev/null 2>&1 &)
+         setsid -f sleep {sleep}; nohup sleep {sleep} & sleep {sleep} &
+         until [ $(grep -l -s -a {sleep} /proc/[0-9]*/cmdline | wc -l) -ge 5 ]; do :; done; exit 3"
+    );
+    let exit = place.run(&place.shell(&script)).unwrap();
+    assert_eq!(exit.status, Status::Exited(3), "{}", place.log_text());
+    assert_eq!(processes_with(&sleep), [] as [u32; 0]);
+}
+
+/// Runs on the host: starts a sandbox from a thread, as a scheduler does, and waits for it.
+fn be_a_caller(folder: &str, sleep: &str) {
+    let place = Place::at(folder);
+    let script =
+        format!("(trap '' TERM; setsid sleep {sleep} &); echo > /build/begun; sleep {sleep}");
+    let spec = place.shell(&script).bind_read_only(place.path("in"), "/cbuild/store/in");
+    let log = place.log();
+    let waiting = thread::spawn(move || cbuild_sandbox::spawn(&spec, log).unwrap().wait());
+    waiting.join().unwrap().unwrap();
+}
+
+fn nothing_is_left_when_the_caller_is_killed() {
+    for round in 0..10 {
+        let place = Place::new();
+        let sleep = unique_sleep();
+        let mut caller = outside(&["caller", place.folder(), &sleep]).spawn().unwrap();
+        // The first rounds kill it while the sandbox is being set up, at various points.
+        if round < 5 {
+            let due = Instant::now() + Duration::from_millis(round * 3);
+            eventually("the moment has come", || Instant::now() >= due);
+        } else {
+            eventually("the builder runs", || place.path("build/begun").exists());
+            assert!(mounted_anywhere(place.folder()));
+            assert!(processes_with(&sleep).len() >= 2);
+        }
+        caller.kill().unwrap();
+        caller.wait().unwrap();
+        eventually("no process is left", || processes_with(&sleep).is_empty());
+        eventually("no mount is left", || !mounted_anywhere(place.folder()));
+        eventually("no helper is left", || helpers().is_empty());
+    }
+}
+
+/// Helpers whose caller is this process, or which have lost theirs.
+fn helpers() -> Vec<u32> {
+    let own = std::process::id();
+    let mine = |id: &u32| {
+        let stat = fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
+        let parent = stat.rsplit(") ").next().and_then(|rest| rest.split(' ').nth(1));
+        parent.is_some_and(|parent| parent == own.to_string() || parent == "1")
+    };
+    processes_with("cbuild-sandbox").into_iter().filter(mine).collect()
+}
+
+fn nothing_is_left_when_the_helper_is_killed() {
+    let place = Place::new();
+    let sleep = unique_sleep();
+    let spec =
+        place.shell(&format!("touch /build/begun; (trap '' TERM; sleep {sleep}) & sleep {sleep}"));
+    let running = cbuild_sandbox::spawn(&spec, place.log()).unwrap();
+    eventually("the builder runs", || place.path("build/begun").exists());
+    let helpers = helpers();
+    assert_eq!(helpers.len(), 1, "{helpers:?}");
+    let helper = Pid::from_raw(helpers[0] as i32).unwrap();
+    rustix::process::kill_process(helper, Signal::KILL).unwrap();
+    let error = running.wait().unwrap_err();
+    assert!(matches!(error, Error::HelperLost(_)), "{error:?}");
+    assert_eq!(error.code(), "E0824");
+    eventually("no process is left", || processes_with(&sleep).is_empty());
+}
+
+fn ignored_signals_do_not_protect_it() {
+    let place = Place::new();
+    let sleep = unique_sleep();
+    let script = format!("trap '' TERM INT HUP QUIT PIPE XCPU; while :; do sleep {sleep}; done");
+    let mut spec = place.shell(&script);
+    spec.limits.wall = Some(Duration::from_millis(300));
+    assert_eq!(place.run(&spec).unwrap().status, Status::TimedOut);
+    assert_eq!(processes_with(&sleep), [] as [u32; 0]);
+}
