@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use cbuild_drv::{Derivation, DrvId, Input, OutputName, StorePath};
 
+use crate::error::StepError;
+
 /// Content-addressed paths of a derivation's outputs.
 pub type Outputs = BTreeMap<OutputName, StorePath>;
 
@@ -14,6 +16,12 @@ pub(crate) struct Unknown {
     pub(crate) drv: DrvId,
     /// The output.
     pub(crate) output: OutputName,
+}
+
+impl From<Unknown> for StepError {
+    fn from(unknown: Unknown) -> Self {
+        Self::NotInGraph { drv: unknown.drv }
+    }
 }
 
 /// Replaces every input by its path; `known` answers for the outputs of other derivations.

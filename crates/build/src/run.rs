@@ -39,6 +39,12 @@ pub(crate) fn run(
     if steps.is_empty() {
         return Ok(known);
     }
+    let has = |wanted| steps.iter().filter_map(kind).any(|kind| kind == wanted);
+    if has(Kind::Fetch) && has(Kind::Exec) {
+        // Nobody should wait for downloads to hear afterwards that nothing can be built here.
+        let probed = cbuild_sandbox::probe().map_err(cbuild_sandbox::Error::from);
+        probed.map_err(StepError::from)?;
+    }
     let run = Run::new(&workshop, steps, known)?;
     run.work_through()
 }
@@ -197,7 +203,7 @@ impl<'a> Run<'a> {
                     state.known.insert(drv, outputs);
                     state.queue.done(index);
                 }
-                Err(failed) => self.failed(index, failed),
+                Err(failed) => self.failed(index, *failed),
             }
             self.wake();
         }

@@ -14,7 +14,7 @@ use cbuild_store::{ActionLock, BuildRecord, BuiltOutput};
 use crate::Builder;
 use crate::assemble::assemble;
 use crate::clock;
-use crate::error::{Ending, StepError};
+use crate::error::{Ending, ExitClass, StepError};
 use crate::event::{Event, Kind, Outcome};
 use crate::exec;
 use crate::log::{self, Follower};
@@ -69,7 +69,7 @@ impl<'a> Workshop<'a> {
         derivation: &Derivation<Input>,
         wanted: &BTreeSet<OutputName>,
         inputs: &BTreeMap<DrvId, Outputs>,
-    ) -> Result<Done, Failed> {
+    ) -> Result<Done, Box<Failed>> {
         let resolved =
             resolve(derivation, |drv, output| inputs.get(drv)?.get(output).cloned()).map_err(
                 |unknown| Failed { key: None, error: StepError::NotInGraph { drv: unknown.drv } },
@@ -80,7 +80,7 @@ impl<'a> Workshop<'a> {
             self.builder.store.remember(drv, &done.outputs)?;
             Ok(done)
         });
-        done.map_err(|error| Failed { key: Some(key), error })
+        done.map_err(|error| Box::new(Failed { key: Some(key), error }))
     }
 
     fn action(
@@ -101,32 +101,7 @@ impl<'a> Workshop<'a> {
             let outcome = if waited { Outcome::Shared } else { Outcome::CutOff };
             return Ok(Done { outputs, outcome });
         }
-        let (started, clock) = (clock::unix_seconds(), clock::now());
-        let made = self.make(drv, derivation, key);
-        let status = match &made {
-            Ok(_) => 0,
-            Err(StepError::Cancelled) => return Err(StepError::Cancelled),
-            Err(StepError::Builder { ending: Ending::Status(status), .. }) => *status,
-            Err(_) => -1,
-        };
-        let log = match &made {
-            Ok(_) if matches!(derivation.action, Action::Exec(_)) => {
-                Some(self.builder.store.log_path(key))
-            }
-            Ok(_) => None,
-            Err(error) => error.log().and_then(|log| log.path.clone()),
-        };
-        let record = BuildRecord {
-            key: *key,
-            name: derivation.name.to_string(),
-            started,
-            duration_ms: u64::try_from(clock.elapsed().as_millis()).unwrap_or(u64::MAX),
-            status,
-            log,
-        };
-        let recorded = self.builder.store.record_build(&record);
-        let outputs = made?;
-        recorded?;
+        let outputs = self.make_and_record(drv, derivation, key)?;
         drop(lock);
         let outcome = match Kind::of(&derivation.action) {
             Kind::Exec => Outcome::Built,
@@ -134,6 +109,41 @@ impl<'a> Workshop<'a> {
             Kind::Assemble => Outcome::Assembled,
         };
         Ok(Done { outputs, outcome })
+    }
+
+    /// Carries an action out and notes it in the build history, unless it was cancelled.
+    fn make_and_record(
+        &self,
+        drv: &DrvId,
+        derivation: &Derivation<StorePath>,
+        key: &ActionKey,
+    ) -> Result<Outputs, StepError> {
+        let store = self.builder.store;
+        let (started, clock) = (clock::unix_seconds(), clock::now());
+        let made = self.make(drv, derivation, key);
+        let status = match &made {
+            Ok(_) => 0,
+            Err(error) if error.exit_class() == ExitClass::Cancelled => return made,
+            Err(StepError::Builder { ending: Ending::Status(status), .. }) => *status,
+            Err(_) => -1,
+        };
+        let log = match &made {
+            Ok(_) if matches!(derivation.action, Action::Exec(_)) => Some(store.log_path(key)),
+            Ok(_) => None,
+            Err(error) => error.log().and_then(|log| log.path.clone()),
+        };
+        let recorded = store.record_build(&BuildRecord {
+            key: *key,
+            name: derivation.name.to_string(),
+            started,
+            duration_ms: u64::try_from(clock.elapsed().as_millis()).unwrap_or(u64::MAX),
+            status,
+            log,
+        });
+        // The failure of a step says more than that of its note.
+        let outputs = made?;
+        recorded?;
+        Ok(outputs)
     }
 
     /// The realisations of an action whose objects are there, kept from collection.

@@ -2,6 +2,12 @@
 //!
 //! There is a harness of our own because the sandbox needs the first word in `main`.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "tests look at the machine and stop at the first surprise"
+)]
+
 mod failures;
 mod fetches;
 mod outputs;
