@@ -127,33 +127,36 @@ impl Commit<'_> {
         self.lock.set_len(0).at("write", &self.layout.commit_lock())
     }
 
-    /// Moves objects in, with their records, and makes the index know them.
+    /// Moves objects in, with their records, and makes the index know them: all or none.
     pub(crate) fn add(&mut self, pending: &[Pending], realised: Option<&Realised>) -> Result<()> {
         self.check_references(pending, realised)?;
-        self.begin(pending.iter().map(|p| &p.info.path), realised.map(|r| &r.key))?;
-        let added = self.add_noted(pending, realised);
-        if added.is_err() {
-            // Objects that are in with their records are good and stay; the rest is undone. If
-            // even that fails (a full disk), the note makes the next process do it.
-            let _ = self.recover();
-        } else {
-            self.end()?;
+        let mut new = Vec::new();
+        for object in pending {
+            if !self.is_there(&object.info.path)? {
+                new.push(object);
+            }
         }
-        added
+        self.begin(new.iter().map(|p| &p.info.path), realised.map(|r| &r.key))?;
+        let added = self.add_noted(&new, realised);
+        if added.is_err() {
+            // Moving back needs no space on a disk that is full. If it fails all the same, the
+            // note stays and the next holder of the lock makes things whole.
+            for object in new {
+                if self.move_back(object).is_err() {
+                    return added;
+                }
+            }
+        }
+        self.end().and(added)
     }
 
-    fn add_noted(&mut self, pending: &[Pending], realised: Option<&Realised>) -> Result<()> {
-        for object in pending {
+    fn add_noted(&mut self, new: &[&Pending], realised: Option<&Realised>) -> Result<()> {
+        for object in new {
             self.move_in(object)?;
-        }
-        if let Some(realised) = realised {
-            let target = self.layout.realisation(&realised.key);
-            fault::point("before realisation");
-            fs::rename(&realised.record, &target).at("write", &target)?;
         }
         fault::point("before index");
         self.index.write(|transaction| {
-            for object in pending {
+            for object in new {
                 index::insert(transaction, &object.info)?;
             }
             realised.map_or(Ok(()), |realised| {
@@ -161,20 +164,36 @@ impl Commit<'_> {
             })
         })?;
         fault::point("after index");
+        if let Some(realised) = realised {
+            let target = self.layout.realisation(&realised.key);
+            if let Err(error) = fs::rename(&realised.record, &target).at("write", &target) {
+                self.recover()?;
+                return Err(error);
+            }
+        }
+        fault::point("after realisation");
         Ok(())
     }
 
+    /// Whether an object is in the store as it should be; remains of it are cleared away. One
+    /// that was lost from the disk stays in the index, because others may refer to it.
+    fn is_there(&mut self, path: &StorePath) -> Result<bool> {
+        let exists = disk::exists(&self.layout.object(path))?;
+        let indexed = self.index.has(path)?;
+        if exists && !indexed {
+            self.reconcile(&BTreeSet::from([path.clone()]), &BTreeSet::new())?;
+            return self.index.has(path);
+        }
+        Ok(exists)
+    }
+
+    /// The right to change the store is exclusive, so what was not there before is not now.
     fn move_in(&self, object: &Pending) -> Result<()> {
         let target = self.layout.object(&object.info.path);
         let record = self.layout.info(&object.info.path);
         fault::point("before sidecar");
         fs::rename(&object.record, &record).at("write", &record)?;
         fault::point("before object");
-        // The right to change the store is exclusive, so nobody can put the object there between
-        // the look and the move. An object that is there is the same one: its path is its content.
-        if disk::exists(&target)? {
-            return Ok(());
-        }
         fs::rename(&object.physical, &target).map_err(|error| match error.kind() {
             std::io::ErrorKind::CrossesDevices => {
                 Error::OtherFileSystem { path: object.physical.clone() }
@@ -186,6 +205,20 @@ impl Commit<'_> {
             tree::seal_top(&target)?;
         }
         Ok(())
+    }
+
+    fn move_back(&mut self, object: &Pending) -> Result<()> {
+        if self.index.has(&object.info.path)? {
+            return Ok(());
+        }
+        let target = self.layout.object(&object.info.path);
+        if disk::exists(&target)? {
+            if object.is_directory {
+                disk::unlock_dir(&target)?;
+            }
+            fs::rename(&target, &object.physical).at("move out of the store", &target)?;
+        }
+        disk::remove_if_there(&self.layout.info(&object.info.path))
     }
 
     fn check_references(&mut self, pending: &[Pending], realised: Option<&Realised>) -> Result<()> {

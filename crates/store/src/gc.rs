@@ -11,8 +11,9 @@ use cbuild_drv::StorePath;
 
 use crate::commit::Commit;
 use crate::disk;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::live;
+use crate::reserve;
 use crate::roots;
 use crate::store::Store;
 use crate::types::{GcOptions, GcReport, ObjectInfo};
@@ -27,6 +28,19 @@ impl Store {
     /// what they have registered, stays. What this `Store` value protects stays as well.
     pub fn gc(&self, options: GcOptions) -> Result<GcReport> {
         live::sweep(&self.layout)?;
+        let report = match self.collect(options) {
+            // Deleting takes some space first: a mark of life, and pages of the index.
+            Err(Error::DiskFull { .. }) => {
+                reserve::spend(&self.layout)?;
+                self.collect(options)
+            }
+            other => other,
+        };
+        reserve::keep(&self.layout);
+        report
+    }
+
+    fn collect(&self, options: GcOptions) -> Result<GcReport> {
         let mut report = GcReport::default();
         let doomed = {
             let mut commit = self.commit()?;

@@ -154,6 +154,10 @@ impl Layout {
         self.root.join("index.sqlite")
     }
 
+    pub(crate) fn reserve(&self) -> PathBuf {
+        self.root.join("reserve")
+    }
+
     pub(crate) fn foreign(&self) -> PathBuf {
         self.root.join("foreign")
     }

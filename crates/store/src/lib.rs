@@ -25,6 +25,7 @@ mod lock;
 mod reconcile;
 mod record;
 mod register;
+mod reserve;
 mod roots;
 mod scan;
 mod store;

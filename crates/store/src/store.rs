@@ -12,6 +12,7 @@ use crate::error::{Error, IoContext, Result};
 use crate::index::{Index, Opened};
 use crate::layout::Layout;
 use crate::live::{self, Live, Scratch};
+use crate::reserve;
 use crate::types::{BuildRecord, ObjectInfo};
 
 /// An open store. Cheap to open, safe to share between threads; many processes may use one store.
@@ -64,6 +65,7 @@ impl Store {
         let store = Self { layout, index, commit_lock, live: Mutex::new(None) };
         if blank {
             store.fill_blank_index()?;
+            reserve::keep(&store.layout);
         }
         let boot = boot_id();
         let same_boot = store.index()?.meta("boot")?.is_some_and(|known| known == boot);

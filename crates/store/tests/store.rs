@@ -246,6 +246,44 @@ fn verification_finds_and_repair_drops_damage() {
 }
 
 #[test]
+fn a_lost_object_is_put_back_by_its_action() {
+    let fixture = Fixture::new();
+    let lost = fixture.object("lost", "lost", &[]);
+    let user = fixture.object("user", "uses @0@", &[&lost]);
+    let place = fixture.store.physical(&lost);
+    fs::set_permissions(&place, fs::Permissions::from_mode(0o755)).unwrap();
+    fs::rename(&place, fixture.folder.path().join("elsewhere")).unwrap();
+    assert_eq!(fixture.store.realisation(&key("lost"), &output("out")).unwrap(), None);
+    assert_eq!(fixture.store.info(&lost).unwrap(), None);
+    assert_eq!(fixture.object("lost", "lost", &[]), lost);
+    let info = fixture.store.info(&user).unwrap().unwrap();
+    assert_eq!(info.references, BTreeSet::from([lost]));
+    fixture.assert_clean();
+}
+
+#[test]
+fn extended_attributes_and_unreadable_files_become_normal() {
+    use rustix::fs::{XattrFlags, getxattr, setxattr};
+    let fixture = Fixture::new();
+    let scratch = fixture.store.scratch().unwrap();
+    let path = StorePath::scratch(&key("odd"), &output("out"), &name("odd"));
+    let physical = scratch.path().join("odd");
+    fs::create_dir_all(physical.join("closed")).unwrap();
+    let file = physical.join("closed/file");
+    fs::write(&file, "text").unwrap();
+    setxattr(&file, "user.note", b"x", XattrFlags::empty()).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o000)).unwrap();
+    fs::set_permissions(physical.join("closed"), fs::Permissions::from_mode(0o000)).unwrap();
+    let built = BuiltOutput { output: output("out"), name: name("odd"), physical, scratch: path };
+    let made = fixture.store.register(&key("odd"), vec![built], &BTreeSet::new()).unwrap();
+    let file = fixture.store.physical(&made[&output("out")]).join("closed/file");
+    assert_eq!(fs::read(&file).unwrap(), b"text");
+    let mut value = [0u8; 16];
+    assert_eq!(getxattr(&file, "user.note", &mut value), Err(rustix::io::Errno::NODATA));
+    fixture.assert_clean();
+}
+
+#[test]
 fn history_and_logs() {
     let fixture = Fixture::new();
     let record = |name: &str, duration_ms, status| BuildRecord {

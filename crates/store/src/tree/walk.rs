@@ -9,9 +9,10 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{
-    AtFlags, Dir, FileType, Mode, OFlags, Stat, chmodat, chownat, fchmod, futimens, openat,
-    readlinkat, renameat, statat, utimensat,
+    AtFlags, Dir, FileType, Mode, OFlags, Stat, chmodat, chownat, fchmod, flistxattr, fremovexattr,
+    futimens, openat, readlinkat, renameat, statat, utimensat,
 };
+use rustix::io::Errno;
 use rustix::process::geteuid;
 
 use super::{
@@ -112,6 +113,7 @@ impl Walker<'_> {
                 true => mode_of(executable),
                 false => mode_of(executable) | Mode::WUSR,
             };
+            drop_attributes(&file).at("remove the extended attributes of", self.place.path())?;
             fchmod(&file, mode).at("change the permissions of", self.place.path())?;
             futimens(&file, &store_times()).at("set the time of", self.place.path())?;
         }
@@ -173,6 +175,9 @@ impl Walker<'_> {
             self.check_touched(stat, MODE_EXECUTABLE);
         }
         let fd = open_dir(dir, name).at("open", self.place.path())?;
+        if self.normalises() {
+            drop_attributes(&fd).at("remove the extended attributes of", self.place.path())?;
+        }
         let names = names_in(fd.as_fd()).at("read the folder", self.place.path())?;
         let mut children = BTreeMap::new();
         for name in names {
@@ -222,6 +227,32 @@ fn names_in(dir: BorrowedFd<'_>) -> rustix::io::Result<Vec<Vec<u8>>> {
     Ok(names)
 }
 
+/// Linux does not keep more than so many bytes of attribute names for a file.
+const MAX_ATTRIBUTE_NAMES: usize = 64 << 10;
+
+/// Removes what may be set beside the permissions: capabilities, access lists, user attributes.
+/// Labels of a security module are the host's business and stay.
+fn drop_attributes(file: impl AsFd) -> rustix::io::Result<()> {
+    let mut small = [0u8; 512];
+    let mut large = Vec::new();
+    let names = match flistxattr(&file, &mut small[..]) {
+        Err(Errno::NOTSUP) | Ok(0) => return Ok(()),
+        Err(Errno::RANGE) => {
+            large.resize(MAX_ATTRIBUTE_NAMES, 0);
+            let length = flistxattr(&file, &mut large[..])?;
+            &large[..length]
+        }
+        other => &small[..other?],
+    };
+    for name in names.split(|byte| *byte == 0) {
+        let dropped: [&[u8]; 3] = [b"user.", b"system.posix_acl", b"security.capability"];
+        if dropped.iter().any(|prefix| name.starts_with(prefix)) {
+            fremovexattr(&file, name)?;
+        }
+    }
+    Ok(())
+}
+
 /// Puts an equal file in the place of a file with several names.
 fn break_link(dir: BorrowedFd<'_>, name: &OsStr, file: &mut File) -> io::Result<File> {
     let mode = Mode::from_raw_mode(0o600);
@@ -231,7 +262,7 @@ fn break_link(dir: BorrowedFd<'_>, name: &OsStr, file: &mut File) -> io::Result<
     let (mut copy, fresh) = loop {
         let fresh = format!(".cbuild-unlinked-{number}");
         match openat(dir, fresh.as_str(), flags, mode) {
-            Err(rustix::io::Errno::EXIST) => number += 1,
+            Err(Errno::EXIST) => number += 1,
             other => break (File::from(other?), fresh),
         }
     };
