@@ -1,6 +1,7 @@
 //! The checker seen from outside: programs in, diagnostics and typed core out.
 
 mod accepted;
+mod broken;
 mod files;
 mod rejected;
 mod std_library;
