@@ -137,3 +137,79 @@ pub(crate) fn decode_realisation(
     }
     Ok(outputs)
 }
+
+#[cfg(test)]
+mod tests {
+    use cbuild_drv::Name;
+
+    use super::*;
+
+    fn path(text: &str) -> StorePath {
+        let (key, name) = (ActionKey(Digest::of(text.as_bytes())), Name::new(text).unwrap());
+        StorePath::scratch(&key, &OutputName::out(), &name)
+    }
+
+    fn info() -> ObjectInfo {
+        ObjectInfo {
+            path: path("object"),
+            tree: Digest::of(b"tree"),
+            self_reference: true,
+            references: BTreeSet::from([path("one"), path("two")]),
+            size: 12345,
+            registered_at: 1_700_000_000,
+        }
+    }
+
+    #[test]
+    fn the_sidecar_is_as_specified() {
+        let bytes = encode_info(&info());
+        let text = "cbuild-info 1
+path gwgpzot6mqcs3k2v3ioze6rkhn7hb7ghh3bf6goewg4djeqkkjeq-object
+tree novgzh2gd7udjko2b25wfyhw7ogbdgekldf4kg4nvacav2qzxq5a
+self 1
+size 12345
+registered 1700000000
+reference bavayji6vewwdyj4icdbc4ghgplyx4gz36a7uco7wuri7v4yr27q-two
+reference gxiauihrekyjo6cpe3jcjg673q6ylckxspcg4gy7xk64mif5vmpa-one
+sum ahv3ztmq3qnvksn2z72qb2x2jvdkiknclcfukibwrltqk3zsa5rq
+";
+        assert_eq!(String::from_utf8(bytes.clone()).unwrap(), text);
+        assert_eq!(decode_info(Path::new("x"), &bytes).unwrap(), info());
+    }
+
+    #[test]
+    fn the_realisation_is_as_specified() {
+        let key = ActionKey(Digest::of(b"action"));
+        let dev = OutputName::new("dev").unwrap();
+        let outputs = BTreeMap::from([(OutputName::out(), path("a")), (dev, path("a-dev"))]);
+        let bytes = encode_realisation(&key, &outputs);
+        let text = "cbuild-realisation 1
+action ao2yiuokwhujwfvmn3hp4esoy3huoudrvizxkcl2s3h4rbbaxbbq
+output dev qnhq7bofqi4yalcce6z24a5ddzsrw522zkuwmexzbd562ifrdmqq-a-dev
+output out kmyqbapgqxauehtz7nbibb2a67mpsltg4c6iim75hzrgc6yyn3va-a
+sum 2lz66o5qapv7st2mkywjmmnub2ez3clz5uecmfkgtbdghvquhmaq
+";
+        assert_eq!(String::from_utf8(bytes.clone()).unwrap(), text);
+        assert_eq!(decode_realisation(Path::new("x"), &key, &bytes).unwrap(), outputs);
+        let other = ActionKey(Digest::of(b"other"));
+        assert_eq!(decode_realisation(Path::new("x"), &other, &bytes).unwrap_err().code(), "E0615");
+    }
+
+    #[test]
+    fn every_cut_and_every_changed_byte_is_noticed() {
+        let bytes = encode_info(&info());
+        for length in 0..bytes.len() {
+            assert!(decode_info(Path::new("x"), &bytes[..length]).is_err(), "cut at {length}");
+            let mut changed = bytes.clone();
+            changed[length] ^= 1;
+            assert!(decode_info(Path::new("x"), &changed).is_err(), "changed at {length}");
+        }
+    }
+
+    #[test]
+    fn a_newer_record_is_told_from_a_damaged_one() {
+        let text = String::from_utf8(encode_info(&info())).unwrap().replace("info 1", "info 2");
+        let error = decode_info(Path::new("x"), text.as_bytes()).unwrap_err();
+        assert!(matches!(error, Error::Version { found, known: 1, .. } if found == "2"));
+    }
+}

@@ -100,11 +100,12 @@ pub(crate) struct Scanner<'p> {
     /// The own output whose digest text is hashed as zero bytes.
     zeroed: usize,
     buffer: Vec<u8>,
+    chunk: usize,
 }
 
 impl<'p> Scanner<'p> {
     pub(crate) fn new(patterns: &'p Patterns, zeroed: usize) -> Self {
-        Self { patterns, zeroed, buffer: Vec::new() }
+        Self { patterns, zeroed, buffer: Vec::new(), chunk: CHUNK }
     }
 
     /// Reads to the end; gives the length and the BLAKE3 digest of the bytes with the zeroed
@@ -114,7 +115,7 @@ impl<'p> Scanner<'p> {
         reader: &mut impl Read,
         mut on_match: impl FnMut(u64, Pattern),
     ) -> io::Result<(u64, Digest)> {
-        self.buffer.resize(CHUNK, 0);
+        self.buffer.resize(self.chunk, 0);
         let mut hasher = blake3::Hasher::new();
         let (mut done, mut filled) = (0u64, 0usize);
         let mut position = Position::default();
@@ -147,5 +148,115 @@ impl<'p> Scanner<'p> {
                 return Ok((done, Digest(*hasher.finalize().as_bytes())));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn digest(number: u8) -> Digest {
+        Digest::of(&[number])
+    }
+
+    /// Three candidates and two own outputs.
+    fn patterns() -> Patterns {
+        let mut patterns = Patterns::default();
+        (0..3).for_each(|n| patterns.add(&digest(n as u8), Pattern::Candidate(n)));
+        (0..2).for_each(|n| patterns.add(&digest(100 + n as u8), Pattern::Own(n)));
+        patterns
+    }
+
+    /// A reader that gives at most `step` bytes at once.
+    struct Steps<'b>(&'b [u8], usize);
+
+    impl Read for Steps<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let length = self.1.min(buffer.len());
+            self.0.read(&mut buffer[..length])
+        }
+    }
+
+    /// Every window is compared with every pattern.
+    fn slow(bytes: &[u8]) -> (Vec<(u64, Pattern)>, Digest) {
+        let patterns = patterns();
+        let (mut found, mut zeroed, mut at) = (Vec::new(), bytes.to_vec(), 0);
+        while at + WINDOW <= bytes.len() {
+            let pattern = patterns.texts.get(&bytes[at..at + WINDOW]).copied();
+            found.extend(pattern.map(|pattern| (at as u64, pattern)));
+            if pattern == Some(Pattern::Own(0)) {
+                zeroed[at..at + WINDOW].fill(0);
+            }
+            at += if matches!(pattern, Some(Pattern::Own(_))) { WINDOW } else { 1 };
+        }
+        (found, Digest::of(&zeroed))
+    }
+
+    fn check(bytes: &[u8], chunk: usize, step: usize) {
+        let patterns = patterns();
+        let mut scanner = Scanner::new(&patterns, 0);
+        scanner.chunk = chunk;
+        let mut found = Vec::new();
+        let read = scanner.stream(&mut Steps(bytes, step), |at, p| found.push((at, p))).unwrap();
+        let (expected, digest) = slow(bytes);
+        assert_eq!(found, expected);
+        assert_eq!(read, (bytes.len() as u64, digest));
+    }
+
+    /// Data that is hard to skip: digests, parts of digests, runs inside and outside the alphabet.
+    fn data() -> impl Strategy<Value = Vec<u8>> {
+        let whole = (0u8..5).prop_map(|n| {
+            let number = if n < 3 { n } else { 97 + n };
+            digest(number).to_text().into_bytes()
+        });
+        let part = (whole.clone(), 0..WINDOW, 0..WINDOW)
+            .prop_map(|(text, from, to)| text[from.min(to)..from.max(to)].to_vec());
+        let piece = prop_oneof![
+            3 => whole,
+            2 => part,
+            1 => proptest::collection::vec(any::<u8>(), 0..80),
+            1 => proptest::collection::vec(proptest::sample::select(b"az27-/".to_vec()), 0..120),
+        ];
+        proptest::collection::vec(piece, 0..20).prop_map(|pieces| pieces.concat())
+    }
+
+    proptest! {
+        #[test]
+        fn finds_what_a_slow_search_finds(
+            bytes in data(), chunk in 2 * WINDOW..400usize, step in 1..500usize
+        ) {
+            check(&bytes, chunk, step);
+        }
+
+        #[test]
+        fn finds_in_link_targets(bytes in data()) {
+            let mut found = Vec::new();
+            patterns().find(&bytes, |at, pattern| found.push((at as u64, pattern)));
+            prop_assert_eq!(found, slow(&bytes).0);
+        }
+    }
+
+    #[test]
+    fn finds_at_every_position_around_a_boundary() {
+        for before in 0..3 * WINDOW {
+            let mut bytes = vec![b'a'; before];
+            bytes.extend(digest(100).to_text().bytes());
+            bytes.extend(digest(1).to_text().bytes());
+            bytes.extend(b"\n");
+            check(&bytes, 2 * WINDOW, usize::MAX);
+            check(&bytes, 2 * WINDOW, 7);
+        }
+    }
+
+    #[test]
+    fn an_own_digest_wins_over_a_candidate() {
+        let mut patterns = Patterns::default();
+        patterns.add(&digest(1), Pattern::Own(0));
+        patterns.add(&digest(1), Pattern::Candidate(0));
+        let mut found = Vec::new();
+        patterns.find(digest(1).to_text().as_bytes(), |_, pattern| found.push(pattern));
+        assert_eq!(found, [Pattern::Own(0)]);
     }
 }
