@@ -136,7 +136,7 @@ impl<'m, 'p> Compiler<'m, 'p> {
             return Ok(Node::Const(value));
         }
         self.nesting += 1;
-        let deep = self.nesting % DEEP == 0;
+        let deep = self.nesting.is_multiple_of(DEEP);
         let node = stack::guarded(|| self.node_inner(expr));
         self.nesting -= 1;
         Ok(if deep { Node::Deep(Box::new(node?)) } else { node? })

@@ -1,6 +1,6 @@
 //! Evaluation errors on their way out of the evaluator.
 
-use cbuild_diag::{Diagnostic, SourceId, Span};
+use cbuild_diag::{Diagnostic, Label, SourceId, Span};
 
 use crate::codes;
 
@@ -15,6 +15,8 @@ pub(crate) struct Place {
 const MAX_TRACES: usize = 8;
 /// Most steps of a cycle that are shown.
 const MAX_CHAIN: usize = 16;
+/// Most steps of a cycle that are pointed at.
+const MAX_LABELS: usize = 4;
 
 /// An error and what is gathered of it while the evaluation is left.
 #[derive(Debug)]
@@ -32,7 +34,8 @@ pub(crate) type Fault = Box<FaultBody>;
 #[derive(Debug)]
 struct Cycle {
     start: CycleKey,
-    chain: Vec<String>,
+    /// Names of the steps that have one, the innermost first, and where they stand.
+    chain: Vec<(String, Place)>,
     closed: bool,
 }
 
@@ -66,8 +69,8 @@ impl FaultBody {
 
     /// A value needs itself; the steps are added by [`Self::leave_lazy`].
     pub(crate) fn cycle(place: Place, start: CycleKey) -> Fault {
-        let mut fault =
-            Self::new(codes::CYCLE, place, "a value depends on itself", "needed here again");
+        let label = "this is needed to compute itself";
+        let mut fault = Self::new(codes::CYCLE, place, "a value depends on itself", label);
         fault.cycle = Some(Cycle { start, chain: Vec::new(), closed: false });
         fault
     }
@@ -92,10 +95,8 @@ impl FaultBody {
     /// Notes that a lazy value or a global is left; `name` is given where it has one.
     pub(crate) fn leave_lazy(&mut self, key: CycleKey, name: Option<String>, place: Place) {
         let Some(cycle) = self.cycle.as_mut().filter(|cycle| !cycle.closed) else { return };
-        if let Some(name) = name
-            && cycle.chain.last() != Some(&name)
-        {
-            cycle.chain.push(name);
+        if let Some(name) = name {
+            cycle.chain.push((name, place));
         }
         if key == cycle.start {
             cycle.closed = true;
@@ -103,31 +104,33 @@ impl FaultBody {
         }
     }
 
-    /// Writes the chain down. It was gathered from the innermost step outwards.
+    /// Writes the chain down, from where it began; `place` is that of the beginning.
     fn close_cycle(&mut self, place: Place) {
         let Some(cycle) = &self.cycle else { return };
-        let mut chain: Vec<&str> = cycle.chain.iter().rev().map(String::as_str).collect();
-        let Some(&first) = chain.first() else {
-            self.diagnostic.labels[0].text = "this value needs itself".to_owned();
-            return;
-        };
+        let primary = &mut self.diagnostic.labels[0];
+        (primary.source, primary.span) = (place.source, place.span);
+        let Some((first, _)) = cycle.chain.last() else { return };
         self.diagnostic.message = format!("{first} depends on itself");
-        if chain.len() > MAX_CHAIN {
-            chain.truncate(MAX_CHAIN);
-            chain.push("…");
+        let mut note = format!("the cycle: {first}");
+        for (at, (name, step)) in cycle.chain.iter().rev().enumerate().skip(1) {
+            if at == MAX_CHAIN {
+                note.push_str(" -> …");
+                break;
+            }
+            note.push_str(" -> ");
+            note.push_str(name);
+            if at <= MAX_LABELS && *step != place {
+                let (source, span) = (step.source, step.span);
+                let text = format!("{name} is needed for it");
+                self.diagnostic.labels.push(Label { source, span, text });
+            }
         }
-        chain.push(first);
-        self.diagnostic.notes.push(format!("the cycle: {}", chain.join(" -> ")));
-        let repeated = self.diagnostic.labels.iter().any(|label| label.span == place.span);
-        if !repeated && place.span != Span::default() {
-            let label = "the cycle begins here";
-            self.diagnostic = self.diagnostic.clone().label(place.source, place.span, label);
-        }
+        self.diagnostic.notes.push(format!("{note} -> {first}"));
     }
 
     /// The diagnostic with all that was gathered.
-    pub(crate) fn finish(self: Box<Self>) -> Diagnostic {
-        let Self { mut diagnostic, traces, hidden, .. } = *self;
+    pub(crate) fn finish(fault: Fault) -> Diagnostic {
+        let Self { mut diagnostic, traces, hidden, .. } = *fault;
         diagnostic.notes.extend(traces.iter().map(|name| format!("while evaluating `{name}`")));
         if hidden > 0 {
             diagnostic.notes.push(format!("… and {hidden} more"));

@@ -33,6 +33,6 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { depth: 50_000, items: 1 << 25, text: 1 << 28, cancel: None }
+        Self { depth: 50_000, items: 1 << 24, text: 1 << 28, cancel: None }
     }
 }

@@ -13,6 +13,9 @@ use crate::map::Map;
 use crate::rope::Rope;
 use crate::value::{List, ModulePath, Package, Record, Slot, Value};
 
+/// An entry of a map of scripts.
+pub(super) type NamedScript = (Rc<String>, Template<Input>);
+
 macro_rules! readers {
     ($($(#[$meta:meta])* $name:ident: $variant:ident -> $type:ty;)*) => {
         impl Machine<'_> {
@@ -124,7 +127,7 @@ impl Machine<'_> {
         record: &Rc<Record>,
         name: &str,
         place: Place,
-    ) -> Result<Vec<(Rc<String>, Template<Input>)>, Fault> {
+    ) -> Result<Vec<NamedScript>, Fault> {
         let slot = self.part(record, name, place)?;
         let map = self.map_arg(&slot, place)?;
         let mut scripts = Vec::with_capacity(map.len());

@@ -1,0 +1,160 @@
+//! The derivations that a program describes.
+
+use cbuild_drv::{Action, FetchKind, Input};
+
+use crate::support::{check_items, derivation, fault};
+
+const HASH: &str = "sha256-MeBmE3lipnbonwbTtl04Ot54qep7j5EryULqcuDFF7s=";
+
+fn tarball(fields: &str) -> String {
+    format!("std.fetch.tarball {{ {fields}, hash = {HASH} }}")
+}
+
+#[test]
+fn a_tarball_is_named_after_its_address() {
+    let expr = tarball("urls = [\"https://ftp.gnu.org/gnu/hello/hello-2.10.tar.gz\"]");
+    let (target, found, _) = derivation("import std", &expr);
+    assert_eq!(found.name.as_str(), "hello-2.10");
+    let Action::Fetch(fetch) = &found.action else { panic!("not a fetch") };
+    assert_eq!(fetch.urls, ["https://ftp.gnu.org/gnu/hello/hello-2.10.tar.gz"]);
+    assert_eq!(fetch.kind, FetchKind::Archive { strip: 1 });
+    assert_eq!(fetch.hash.to_string(), HASH);
+    insta::assert_snapshot!(target.drv);
+    check_items("import std", &expr, "<package hello-2.10>");
+}
+
+#[test]
+fn the_address_is_no_part_of_the_identity() {
+    let ids: Vec<_> = ["https://a.org/x.tar.gz", "https://b.org/mirror/x.tar.gz"]
+        .iter()
+        .map(|url| derivation("import std", &tarball(&format!("urls = [\"{url}\"]"))).0.drv)
+        .collect();
+    assert_eq!(ids[0], ids[1]);
+}
+
+#[test]
+fn name_and_version_make_the_label() {
+    let expr =
+        tarball("urls = [\"https://a.org/x.zip\"], name = \"redis\", version = \"7.0\", strip = 0");
+    check_items("import std", &expr, "<package redis-7.0>");
+    check_items(
+        "import std",
+        &format!("[({expr}).name, ({expr}).version]"),
+        "[\"redis\", \"7.0\"]",
+    );
+}
+
+#[test]
+fn a_file_is_fetched_as_it_is() {
+    let expr = format!("std.fetch.url(\"https://a.org/tool.gz\", {HASH})");
+    let (_, found, _) = derivation("import std", &expr);
+    assert_eq!(found.name.as_str(), "tool.gz");
+    let Action::Fetch(fetch) = &found.action else { panic!("not a fetch") };
+    assert_eq!(fetch.kind, FetchKind::File { executable: false });
+}
+
+#[test]
+fn bad_downloads_are_refused() {
+    for (fields, code) in [
+        ("urls = []", "E0410"),
+        ("urls = [\"no scheme\"]", "E0410"),
+        ("urls = [\"https://a.org/\"]", "E0409"),
+        ("urls = [\"https://a.org/x\"], name = \"a b\"", "E0409"),
+        ("urls = [\"https://a.org/x\"], strip = -1", "E0410"),
+    ] {
+        let error = fault("import std", &tarball(fields));
+        assert!(error.starts_with(code), "{fields}: {error}");
+    }
+}
+
+const STEP: &str = r##"import std
+let dep = std.tree.text_file("dep", sh"x")
+let step = std.build.derivation {
+  name = "app", version = "1", root = dep, program = sh"/bin/sh",
+  args = [sh"-c", sh"cat #{dep} #{./src/file.c} > $out"],
+  env = { CFLAGS = sh"-I#{dep}/include", WORD = sh"#{"a b"}" },
+  files = { build = sh"make" }, inputs = [dep],
+}
+"##;
+
+#[test]
+fn a_step_carries_its_references() {
+    let (target, found, graph) = derivation(STEP, "step");
+    assert_eq!(found.name.as_str(), "app-1");
+    assert_eq!(found.system.as_str(), "x86_64-linux");
+    let Action::Exec(exec) = &found.action else { panic!("not a program") };
+    let text = |t: &cbuild_drv::Template<Input>| {
+        t.render(
+            |input| match input {
+                Input::Object(path) => format!("<{}>", path.name()),
+                Input::Output { drv, .. } => format!("<{}>", graph.get(drv).unwrap().name),
+            },
+            ToString::to_string,
+        )
+    };
+    assert_eq!(text(&exec.program), "/bin/sh");
+    let args: Vec<String> = exec.args.iter().map(&text).collect();
+    assert_eq!(args, ["-c", "cat <dep> <file.c> > $out"]);
+    assert_eq!(text(&exec.env["CFLAGS"]), "-I<dep>/include");
+    assert_eq!(text(&exec.env["WORD"]), "'a b'");
+    assert_eq!(text(&exec.files["build"]), "make");
+    assert_eq!(exec.inputs.len(), 1);
+    assert!(exec.root.is_some());
+    assert_eq!(found.references().len(), 2);
+    assert_eq!(graph.len(), 2);
+    insta::assert_snapshot!(target.drv);
+}
+
+#[test]
+fn bad_steps_are_refused() {
+    for (fields, code) in [
+        ("name = \"a\", program = sh\"\"", "E0410"),
+        ("name = \"\", program = sh\"x\"", "E0409"),
+        ("name = \"a\", program = sh\"x\", system = \"a b\"", "E0409"),
+        (
+            "name = \"a\", program = sh\"x\", env = { A = sh\"\" }, files = { x = sh\"\" }, version = \"/\"",
+            "E0409",
+        ),
+    ] {
+        let error = fault("import std", &format!("std.build.derivation {{ {fields} }}"));
+        assert!(error.starts_with(code), "{fields}: {error}");
+    }
+    let files = "std.build.derivation { name = \"a\", program = sh\"x\", \
+                 files = std.map.from_list([{ key = \"../x\", value = sh\"\" }]) }";
+    assert!(fault("import std", files).starts_with("E0410"));
+    let env = "std.build.derivation { name = \"a\", program = sh\"x\", \
+               env = std.map.from_list([{ key = \"A-B\", value = sh\"\" }]) }";
+    assert!(fault("import std", env).starts_with("E0410"));
+}
+
+#[test]
+fn a_composition_has_layers_links_and_files() {
+    let expr = r##"std.tree.assemble {
+      name = "root", version = "2",
+      layers = [{ tree = dep, into = "etc" }], exclude = ["**/*.a"],
+      links = { bin = sh"usr/bin" }, files = { motd = sh"hi #{dep}" },
+      programs = { run = sh"exec" }, directories = ["tmp"],
+    }"##;
+    let (target, found, _) = derivation(STEP, expr);
+    let Action::Assemble(tree) = &found.action else { panic!("not a composition") };
+    assert_eq!(tree.layers[0].into, "etc");
+    assert_eq!(tree.exclude, ["**/*.a"]);
+    assert!(tree.files["run"].executable && !tree.files["motd"].executable);
+    assert!(tree.directories.contains("tmp"));
+    assert_eq!(tree.links["bin"].segments().len(), 1);
+    insta::assert_snapshot!(target.drv);
+}
+
+#[test]
+fn nothing_is_described_that_is_not_needed() {
+    let (_, _, graph) = derivation(STEP, "dep");
+    assert_eq!(graph.len(), 1);
+}
+
+#[test]
+fn module_files_are_taken_once() {
+    let (_, found, graph) = derivation("import std", "std.fetch.local(./src, \"source\")");
+    assert_eq!(found.name.as_str(), "source");
+    assert_eq!(graph.len(), 1);
+    assert_eq!(found.references().len(), 1);
+}

@@ -1,0 +1,108 @@
+//! Depth, size and time.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use cbuild_eval::Limits;
+
+use crate::support::{check_items, fault, with_value};
+
+const STD: &str = "import std";
+
+#[test]
+fn long_folds_and_loops_need_no_depth() {
+    let sum = "std.list.fold(std.list.range(0, 1000000), 0, (sum, x) => sum + x)";
+    check_items(STD, sum, "499999500000");
+    let items = "fn go(n: Int, sum: Int) -> Int = if n == 0 then sum else go(n - 1, sum + n)";
+    check_items(items, "go(300000, 0)", "45000150000");
+    let lazily = "fn go(n: Int, unused: Int) -> Int = if n == 0 then 1 else go(n - 1, unused / n)";
+    check_items(lazily, "go(10000, 5)", "1");
+}
+
+#[test]
+fn deep_values_are_made_and_dropped() {
+    let items = "import std\ntype Nest = End | Nest(Nest)";
+    let deep = "match std.list.fold(std.list.range(0, 300000), End, (n, _) => Nest(n)) \
+                { End => 0, Nest(_) => 1 }";
+    check_items(items, deep, "1");
+}
+
+#[test]
+fn a_large_map_is_built_step_by_step() {
+    let count = "std.list.length(std.map.keys(std.list.fold(std.list.range(0, 20000), {}, \
+                 (m: Map<Int>, x) => std.map.set(m, \"k#{x}\", x))))";
+    check_items(STD, count, "20000");
+}
+
+#[test]
+fn endless_recursion_is_stopped() {
+    let error = fault("fn f(n: Int) -> Int = 1 + f(n + 1)", "f(0)");
+    insta::assert_snapshot!(error);
+    let lazy = fault("let xs = { next = { value = xs.next.value + 1 } }", "xs.next.value");
+    assert!(lazy.starts_with("E0401"), "{lazy}");
+}
+
+#[test]
+fn deep_values_are_not_printed() {
+    let items = "import std\ntype Nest = End | Nest(Nest)";
+    let error = fault(items, "std.list.fold(std.list.range(0, 100000), End, (n, _) => Nest(n))");
+    assert!(error.starts_with("E0406"), "{error}");
+    let items = "type Loop = | Again(List<Loop>)\nlet r: Loop = Again([r])";
+    let endless = fault(items, "r");
+    assert!(endless.starts_with("E0406"), "{endless}");
+}
+
+#[test]
+fn deep_values_are_compared_within_the_depth() {
+    let items = "import std\ntype Nest = End | Nest(Nest)\n\
+        fn nest(depth: Int) -> Nest = std.list.fold(std.list.range(0, depth), End, (n, _) => Nest(n))";
+    check_items(items, "nest(10000) == nest(10000)", "true");
+    let error = fault(items, "nest(100000) == nest(100000)");
+    assert!(error.starts_with("E0402"), "{error}");
+}
+
+#[test]
+fn texts_and_lists_cannot_grow_without_bound() {
+    let items = "import std\nfn grow(n: Int, t: Str) -> Str = if n == 0 then t else grow(n - 1, t ++ t)\n\
+        fn more(n: Int, t: List<Int>) -> List<Int> = if n == 0 then t else more(n - 1, t ++ t)";
+    let limits = || Limits { items: 1 << 10, text: 1 << 10, ..Limits::default() };
+    for (expr, code) in [
+        ("std.text.length(grow(10, \"x\"))", None),
+        ("std.text.length(grow(11, \"x\"))", Some("E0406")),
+        ("std.list.length(more(10, [1]))", None),
+        ("std.list.length(more(11, [1]))", Some("E0406")),
+        ("std.list.length(std.list.flatten([more(10, [1]), [1]]))", Some("E0406")),
+        ("\"#{grow(10, \"x\")}#{grow(10, \"x\")}\" == \"\"", Some("E0406")),
+        ("std.text.replace(grow(10, \"x\"), \"x\", \"xx\") == \"\"", Some("E0406")),
+        ("std.text.join([grow(10, \"x\"), \"x\"], \"\") == \"\"", Some("E0406")),
+        ("(sh\"#{grow(10, \"x\")}\" ++ sh\"y\") == sh\"\"", Some("E0406")),
+    ] {
+        let result = with_value(items, expr, limits(), |evaluator, value| evaluator.show(&value));
+        let found = result.err();
+        assert_eq!(found.as_ref().map(|error| &error[..5]), code, "{expr}: {found:?}");
+    }
+}
+
+#[test]
+fn an_endless_loop_can_be_cancelled() {
+    let limits = Limits { cancel: Some(Arc::new(AtomicBool::new(true))), ..Limits::default() };
+    let items = "fn go(n: Int) -> Int = go(n + 1)";
+    let error = with_value(items, "go(0)", limits, |evaluator, value| evaluator.show(&value));
+    assert!(error.unwrap_err().starts_with("E0407"));
+}
+
+#[test]
+fn a_failed_value_can_be_asked_for_again() {
+    let items = "import std\nlet deep: Int = std.list.fold(std.list.range(0, 3), 0, (n, _) => n + 1)\n\
+                 let broken: Int = 1 / 0";
+    let limits = Limits::default();
+    let twice = with_value(items, "{ broken, deep }", limits, |evaluator, value| {
+        let first = evaluator.field(&value, "broken").unwrap_err();
+        let second = evaluator.field(&value, "broken").unwrap_err();
+        assert_eq!(first.code, "E0404");
+        assert_eq!(first.code, second.code);
+        let deep = evaluator.field(&value, "deep")?;
+        evaluator.show(&deep)
+    });
+    assert_eq!(twice.unwrap(), "3");
+}

@@ -1,0 +1,12 @@
+//! Tests of the evaluator through real source text and the real standard library.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod derivations;
+mod externs;
+mod faults;
+mod images;
+mod limits;
+mod printing;
+mod spec;
+mod support;
+mod values;
