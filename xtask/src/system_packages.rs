@@ -6,11 +6,12 @@ use crate::Result;
 use crate::command::run;
 
 /// Needed to unpack and run an image.
-pub(crate) const RUN_IMAGE: &[(&str, &str)] = &[("crun", "crun"), ("umoci", "umoci"), ("jq", "jq")];
+pub(crate) const RUN_IMAGE: &[(&str, &str)] =
+    &[("crun", "crun"), ("umoci", "umoci"), ("skopeo", "skopeo"), ("jq", "jq")];
 
 /// Needed by the tests beyond [`RUN_IMAGE`].
 pub(crate) const TEST: &[(&str, &str)] =
-    &[("skopeo", "skopeo"), ("dockerd", "docker.io"), ("cc", "gcc"), ("curl", "curl")];
+    &[("dockerd", "docker.io"), ("cc", "gcc"), ("python3", "python3")];
 
 fn installed(program: &str) -> bool {
     let folders = std::env::var_os("PATH").unwrap_or_default();
