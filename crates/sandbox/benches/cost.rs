@@ -3,6 +3,8 @@
 //! Prints the fastest, the median and the 95th percentile of the wall time in milliseconds, and the
 //! mean CPU time, which says most on a busy machine. Asserts nothing.
 
+#![expect(clippy::disallowed_methods, reason = "time is what is measured")]
+
 use std::fs::File;
 use std::path::Path;
 use std::process::{Command, Stdio};

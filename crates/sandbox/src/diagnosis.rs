@@ -133,8 +133,15 @@ pub(crate) fn is_policy_step(failure: &SetupFailure) -> bool {
     match failure.step {
         Step::Namespaces | Step::IdMap | Step::PrivateMounts | Step::RootMount => refused,
         Step::Proc => refused || failure.errno == libc::ENOENT,
-        Step::Pivot | Step::HostName | Step::Capabilities => denied,
-        _ => false,
+        Step::Pivot | Step::HostName | Step::Capabilities | Step::Filter => denied,
+        // A file of the caller can be closed to it, which is EACCES, but mounting is not its fault.
+        Step::BindSource | Step::BindMount | Step::BindFlags | Step::Dev | Step::Tmp
+            if failure.errno == libc::EPERM =>
+        {
+            true
+        }
+        // The kernel is too old, or a filter pretends that it is.
+        _ => failure.errno == libc::ENOSYS,
     }
 }
 
@@ -154,7 +161,7 @@ fn cause(facts: &Facts) -> Cause {
         (Step::Proc, _) if denied && facts.apparmor_restrict != Some(1) => Cause::MaskedProc,
         (Step::Namespaces, libc::ENOSPC | libc::EUSERS) => Cause::UserNamespaceLimit,
         (Step::Namespaces, _) if facts.max_user_namespaces == Some(0) => Cause::UserNamespaceLimit,
-        (Step::Namespaces, libc::EINVAL | libc::ENOSYS) if !facts.filtered => Cause::Kernel,
+        (Step::Namespaces, libc::EINVAL) | (_, libc::ENOSYS) if !facts.filtered => Cause::Kernel,
         _ if !denied && failure.errno != libc::ENOSYS => Cause::Unknown,
         _ if facts.unprivileged_userns_clone == Some(0) && !facts.root => Cause::UnprivilegedClone,
         _ if facts.apparmor_restrict == Some(1) && !facts.root => Cause::AppArmor,
@@ -202,7 +209,7 @@ impl Unavailable {
             Cause::Chroot => {
                 "enter the tree with pivot_root or a container tool instead of chroot".to_owned()
             }
-            Cause::Kernel => "use Linux 5.6 or newer with CONFIG_USER_NS, CONFIG_PID_NS, CONFIG_NET_NS, CONFIG_IPC_NS, \
+            Cause::Kernel => "use Linux 5.8 or newer with CONFIG_USER_NS, CONFIG_PID_NS, CONFIG_NET_NS, CONFIG_IPC_NS, \
                  CONFIG_UTS_NS and CONFIG_SECCOMP_FILTER"
                 .to_owned(),
             Cause::Unknown => "find out whether `unshare --user --map-root-user --mount --pid --fork --mount-proc true` \
@@ -293,4 +300,173 @@ fn try_probe() -> Result<(), Error> {
     let log = File::options().write(true).open("/dev/null").map_err(Error::Helper)?;
     let exit = running::start(request, log)?.wait()?;
     if exit.success() { Ok(()) } else { Err(Error::Helper(io::Error::other("the probe failed"))) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A machine without any restriction, on which a step failed all the same.
+    fn facts(step: Step, path: &str, errno: i32) -> Facts {
+        Facts {
+            failure: Some(SetupFailure { step, path: path.into(), errno }),
+            max_user_namespaces: Some(15_000),
+            proc: true,
+            user_namespaces: true,
+            kernel: "6.8.0".to_owned(),
+            ..Facts::default()
+        }
+    }
+
+    fn denied() -> Facts {
+        facts(Step::Namespaces, "", libc::EPERM)
+    }
+
+    #[track_caller]
+    fn check(facts: Facts, cause: Cause, code: &str, message: &str, help: &str) {
+        let unavailable = diagnose(&facts);
+        assert_eq!((unavailable.cause, unavailable.code()), (cause, code));
+        let expected =
+            format!("builds cannot be isolated on this machine: {message}; Linux 6.8.0)");
+        assert_eq!(unavailable.to_string(), expected);
+        assert!(unavailable.help().contains(help), "{}", unavailable.help());
+    }
+
+    #[test]
+    fn limit_of_user_namespaces() {
+        let none_allowed =
+            Facts { max_user_namespaces: Some(0), ..facts(Step::Namespaces, "", libc::ENOSPC) };
+        check(
+            none_allowed,
+            Cause::UserNamespaceLimit,
+            "E0801",
+            "no more user namespaces are allowed (user.max_user_namespaces = 0; \
+             entering new namespaces: No space left on device (os error 28)",
+            "sysctl -w user.max_user_namespaces=15000",
+        );
+        let used_up =
+            Facts { max_user_namespaces: None, ..facts(Step::Namespaces, "", libc::ENOSPC) };
+        check(
+            used_up,
+            Cause::UserNamespaceLimit,
+            "E0801",
+            "no more user namespaces are allowed (user.max_user_namespaces reached; \
+             entering new namespaces: No space left on device (os error 28)",
+            "/etc/sysctl.d/",
+        );
+    }
+
+    #[test]
+    fn unprivileged_clone_is_off() {
+        let debian = Facts { unprivileged_userns_clone: Some(0), ..denied() };
+        check(
+            debian.clone(),
+            Cause::UnprivilegedClone,
+            "E0802",
+            "only root may make user namespaces (kernel.unprivileged_userns_clone = 0; \
+             entering new namespaces: Operation not permitted (os error 1)",
+            "sysctl -w kernel.unprivileged_userns_clone=1",
+        );
+        // It does not apply to root, so something else stopped that one.
+        assert_eq!(diagnose(&Facts { root: true, ..debian }).cause, Cause::Unknown);
+    }
+
+    /// Ubuntu lets the namespace be made and then takes all capabilities in it away.
+    #[test]
+    fn apparmor_restricts_what_a_namespace_may_do() {
+        for (step, path, errno) in [
+            (Step::Namespaces, "", libc::EPERM),
+            (Step::IdMap, "/proc/self/uid_map", libc::EPERM),
+            (Step::RootMount, "", libc::EACCES),
+            (Step::Proc, "/proc", libc::EACCES),
+        ] {
+            let ubuntu = Facts { apparmor_restrict: Some(1), ..facts(step, path, errno) };
+            assert_eq!(diagnose(&ubuntu).cause, Cause::AppArmor, "{step:?}");
+        }
+        let ubuntu = facts(Step::IdMap, "/proc/self/uid_map", libc::EPERM);
+        check(
+            Facts { apparmor_restrict: Some(1), ..ubuntu },
+            Cause::AppArmor,
+            "E0803",
+            "AppArmor forbids user namespaces to programs without a profile \
+             (kernel.apparmor_restrict_unprivileged_userns = 1; \
+             writing /proc/self/uid_map: Operation not permitted (os error 1)",
+            "flags=(unconfined) { userns, }",
+        );
+    }
+
+    #[test]
+    fn containers() {
+        let message = "the container's system-call filter or missing rights forbid namespaces \
+            (entering new namespaces: Operation not permitted (os error 1)";
+        let help = "--security-opt seccomp=unconfined";
+        let docker = Facts { container: true, filtered: true, root: true, ..denied() };
+        check(docker, Cause::Container, "E0804", message, help);
+        let only_filtered = Facts { filtered: true, ..denied() };
+        check(only_filtered, Cause::Container, "E0804", message, help);
+        let filter_says_missing =
+            Facts { filtered: true, ..facts(Step::Namespaces, "", libc::ENOSYS) };
+        assert_eq!(diagnose(&filter_says_missing).cause, Cause::Container);
+        check(
+            Facts { container: true, ..facts(Step::Proc, "/proc", libc::EPERM) },
+            Cause::MaskedProc,
+            "E0805",
+            "a new /proc cannot be mounted because the container hides parts of its own \
+             (mounting /proc: Operation not permitted (os error 1)",
+            "systempaths=unconfined",
+        );
+    }
+
+    #[test]
+    fn missing_parts() {
+        let no_proc = Facts { proc: false, failure: None, ..denied() };
+        let message = "/proc is not mounted (the helper could not be started";
+        check(no_proc, Cause::NoProc, "E0806", message, "mount -t proc proc /proc");
+        check(
+            Facts { chroot: true, ..denied() },
+            Cause::Chroot,
+            "E0807",
+            "the kernel allows no user namespaces inside a chroot \
+             (entering new namespaces: Operation not permitted (os error 1)",
+            "pivot_root",
+        );
+        check(
+            Facts { user_namespaces: false, ..facts(Step::Namespaces, "", libc::EINVAL) },
+            Cause::Kernel,
+            "E0808",
+            "the kernel lacks namespaces that cbuild needs \
+             (entering new namespaces: Invalid argument (os error 22)",
+            "CONFIG_USER_NS",
+        );
+    }
+
+    #[test]
+    fn what_fits_nothing_is_not_guessed() {
+        check(
+            denied(),
+            Cause::Unknown,
+            "E0809",
+            "the kernel refused it (entering new namespaces: Operation not permitted (os error 1)",
+            "unshare --user",
+        );
+    }
+
+    #[test]
+    fn only_refusals_of_the_machine_are_diagnosed() {
+        let failure = |step, errno| SetupFailure { step, path: PathBuf::new(), errno };
+        assert!(is_policy_step(&failure(Step::Namespaces, libc::EPERM)));
+        assert!(is_policy_step(&failure(Step::Proc, libc::EPERM)));
+        assert!(!is_policy_step(&failure(Step::Namespaces, libc::ENOMEM)));
+        assert!(!is_policy_step(&failure(Step::BindSource, libc::EACCES)));
+        assert!(!is_policy_step(&failure(Step::WorkingDirectory, libc::ENOENT)));
+        assert!(is_policy_step(&failure(Step::BindMount, libc::EPERM)));
+        assert!(is_policy_step(&failure(Step::Create, libc::ENOSYS)));
+        assert_eq!(diagnose(&facts(Step::Create, "/build", libc::ENOSYS)).cause, Cause::Kernel);
+    }
+
+    #[test]
+    fn a_chroot_shows_in_mountinfo() {
+        assert!(has_root_mount("27 1 254:0 / / rw - ext4 /dev/vda rw\n"));
+        assert!(!has_root_mount("22 27 0:21 / /proc rw - proc proc rw\n"));
+    }
 }

@@ -72,6 +72,15 @@ impl Error {
             Error::Program { errno, .. } if *errno == libc::EACCES => {
                 Some("the file is not marked as executable".to_owned())
             }
+            Error::Setup(failure)
+                if failure.step == Step::BindSource && failure.errno == libc::EACCES =>
+            {
+                Some(
+                    "the path must be readable for the user who runs cbuild; inside a user namespace root has no \
+                     power over files and folders of other users"
+                        .to_owned(),
+                )
+            }
             Error::HelperLost(_) => {
                 Some("see the kernel's log for the out-of-memory killer, and build again".to_owned())
             }

@@ -108,7 +108,7 @@ const UNSUPPORTED: &[i64] = &[
 const FAMILIES: [i32; 4] = [libc::AF_UNIX, libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK];
 
 /// Terminal calls that type into, or paste from, a terminal; on the host's they would escape.
-const TERMINAL_CALLS: [u64; 2] = [libc::TIOCSTI as u64, 0x541c];
+const TERMINAL_CALLS: [u64; 2] = [libc::TIOCSTI, 0x541c];
 
 const NAMESPACES: [i32; 7] = [
     libc::CLONE_NEWNS,

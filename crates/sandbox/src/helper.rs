@@ -35,7 +35,7 @@ const MAX_INIT_REPORT: u64 = 8192;
 /// its `main`, before it starts threads or reads its arguments.
 pub fn helper_main_if_requested() {
     if crate::running::is_helper_call(std::env::args_os()) {
-        let started = Instant::now();
+        let started = now();
         sys::close_inherited();
         sys::reset_signals();
         let code = match main(started) {
@@ -47,6 +47,11 @@ pub fn helper_main_if_requested() {
         };
         std::process::exit(code);
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "wall time and silence are measured to limit them")]
+fn now() -> Instant {
+    Instant::now()
 }
 
 fn main(started: Instant) -> io::Result<()> {
@@ -208,9 +213,9 @@ impl<'a> Watch<'a> {
     }
 
     fn until_next_limit(&self) -> Option<Duration> {
-        let now = Instant::now();
+        let moment = now();
         let due = |start: Instant, limit: Duration| {
-            start.checked_add(limit).map(|end| end.saturating_duration_since(now))
+            start.checked_add(limit).map(|end| end.saturating_duration_since(moment))
         };
         let wall = self.limits.wall.and_then(|limit| due(self.started, limit));
         let silence = self.limits.silence.and_then(|limit| due(self.log.changed, limit));
@@ -256,7 +261,7 @@ impl Log {
             output,
             left: limit.unwrap_or(u64::MAX),
             too_large: false,
-            changed: Instant::now(),
+            changed: now(),
             ended: false,
             failed: None,
         }
@@ -277,7 +282,7 @@ impl Log {
     }
 
     fn write(&mut self, bytes: &[u8]) {
-        self.changed = Instant::now();
+        self.changed = now();
         let allowed = usize::try_from(self.left).unwrap_or(usize::MAX).min(bytes.len());
         self.too_large = allowed < bytes.len();
         self.left -= allowed as u64;

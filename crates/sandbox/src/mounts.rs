@@ -280,7 +280,9 @@ fn restrict_each(top: &OwnedFd, flags: MountAttrFlags) -> Result<(), Errno> {
 
 fn mount_id(mount: &OwnedFd) -> Result<u64, Errno> {
     let found = rustix::fs::statx(mount, "", AtFlags::EMPTY_PATH, StatxFlags::MNT_ID)?;
-    Ok(found.stx_mnt_id)
+    // Linux before 5.8 does not know the field and leaves it 0.
+    let known = StatxFlags::from_bits_retain(found.stx_mask).contains(StatxFlags::MNT_ID);
+    if known { Ok(found.stx_mnt_id) } else { Err(Errno::NOSYS) }
 }
 
 /// The first fields of a line of `/proc/self/mountinfo`.

@@ -50,6 +50,7 @@ pub(crate) fn build(spec: &SandboxSpec) -> Result<(), SetupFailure> {
 }
 
 /// Shows every top-level entry of `tree`, except what the sandbox or a bind provides.
+#[expect(clippy::disallowed_methods, reason = "the names are sorted")]
 fn copy_top_level(root: &NewRoot, tree: &Path, spec: &SandboxSpec) -> Result<(), SetupFailure> {
     let mut names = Vec::new();
     for entry in fs::read_dir(tree).at(Step::RootTree, tree)? {

@@ -4,6 +4,11 @@
 //! expected refusal. The log must be empty at the end but for "done".
 
 #![expect(unsafe_code, reason = "attacks make system calls that no safe function offers")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "tests look at the machine itself"
+)]
 
 mod support;
 

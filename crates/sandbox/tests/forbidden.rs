@@ -1,5 +1,11 @@
 //! Machines that forbid sandboxes, made from this one, and old kernels.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "tests look at the machine itself"
+)]
+
 mod support;
 
 use std::collections::BTreeMap;

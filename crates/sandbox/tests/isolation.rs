@@ -1,5 +1,11 @@
 //! What a builder can see and do in an ordinary sandbox.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "tests look at the machine itself"
+)]
+
 mod support;
 
 use std::fs;

@@ -1,5 +1,11 @@
 //! How a sandbox ends: by itself, at a limit, on request, and when its caller dies.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "tests look at the machine itself"
+)]
+
 mod support;
 
 use std::fs;
