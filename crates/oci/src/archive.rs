@@ -188,9 +188,11 @@ mod tests {
         assert_eq!(seen, expected);
     }
 
+    const SAMPLE: &str = "sha256:eb6701863a7c4e6561bac4cc9f0e8df54e6c7b26f61f393763ec13d4d0b5d750";
+
     #[test]
     fn bytes_are_pinned() {
-        assert_eq!(Sha256Digest::of(&sample()).to_string(), "");
+        assert_eq!(Sha256Digest::of(&sample()).to_string(), SAMPLE);
     }
 
     #[test]

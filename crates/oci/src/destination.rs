@@ -161,6 +161,7 @@ fn prefix(target: &Path) -> String {
     format!(".{}.", name.chars().take(40).collect::<String>())
 }
 
+#[expect(clippy::disallowed_methods, reason = "whether all names are known needs no order")]
 fn check_replaceable_folder(target: &Path) -> Result<(), OciError> {
     let refuse = || OciError::TargetExists {
         path: target.to_owned(),

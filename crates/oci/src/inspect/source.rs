@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use tar::EntryType;
 
+use crate::archive::BLOCK;
 use crate::digest::Sha256Digest;
 use crate::error::OciError;
 use crate::inspect::MAX_DOCUMENT;
@@ -27,8 +28,23 @@ pub(super) struct Source {
 
 enum Parts {
     Folder,
-    /// The file, and offset and length of each entry's content.
-    Archive(File, BTreeMap<String, (u64, u64)>),
+    Archive(File, Index),
+}
+
+/// What an archive holds.
+#[derive(Default)]
+struct Index {
+    /// Offset and length of the content of each file.
+    files: BTreeMap<String, (u64, u64)>,
+    /// Symbolic links and the entries they point to; docker writes them for layers that
+    /// several images share.
+    links: BTreeMap<String, String>,
+}
+
+impl Index {
+    fn find(&self, name: &str) -> Option<(u64, u64)> {
+        self.files.get(name).or_else(|| self.files.get(self.links.get(name)?)).copied()
+    }
 }
 
 impl Source {
@@ -52,8 +68,10 @@ impl Source {
         match &self.parts {
             Parts::Folder if self.size("oci-layout")?.is_some() => Ok(Format::Oci),
             Parts::Folder => Err(unknown(&self.path, "the folder has no file `oci-layout`")),
-            Parts::Archive(_, index) if index.contains_key("oci-layout") => Ok(Format::OciArchive),
-            Parts::Archive(_, index) if index.contains_key("manifest.json") => {
+            Parts::Archive(_, index) if index.files.contains_key("oci-layout") => {
+                Ok(Format::OciArchive)
+            }
+            Parts::Archive(_, index) if index.files.contains_key("manifest.json") => {
                 Ok(Format::DockerArchive)
             }
             Parts::Archive(..) => {
@@ -65,7 +83,7 @@ impl Source {
     /// Length of a part in bytes; `None` when it is not there.
     pub(super) fn size(&self, name: &str) -> Result<Option<u64>, OciError> {
         match &self.parts {
-            Parts::Archive(_, index) => Ok(index.get(name).map(|(_, size)| *size)),
+            Parts::Archive(_, index) => Ok(index.find(name).map(|(_, size)| size)),
             Parts::Folder => {
                 let path = self.path.join(name);
                 // Only regular files: opening a pipe would wait for ever.
@@ -87,7 +105,7 @@ impl Source {
                 Ok(Box::new(file))
             }
             Parts::Archive(file, index) => {
-                let (offset, size) = index.get(name).copied().unwrap_or_default();
+                let (offset, size) = index.find(name).unwrap_or_default();
                 file.seek(SeekFrom::Start(offset)).map_err(OciError::reading(&self.path))?;
                 Ok(Box::new(file.take(size)))
             }
@@ -154,11 +172,12 @@ fn unknown(path: &Path, reason: &str) -> OciError {
 }
 
 /// Reads all headers of an archive of `length` bytes.
-fn index(path: &Path, file: &File, length: u64) -> Result<BTreeMap<String, (u64, u64)>, OciError> {
+fn index(path: &Path, file: &File, length: u64) -> Result<Index, OciError> {
     let broken = |reason: String| OciError::BrokenArchive { path: path.to_owned(), reason };
-    let mut index = BTreeMap::new();
+    let mut index = Index::default();
     let mut archive = tar::Archive::new(file);
     let mut count = 0;
+    let mut end = 0;
     for entry in archive.entries_with_seek().map_err(OciError::reading(path))? {
         let entry = match entry {
             Ok(entry) => entry,
@@ -174,31 +193,65 @@ fn index(path: &Path, file: &File, length: u64) -> Result<BTreeMap<String, (u64,
                 limit,
             });
         }
-        let kind = entry.header().entry_type();
-        if kind == EntryType::XGlobalHeader {
-            continue;
-        }
         let shown = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
-        let refuse = |reason| OciError::UnsafeEntry {
+        let (start, size) = (entry.raw_file_position(), entry.size());
+        let content_end = start.checked_add(size).filter(|end| *end <= length);
+        end = content_end.ok_or_else(|| broken(format!("it ends inside of `{shown}`")))?;
+        add_entry(&mut index, &entry).map_err(|reason| OciError::UnsafeEntry {
             path: path.to_owned(),
             entry: shown.chars().take(200).collect(),
             reason,
-        };
-        let name = checked_name(&entry.path_bytes()).map_err(refuse)?;
-        match kind {
-            EntryType::Directory => continue,
-            EntryType::Regular => {}
-            _ => return Err(refuse("which is neither a file nor a folder")),
-        }
-        let (offset, size) = (entry.raw_file_position(), entry.size());
-        if offset.checked_add(size).is_none_or(|end| end > length) {
-            return Err(broken(format!("it ends inside of `{name}`")));
-        }
-        if name.is_empty() || index.insert(name, (offset, size)).is_some() {
-            return Err(refuse("which occurs twice or has no name"));
-        }
+        })?;
+    }
+    if count > 0 && end.next_multiple_of(BLOCK) + BLOCK > length {
+        return Err(broken("it ends without the mark at the end of an archive".to_owned()));
     }
     Ok(index)
+}
+
+/// Adds one entry; an error says why it is refused.
+fn add_entry(index: &mut Index, entry: &tar::Entry<'_, &File>) -> Result<(), &'static str> {
+    let kind = entry.header().entry_type();
+    if kind == EntryType::XGlobalHeader {
+        return Ok(());
+    }
+    let name = checked_name(&entry.path_bytes())?;
+    if kind == EntryType::Directory {
+        return Ok(());
+    }
+    if name.is_empty() || index.files.contains_key(&name) || index.links.contains_key(&name) {
+        return Err("which occurs twice or has no name");
+    }
+    match kind {
+        EntryType::Regular => {
+            index.files.insert(name, (entry.raw_file_position(), entry.size()));
+        }
+        EntryType::Symlink => {
+            let target = entry.link_name_bytes().unwrap_or_default();
+            let folder = name.rsplit_once('/').map_or("", |(folder, _)| folder);
+            let target = link_target(folder, &target)?;
+            index.links.insert(name, target);
+        }
+        _ => return Err("which is neither a file, a folder nor a symbolic link"),
+    }
+    Ok(())
+}
+
+/// The entry that a link in `folder` points to.
+fn link_target(folder: &str, target: &[u8]) -> Result<String, &'static str> {
+    let target = std::str::from_utf8(target).map_err(|_| "whose target is not UTF-8")?;
+    if target.starts_with('/') || target.len() > MAX_NAME {
+        return Err("which is a link out of the archive");
+    }
+    let mut parts: Vec<_> = folder.split('/').filter(|part| !part.is_empty()).collect();
+    for part in target.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop().ok_or("which is a link out of the archive")?),
+            part => parts.push(part),
+        }
+    }
+    Ok(parts.join("/"))
 }
 
 /// A better reason than "not a tar archive" for what people do pass.
@@ -235,7 +288,7 @@ fn checked_name(bytes: &[u8]) -> Result<String, &'static str> {
 
 #[cfg(test)]
 mod tests {
-    use super::checked_name;
+    use super::{checked_name, link_target};
 
     #[test]
     fn names_cannot_leave_the_archive() {
@@ -243,6 +296,14 @@ mod tests {
         assert_eq!(checked_name(b"./").unwrap(), "");
         for bad in [b"/etc/passwd".as_slice(), b"a/../b", b"..", b"a\0b", b"\xff"] {
             assert!(checked_name(bad).is_err(), "{bad:?}");
+        }
+    }
+    #[test]
+    fn links_cannot_leave_the_archive() {
+        assert_eq!(link_target("a/b", b"../c/./d").unwrap(), "a/c/d");
+        assert_eq!(link_target("", b"c").unwrap(), "c");
+        for bad in [b"/etc/passwd".as_slice(), b"../../../x", b"\xff"] {
+            assert!(link_target("a/b", bad).is_err(), "{bad:?}");
         }
     }
 }
