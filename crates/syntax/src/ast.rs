@@ -222,7 +222,8 @@ pub enum ExprKind {
     Text(Vec<TextPart>),
     /// `sh"…"` or `sh"""…"""`.
     Script(Vec<TextPart>),
-    /// `./patch.diff`, normalised (`./a/../b` is `./b`); leaving the module is a syntax error.
+    /// `./patch.diff`, normalised: `./a/../b` is `./b`, `./` is `.`, only leading `..` remain. Whether
+    /// it leaves the package is for later phases to check.
     Path(String),
     /// `sha256-…`, checked by the parser.
     Hash(String),

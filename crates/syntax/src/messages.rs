@@ -141,14 +141,8 @@ fn missing(report: &Report<'_>, place: &Place<'_, '_>) -> Text {
         }
         Rule::missing_eq => missing_eq(report, place, &found),
         Rule::missing_expr | Rule::missing_operand => missing_expr(report, place, &found),
-        Rule::missing_in => {
-            let help = "write `in` between the bindings and the result";
-            expected(report, place, "E0122", "`in` or another binding", help)
-        }
-        Rule::missing_then => missing_then(report, place, &found),
-        Rule::missing_else => {
-            let help = "every `if` has an `else`; write `if c then a else b`";
-            expected(report, place, "E0123", "`else`", help)
+        Rule::missing_in | Rule::missing_then | Rule::missing_else => {
+            missing_word(report, place, &found)
         }
         Rule::missing_arrow => missing_arrow(report, place),
         Rule::missing_text => {
@@ -210,12 +204,20 @@ fn missing_expr(report: &Report<'_>, place: &Place<'_, '_>, found: &Found) -> Te
     expected(report, place, "E0115", "an expression", help)
 }
 
-fn missing_then(report: &Report<'_>, place: &Place<'_, '_>, found: &Found) -> Text {
-    let help = match found.text.as_str() {
-        "=" => "values are compared with `==`",
-        _ => "write `if c then a else b`",
-    };
-    expected(report, place, "E0123", "`then`", help)
+/// The words between the parts of `let` and `if`.
+fn missing_word(report: &Report<'_>, place: &Place<'_, '_>, found: &Found) -> Text {
+    match (place.node.as_rule(), found.text.as_str()) {
+        (Rule::missing_in, _) => {
+            let help = "write `in` between the bindings and the result";
+            expected(report, place, "E0122", "`in` or another binding", help)
+        }
+        (Rule::missing_else, _) => {
+            let help = "every `if` has an `else`; write `if c then a else b`";
+            expected(report, place, "E0123", "`else`", help)
+        }
+        (_, "=") => expected(report, place, "E0123", "`then`", "values are compared with `==`"),
+        _ => expected(report, place, "E0123", "`then`", "write `if c then a else b`"),
+    }
 }
 
 fn missing_arrow(report: &Report<'_>, place: &Place<'_, '_>) -> Text {
@@ -262,6 +264,23 @@ fn wrong(report: &Report<'_>, place: &Place<'_, '_>) -> Text {
             let help = format!("write `{}`", camel(source));
             text("E0132", span, message, "expected a type name", help)
         }
+        Rule::wrong_tuple => {
+            let help = "use a record such as `{ a = 1, b = 2 }`, or a list";
+            text("E0140", span, "there are no tuples", "expected `)` here", help)
+        }
+        Rule::wrong_path => absolute(span, source),
+        Rule::wrong_quote => {
+            let message = "texts stand in double quotes";
+            let inner = source.trim_matches('\'');
+            text("E0104", span, message, "single quotes", format!("write `{inner:?}`"))
+        }
+        rule => wrong_sign(rule, span, source),
+    }
+}
+
+/// A sign in the place of another one.
+fn wrong_sign(rule: Rule, span: Span, source: &str) -> Text {
+    match rule {
         Rule::wrong_let_separator => {
             let message = format!("bindings are not separated by `{source}`");
             let help = "put nothing but white space between the bindings";
@@ -281,19 +300,9 @@ fn wrong(report: &Report<'_>, place: &Place<'_, '_>) -> Text {
             let help = "the type of a field is given with `:`";
             text("E0127", span, message, "expected `:` here", help)
         }
-        Rule::wrong_arrow => {
+        _ => {
             let help = "an arm is written `pattern => value`; `->` is for types";
             text("E0124", span, "expected `=>`, found `->`", "expected `=>` here", help)
-        }
-        Rule::wrong_tuple => {
-            let help = "use a record such as `{ a = 1, b = 2 }`, or a list";
-            text("E0140", span, "there are no tuples", "expected `)` here", help)
-        }
-        Rule::wrong_path => absolute(span, source),
-        _ => {
-            let message = "texts stand in double quotes";
-            let inner = source.trim_matches('\'');
-            text("E0104", span, message, "single quotes", format!("write `{inner:?}`"))
         }
     }
 }

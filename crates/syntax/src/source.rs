@@ -4,11 +4,18 @@
 //! start, at the first column, and each piece is parsed by itself, so that an error stays in its
 //! item. A piece that nests too deeply is not parsed at all.
 
+use std::num::NonZeroUsize;
+use std::sync::Once;
+
 use pest::Parser;
 use pest::iterators::Pairs;
 
 use crate::grammar::{Grammar, Rule};
-use crate::scan;
+use crate::{MAX_SOURCE_BYTES, scan};
+
+/// Calls of grammar rules after which the parser gives up. The grammar takes about 10 calls for a
+/// byte, 50 where it takes most; the limit is a guard against a mistake in the grammar.
+const MAX_CALLS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(MAX_SOURCE_BYTES * 128);
 
 /// A run of the source text.
 pub(crate) struct Piece<'i> {
@@ -72,6 +79,9 @@ fn cut<'i>(text: &'i str, rule: Rule, scan: &scan::Scan) -> Vec<Piece<'i>> {
 }
 
 fn content(text: &str, rule: Rule) -> Content<'_> {
+    // The limit is one for the process, and this crate is the only one that uses pest.
+    static LIMIT: Once = Once::new();
+    LIMIT.call_once(|| pest::set_call_limit(Some(MAX_CALLS)));
     match Grammar::parse(rule, text) {
         Ok(pairs) => {
             let broken = pairs.clone().flatten().any(|pair| is_error(pair.as_rule()));

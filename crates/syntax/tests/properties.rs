@@ -1,4 +1,9 @@
 //! What holds for every text.
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test reads the real sources and measures its own time"
+)]
 
 use cbuild_diag::SourceId;
 use cbuild_syntax::{MAX_NESTING, Parse, SyntaxNode, parse, parse_expr, parse_file_only};
