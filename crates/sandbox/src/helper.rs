@@ -36,6 +36,8 @@ const MAX_INIT_REPORT: u64 = 8192;
 pub fn helper_main_if_requested() {
     if crate::running::is_helper_call(std::env::args_os()) {
         let started = now();
+        // What the kernel's log calls it; the file name behind /proc/self/exe says nothing.
+        let _ = rustix::thread::set_name(c"cbuild-sandbox");
         sys::close_inherited();
         sys::reset_signals();
         let code = match main(started) {

@@ -9,7 +9,7 @@
 mod support;
 
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
@@ -35,6 +35,7 @@ const TESTS: &[Test] = &[
     ("mounts_below_an_input_cannot_be_written", mounts_below_an_input_cannot_be_written),
     ("outputs_arrive_and_belong_to_the_caller", outputs_arrive_and_belong_to_the_caller),
     ("symlinks_are_bound_as_symlinks", symlinks_are_bound_as_symlinks),
+    ("a_named_pipe_connects_builds", a_named_pipe_connects_builds),
     ("tmp_is_private_and_bounded", tmp_is_private_and_bounded),
     ("tmp_may_be_a_host_folder", tmp_may_be_a_host_folder),
     ("devices_work", devices_work),
@@ -269,6 +270,24 @@ fn symlinks_are_bound_as_symlinks() {
     assert_eq!(place.output(&spec), "/etc/shadow\n");
     // A folder that was used before has the link already.
     assert_eq!(place.output(&spec), "/etc/shadow\n/etc/shadow\n");
+}
+
+/// A job server is a named pipe that several builds share.
+fn a_named_pipe_connects_builds() {
+    let place = Place::new();
+    let pipe = place.path("in").join("jobs");
+    let (fifo, mode) =
+        (rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR);
+    rustix::fs::mknodat(rustix::fs::CWD, &pipe, fifo, mode, 0).unwrap();
+    // Both ends, so that nobody waits for the other side.
+    let mut ours = fs::File::options().read(true).write(true).open(&pipe).unwrap();
+    ours.write_all(b"ab").unwrap();
+    let script = "exec 3<>/cbuild/jobs; head -c 1 <&3; printf c >&3";
+    let spec = place.shell(script).bind_writable(&pipe, "/cbuild/jobs");
+    assert_eq!(place.output(&spec), "a");
+    let mut left = [0; 2];
+    ours.read_exact(&mut left).unwrap();
+    assert_eq!(&left, b"bc");
 }
 
 fn tmp_is_private_and_bounded() {

@@ -227,13 +227,13 @@ fn be_a_caller(folder: &str, sleep: &str) {
 }
 
 fn nothing_is_left_when_the_caller_is_killed() {
-    for round in 0..10 {
+    for round in 0..30 {
         let place = Place::new();
         let sleep = unique_sleep();
         let mut caller = outside(&["caller", place.folder(), &sleep]).spawn().unwrap();
-        // The first rounds kill it while the sandbox is being set up, at various points.
-        if round < 5 {
-            let due = Instant::now() + Duration::from_millis(round * 3);
+        // Most rounds kill it while the sandbox is being set up, at various points.
+        if round < 25 {
+            let due = Instant::now() + Duration::from_micros(round * 700);
             eventually("the moment has come", || Instant::now() >= due);
         } else {
             eventually("the builder runs", || place.path("build/begun").exists());
@@ -244,17 +244,16 @@ fn nothing_is_left_when_the_caller_is_killed() {
         caller.wait().unwrap();
         eventually("no process is left", || processes_with(&sleep).is_empty());
         eventually("no mount is left", || !mounted_anywhere(place.folder()));
-        eventually("no helper is left", || helpers().is_empty());
+        eventually("no helper is left", || helpers("1").is_empty());
     }
 }
 
-/// Helpers whose caller is this process, or which have lost theirs.
-fn helpers() -> Vec<u32> {
-    let own = std::process::id();
+/// Helpers by the process id of their caller; process 1 has those who lost theirs.
+fn helpers(caller: &str) -> Vec<u32> {
     let mine = |id: &u32| {
         let stat = fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
         let parent = stat.rsplit(") ").next().and_then(|rest| rest.split(' ').nth(1));
-        parent.is_some_and(|parent| parent == own.to_string() || parent == "1")
+        parent == Some(caller)
     };
     processes_with("cbuild-sandbox").into_iter().filter(mine).collect()
 }
@@ -266,7 +265,7 @@ fn nothing_is_left_when_the_helper_is_killed() {
         place.shell(&format!("touch /build/begun; (trap '' TERM; sleep {sleep}) & sleep {sleep}"));
     let running = cbuild_sandbox::spawn(&spec, place.log()).unwrap();
     eventually("the builder runs", || place.path("build/begun").exists());
-    let helpers = helpers();
+    let helpers = helpers(&std::process::id().to_string());
     assert_eq!(helpers.len(), 1, "{helpers:?}");
     let helper = Pid::from_raw(helpers[0] as i32).unwrap();
     rustix::process::kill_process(helper, Signal::KILL).unwrap();
