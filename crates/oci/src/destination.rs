@@ -226,6 +226,7 @@ mod tests {
         destination.place()
     }
 
+    #[expect(clippy::disallowed_methods, reason = "the names are sorted")]
     fn names(folder: &Path) -> Vec<String> {
         let names = fs::read_dir(folder).unwrap();
         let mut names: Vec<_> =

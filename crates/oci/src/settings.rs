@@ -58,6 +58,15 @@ impl Settings {
                 let fix = "use `std.oci.tcp` or `std.oci.udp`";
                 return Err(refuse(field, &endpoint.transport, "it must be `tcp` or `udp`", fix));
             }
+            if endpoint.port == 0 {
+                let field = format!("listens.{name}.port");
+                return Err(refuse(
+                    field,
+                    "0",
+                    "no program listens there",
+                    "name a port from 1 on",
+                ));
+            }
         }
         directory("workdir", &document.workdir)?;
         for (name, path) in &document.contract.volumes {

@@ -88,7 +88,7 @@ impl Source {
                 let path = self.path.join(name);
                 // Only regular files: opening a pipe would wait for ever.
                 match fs::metadata(&path) {
-                    Ok(metadata) => Ok(metadata.is_file().then(|| metadata.len())),
+                    Ok(metadata) => Ok(metadata.is_file().then_some(metadata.len())),
                     Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
                     Err(source) => Err(OciError::Read { path, source }),
                 }

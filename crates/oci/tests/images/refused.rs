@@ -26,7 +26,7 @@ fn refusal(change: impl FnOnce(&mut ImageDocument)) -> (&'static str, String) {
 
 #[test]
 fn fields_that_no_image_can_have() {
-    let cases: [(Change, &str); 14] = [
+    let cases: [(Change, &str); 15] = [
         (|d| d.name = "My App".into(), "`name` is `My App`"),
         (|d| d.name = "a//b".into(), "`name` is `a//b`"),
         (|d| d.tag = "1.0+git".into(), "`tag` is `1.0+git`"),
@@ -44,6 +44,7 @@ fn fields_that_no_image_can_have() {
             |d| d.contract.listens.get_mut("api").unwrap().transport = "sctp".into(),
             "`listens.api.transport` is `sctp`",
         ),
+        (|d| d.contract.listens.get_mut("api").unwrap().port = 0, "`listens.api.port` is `0`"),
     ];
     for (change, expected) in cases {
         let (code, message) = refusal(change);
