@@ -3,6 +3,8 @@
 //!
 //! The nouns' encodings are also written out by hand here, from the text of the specification.
 
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test fails by panicking")]
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use cbuild_drv::{

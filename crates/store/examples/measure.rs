@@ -3,6 +3,8 @@
 //! `cargo run -p cbuild-store --example measure -- FOLDER [TREE]` makes a store in FOLDER (on the
 //! file system to measure) and, with TREE, imports and verifies that folder as well.
 
+#![allow(clippy::disallowed_methods, reason = "it measures time")]
+
 use std::collections::BTreeSet;
 use std::error::Error;
 use std::fs;
@@ -20,7 +22,7 @@ fn report(what: &str, mut times: Vec<Duration>) {
     println!("{what:<34} median {:>9.3?}  p90 {:>9.3?}  n {}", at(50), at(90), times.len());
 }
 
-fn measure(count: usize, mut step: impl FnMut(usize) -> Outcome<()>) -> Outcome<Vec<Duration>> {
+fn measure<T>(count: usize, mut step: impl FnMut(usize) -> Outcome<T>) -> Outcome<Vec<Duration>> {
     let mut times = Vec::with_capacity(count);
     for i in 0..count {
         let start = Instant::now();
@@ -45,7 +47,7 @@ fn register(store: &Store, number: usize, inputs: &BTreeSet<StorePath>) -> Outco
 fn main() -> Outcome<()> {
     let mut args = std::env::args_os().skip(1).map(PathBuf::from);
     let root = args.next().ok_or("the folder is absent")?.join("measured-store");
-    report("create", measure(1, |_| Ok(drop(Store::open(&root)?)))?);
+    report("create", measure(1, |_| Ok(Store::open(&root)?))?);
     let store = Store::open(&root)?;
     let mut paths = Vec::new();
     let times = measure(200, |i| {
@@ -54,19 +56,13 @@ fn main() -> Outcome<()> {
         Ok(())
     })?;
     report("register one small file", times);
-    report(
-        "register again (known)",
-        measure(200, |i| Ok(drop(register(&store, i, &BTreeSet::new())?)))?,
-    );
-    report("open", measure(100, |_| Ok(drop(Store::open(&root)?)))?);
-    report("info", measure(200, |i| Ok(drop(store.info(&paths[i])?)))?);
+    report("register again (known)", measure(200, |i| register(&store, i, &BTreeSet::new()))?);
+    report("open", measure(100, |_| Ok(Store::open(&root)?))?);
+    report("info", measure(200, |i| Ok(store.info(&paths[i])?))?);
     let key = |i: usize| ActionKey(Digest::of(&i.to_le_bytes()));
-    report(
-        "realisation",
-        measure(200, |i| Ok(drop(store.realisation(&key(i), &OutputName::out())?)))?,
-    );
-    report("closure of 200", measure(50, |_| Ok(drop(store.closure(&paths[199..])?)))?);
-    report("protect 200", measure(50, |_| Ok(drop(store.protect(&paths)?)))?);
+    report("realisation", measure(200, |i| Ok(store.realisation(&key(i), &OutputName::out())?))?);
+    report("closure of 200", measure(50, |_| Ok(store.closure(&paths[199..])?))?);
+    report("protect 200", measure(50, |_| Ok(store.protect(&paths)?))?);
     let opened = measure(50, |_| {
         let store = Store::open(&root)?;
         store.protect(&paths)?;
@@ -78,16 +74,16 @@ fn main() -> Outcome<()> {
     }
     drop(store);
     let store = Store::open(&root)?;
-    report("verify all", measure(1, |_| Ok(drop(store.verify(&VerifyOptions::default())?)))?);
-    report("collect all", measure(1, |_| Ok(drop(store.gc(GcOptions::default())?)))?);
+    report("verify all", measure(1, |_| Ok(store.verify(&VerifyOptions::default())?))?);
+    report("collect all", measure(1, |_| Ok(store.gc(GcOptions::default())?))?);
     drop(store);
     Ok(fs::remove_dir_all(&root)?)
 }
 
 fn import(store: &Store, tree: &Path) -> Outcome<()> {
     let name = Name::new("imported")?;
-    report("import a tree", measure(1, |_| Ok(drop(store.add_tree(tree, &name)?)))?);
-    report("import it again", measure(1, |_| Ok(drop(store.add_tree(tree, &name)?)))?);
+    report("import a tree", measure(1, |_| Ok(store.add_tree(tree, &name)?))?);
+    report("import it again", measure(1, |_| Ok(store.add_tree(tree, &name)?))?);
     let path = store.add_tree(tree, &name)?;
     println!("  {} MiB", store.info(&path)?.map_or(0, |info| info.size) >> 20);
     Ok(())

@@ -3,7 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Seconds since 1970 (UTC).
-#[allow(
+#[expect(
     clippy::disallowed_methods,
     reason = "registration times are shown to people and never hashed"
 )]

@@ -2,7 +2,7 @@
 
 /// Ends the process at once, without any clean-up, when the environment asks for this point.
 #[cfg(debug_assertions)]
-#[allow(clippy::disallowed_methods, reason = "not in release builds")]
+#[expect(clippy::disallowed_methods, reason = "not in release builds")]
 pub(crate) fn point(name: &str) {
     use rustix::process::{Signal, getpid, kill_process};
     if std::env::var_os("CBUILD_STORE_FAULT").is_some_and(|wanted| wanted == *name) {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use cbuild_drv::{ActionKey, StorePath};
 
+use crate::disk;
 use crate::error::{Error, IoContext, Result};
 
 /// Version of the folder layout and of the record files; see `lang-spec/07-store.md`.
@@ -74,16 +75,9 @@ impl Layout {
     }
 
     fn refuse_foreign_folder(&self) -> Result<()> {
-        let entries = match fs::read_dir(&self.root) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            Err(error) => return Err(Error::io("read the folder", &self.root, error)),
-        };
-        for entry in entries {
-            let entry = entry.at("read the folder", &self.root)?;
-            if entry.file_name() != "version" && entry.file_name() != "lost+found" {
-                return Err(Error::NotAStore { path: self.root.clone() });
-            }
+        let names = disk::list(&self.root)?;
+        if names.iter().any(|name| name != "version" && name != "lost+found") {
+            return Err(Error::NotAStore { path: self.root.clone() });
         }
         Ok(())
     }

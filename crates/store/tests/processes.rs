@@ -3,6 +3,8 @@
 //! Run without arguments this is the test; with a role as its first argument it is one of the
 //! processes that the test starts.
 
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test fails by panicking")]
+
 mod fixture;
 
 use std::io::{BufRead, BufReader, Write};

@@ -247,6 +247,9 @@ fn drop_attributes(file: impl AsFd) -> rustix::io::Result<()> {
     for name in names.split(|byte| *byte == 0) {
         let dropped: [&[u8]; 3] = [b"user.", b"system.posix_acl", b"security.capability"];
         if dropped.iter().any(|prefix| name.starts_with(prefix)) {
+            // A user attribute can only be removed by one who may write; the caller sets the
+            // final permissions afterwards.
+            fchmod(&file, Mode::RWXU)?;
             fremovexattr(&file, name)?;
         }
     }
