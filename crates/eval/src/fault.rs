@@ -129,6 +129,7 @@ impl FaultBody {
     }
 
     /// The diagnostic with all that was gathered.
+    #[expect(clippy::boxed_local, reason = "results are mapped with it, and they hold boxes")]
     pub(crate) fn finish(fault: Fault) -> Diagnostic {
         let Self { mut diagnostic, traces, hidden, .. } = *fault;
         diagnostic.notes.extend(traces.iter().map(|name| format!("while evaluating `{name}`")));

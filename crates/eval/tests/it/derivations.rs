@@ -2,7 +2,10 @@
 
 use cbuild_drv::{Action, FetchKind, Input};
 
-use crate::support::{check_items, derivation, fault};
+use cbuild_eval::Limits;
+use cbuild_sema::ir::Export;
+
+use crate::support::{TestWorld, check_items, checked, derivation, describe, fault};
 
 const HASH: &str = "sha256-MeBmE3lipnbonwbTtl04Ot54qep7j5EryULqcuDFF7s=";
 
@@ -157,4 +160,32 @@ fn module_files_are_taken_once() {
     assert_eq!(found.name.as_str(), "source");
     assert_eq!(graph.len(), 1);
     assert_eq!(found.references().len(), 1);
+}
+
+#[test]
+fn every_package_of_the_library_can_be_described() {
+    let (found, sources) = checked("import std", "std.hello");
+    let program = &found.checked.program;
+    let mut world = TestWorld::default();
+    let mut evaluator = cbuild_eval::Evaluator::new(program, &mut world, Limits::default());
+    let mut packages = 0;
+    for module in &program.modules {
+        for export in module.exports.values() {
+            let Export::Value { global, ty } = export else { continue };
+            let value =
+                evaluator.global(*global).unwrap_or_else(|d| panic!("{}", describe(&d, &sources)));
+            if ty == "Package" {
+                let target = evaluator.buildable(&value).unwrap();
+                assert!(evaluator.graph().get(&target.drv).is_some());
+                packages += 1;
+            }
+        }
+    }
+    assert!(packages > 5, "{packages}");
+    for (_, derivation) in evaluator.graph().iter() {
+        for input in derivation.references() {
+            let Input::Output { drv, .. } = input else { continue };
+            assert!(evaluator.graph().get(&drv).is_some(), "{} is not closed", derivation.name);
+        }
+    }
 }
