@@ -13,7 +13,7 @@ codes! {
     UNKNOWN_NAME = "E0201", "A value name that is not in scope.";
     UNKNOWN_TYPE = "E0202", "A type name that is not in scope.";
     UNKNOWN_CONSTRUCTOR = "E0203", "A constructor or protocol name that is not in scope.";
-    UNKNOWN_MODULE = "E0204", "An import of a module that is not known. Only `std` and files of the same package can be imported.";
+    UNKNOWN_MODULE = "E0204", "An import of a module that is not known. `std`, the modules that `cbuild.mod` requires (as `ext.NAME`) and files of the same package can be imported.";
     MISSING_FILE = "E0205", "An import of a file that does not exist.";
     IMPORT_CYCLE = "E0206", "Modules that import each other in a cycle.";
     IMPORT_LEAVES_PACKAGE = "E0207", "An import of a file outside the package.";

@@ -7,6 +7,7 @@ use cbuild_diag::{Diagnostic, SourceId, Sources, Span};
 use cbuild_syntax::ast;
 
 use crate::codes;
+use crate::suggest::did_you_mean;
 
 /// The package a module belongs to. File imports never leave it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -16,6 +17,8 @@ pub enum Package {
     Root,
     /// The standard library, which is part of cbuild.
     Std,
+    /// A package from outside, by its index in the caller's table of packages.
+    External(u32),
 }
 
 /// Identity of a module: one file of one package.
@@ -67,6 +70,7 @@ impl fmt::Display for ModuleKey {
         match self.package {
             Package::Root => f.write_str(&self.path),
             Package::Std => write!(f, "std/{}", self.path),
+            Package::External(index) => write!(f, "package {index}, {}", self.path),
         }
     }
 }
@@ -91,6 +95,19 @@ pub trait Loader {
     /// The name under which diagnostics show the file.
     fn shown_name(&self, key: &ModuleKey) -> String {
         key.to_string()
+    }
+
+    /// The module that `import NAME` means in the files of package `from`; `name` is dotted, such
+    /// as `ext.tls`. `None` when the package does not know it. `std` is never asked for.
+    fn resolve(&self, from: Package, name: &str) -> Option<ModuleKey> {
+        let _ = (from, name);
+        None
+    }
+
+    /// Every name that [`Loader::resolve`] knows for a package, for suggestions.
+    fn importable(&self, from: Package) -> Vec<String> {
+        let _ = from;
+        Vec::new()
     }
 }
 
@@ -266,20 +283,10 @@ impl<'a> GraphLoader<'a> {
                 }
                 let name: Vec<&str> = path.iter().map(|part| part.text.as_str()).collect();
                 let name = name.join(".");
-                Err(Box::new(
-                    Diagnostic::error(
-                        codes::UNKNOWN_MODULE,
-                        top.source,
-                        span,
-                        format!("there is no module `{name}`"),
-                        "not found",
-                    )
-                    .help(if path[0].text == "std" {
-                        "write `import std`, and then use its parts as `std.list`".to_owned()
-                    } else {
-                        format!("import a file of this package: `import ./{}.cbuild`", path[path.len() - 1].text)
-                    }),
-                ))
+                if let Some(key) = self.loader.resolve(top.key.package, &name) {
+                    return Ok((key, span));
+                }
+                Err(Box::new(self.unknown_module(&name, span)))
             }
             ast::ImportSource::File { path, span } => match top.key.relative(path) {
                 Some(key) => Ok((key, *span)),
@@ -298,9 +305,47 @@ impl<'a> GraphLoader<'a> {
         }
     }
 
+    fn unknown_module(&self, name: &str, span: Span) -> Diagnostic {
+        let top = &self.stack[self.stack.len() - 1];
+        let known = self.loader.importable(top.key.package);
+        let inside = known.iter().find(|known| {
+            name.strip_prefix(known.as_str()).is_some_and(|rest| rest.starts_with('.'))
+        });
+        let last = name.rsplit('.').next().unwrap_or(name);
+        let help = if name.starts_with("std.") {
+            "write `import std`, and then use its parts as `std.list`".to_owned()
+        } else if let Some(known) = inside {
+            let short = known.rsplit('.').next().unwrap_or(known);
+            format!("write `import {known}`, and then use its public names as `{short}.{last}`")
+        } else if let Some(near) = did_you_mean(name, known.iter().map(String::as_str)) {
+            near
+        } else if name.starts_with("ext.") {
+            format!("require a module with the name `{last}` in cbuild.mod: `cbuild mod add`")
+        } else {
+            format!("import a file of this package: `import ./{last}.cbuild`")
+        };
+        let message = format!("there is no module `{name}`");
+        let found = Diagnostic::error(codes::UNKNOWN_MODULE, top.source, span, message, "not found")
+            .help(help);
+        if known.is_empty() {
+            return found;
+        }
+        found.note(format!("this package can import std, {}", known.join(", ")))
+    }
+
+    /// A module as it is named in a chain of imports.
+    fn name_in_chain(&self, key: &ModuleKey) -> String {
+        match key.package {
+            Package::External(_) => self.loader.shown_name(key),
+            _ => key.to_string(),
+        }
+    }
+
     fn cycle(&self, position: usize, span: Span) -> Diagnostic {
-        let names: Vec<String> =
-            self.stack[position..].iter().map(|open| format!("`{}`", open.key)).collect();
+        let names: Vec<String> = self.stack[position..]
+            .iter()
+            .map(|open| format!("`{}`", self.name_in_chain(&open.key)))
+            .collect();
         let top = &self.stack[self.stack.len() - 1];
         let mut chain = names.join(" imports ");
         chain.push_str(&format!(" imports {}", names[0]));

@@ -3,5 +3,6 @@
 mod accepted;
 mod broken;
 mod files;
+mod packages;
 mod rejected;
 mod std_library;

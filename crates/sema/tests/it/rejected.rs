@@ -33,7 +33,7 @@ rejected! {
     unknown_constructor "E0203": "pub let x: Option<Int> = Sone(1)"
     unknown_constructor_in_a_pattern "E0203": "pub fn f(x: Option<Int>) -> Int = match x { Sume(n) => n, None => 0 }"
     protocol_in_a_pattern "E0203": "protocol P = \"p\"\npub fn f(x: Option<Int>) -> Int = match x { P => 1, _ => 0 }"
-    unknown_module "E0204": "import ext.openssl as ssl\npub let x: Int = ssl.a"
+    unknown_module "E0204": "import openssl as ssl\npub let x: Int = ssl.a"
     module_inside_std "E0204": "import std.list"
     missing_file "E0205": "import ./nothing.cbuild\npub let x: Int = nothing.a"
     import_cycle "E0206": "//- main.cbuild\nimport ./a.cbuild\n//- a.cbuild\nimport ./b.cbuild\n//- b.cbuild\nimport ./a.cbuild"
