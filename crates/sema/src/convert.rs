@@ -243,7 +243,23 @@ impl<'a> Checker<'a> {
                 }
             }
         }
-        self.types.substitute(scheme.ty, &map)
+        let ty = self.types.substitute(scheme.ty, &map);
+        if self.report_overflow(span) { TyId::ERROR } else { ty }
+    }
+
+    /// Reports a type that grew too large, if there was one.
+    pub(crate) fn report_overflow(&mut self, span: Span) -> bool {
+        let overflow = self.types.take_overflow();
+        if overflow {
+            self.error(
+                codes::TOO_COMPLEX,
+                span,
+                "this type is too large to be checked",
+                "grows too large",
+            )
+            .fix("use variant types for its parts");
+        }
+        overflow
     }
 
     /// The alias's type in terms of its parameters; `None` after a problem, which was reported.

@@ -196,6 +196,8 @@ impl<'a> Checker<'a> {
                 ir::GlobalBody::Expr(self.check_default(id, value, declared))
             }
         };
+        let span = self.global(id).span;
+        self.report_overflow(span);
         let locals = self.body.count;
         let global = self.global_mut(id);
         global.body = Some(body);

@@ -10,6 +10,10 @@ use cbuild_diag::{SourceId, Span};
 
 use crate::ir::GlobalId;
 
+/// Nodes that one substitution may make. Larger types can only be written on purpose, by aliases
+/// that repeat each other.
+const MAX_COPIES: u32 = 20_000;
+
 /// A shared name. Names are ordered by their text, which keeps every listing deterministic.
 pub(crate) type Name = Rc<str>;
 
@@ -144,6 +148,10 @@ pub(crate) struct Types {
     pub(crate) cons: Vec<Con>,
     /// Number of generalisable scopes around the current place.
     pub(crate) level: u32,
+    /// What is left of [`MAX_COPIES`] in the current substitution.
+    copies: u32,
+    /// Whether a substitution was given up since this was last asked.
+    overflow: bool,
 }
 
 macro_rules! builtin {
@@ -189,6 +197,8 @@ impl Types {
             vars: Vec::new(),
             cons: Vec::new(),
             level: 0,
+            copies: 0,
+            overflow: false,
         };
         for (name, id, arity) in BUILTIN {
             types.cons.push(Con {
@@ -395,7 +405,13 @@ impl Types {
         if map.is_empty() {
             return ty;
         }
+        self.copies = MAX_COPIES;
         self.copy(ty, map, &mut BTreeMap::new())
+    }
+
+    /// Whether a type grew too large since this was last asked. It was replaced by the error type.
+    pub(crate) fn take_overflow(&mut self) -> bool {
+        std::mem::take(&mut self.overflow)
     }
 
     fn copy(
@@ -408,6 +424,11 @@ impl Types {
         if let Some(done) = memo.get(&ty) {
             return *done;
         }
+        if self.copies == 0 {
+            self.overflow = true;
+            return TyId::ERROR;
+        }
+        self.copies -= 1;
         let copied = crate::grow(|| match self.get(ty) {
             Ty::Error => ty,
             Ty::Var(var) => map.get(&var).copied().unwrap_or(ty),

@@ -3,6 +3,8 @@
 mod accepted;
 mod broken;
 mod files;
+mod lowered;
 mod packages;
 mod rejected;
+mod spec;
 mod std_library;
