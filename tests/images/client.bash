@@ -52,7 +52,7 @@ parse_options() {
 image_format() {
     if [ -d "$1" ]; then
         echo oci
-    elif tar -tf "$1" | grep -q '^oci-layout$'; then
+    elif tar -tf "$1" oci-layout >/dev/null 2>&1; then
         echo oci-archive
     else
         echo docker-archive

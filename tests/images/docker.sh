@@ -53,8 +53,10 @@ echo "$loaded" >&2
 reference=${loaded#Loaded image: }
 reference=${reference#Loaded image ID: }
 
+# In the background, so that a signal is not held back until the program ends.
 if [ -z "$port" ]; then
-    docker run --rm --network="$network" "$reference" "${args[@]}"
+    docker run --rm --network="$network" "$reference" "${args[@]}" <&0 &
+    wait $!
     exit
 fi
 

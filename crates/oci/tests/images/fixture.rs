@@ -19,6 +19,19 @@ pub(crate) struct Fixture {
     pub(crate) store: Store,
 }
 
+/// Folders of the store are read-only, and only root can empty such folders.
+impl Drop for Fixture {
+    fn drop(&mut self) {
+        for entry in walkdir::WalkDir::new(self.folder.path()).into_iter().flatten() {
+            if entry.file_type().is_dir() {
+                let writable = fs::Permissions::from_mode(0o755);
+                // What stays read-only makes the removal fail, which harms no test.
+                drop(fs::set_permissions(entry.path(), writable));
+            }
+        }
+    }
+}
+
 impl Fixture {
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
