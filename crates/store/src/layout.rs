@@ -1,6 +1,6 @@
 //! Where things are below the store's root, and the version file that says whose they are.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -39,11 +39,7 @@ impl Layout {
         let root = std::path::absolute(root).at("find", root)?;
         let layout = Self { root };
         if !layout.check_version()? {
-            layout.refuse_foreign_folder()?;
-            fs::create_dir_all(&layout.root).at("create the folder", &layout.root)?;
-            let version = layout.version();
-            fs::write(&version, format!("{VERSION_MAGIC}{FORMAT_VERSION}\n"))
-                .at("write", &version)?;
+            layout.create()?;
         }
         for folder in FOLDERS {
             let path = layout.root.join(folder);
@@ -53,6 +49,22 @@ impl Layout {
             }
         }
         Ok(layout)
+    }
+
+    /// Writes the version file of a new store. Others who find none wait for the same lock.
+    fn create(&self) -> Result<()> {
+        fs::create_dir_all(&self.root).at("create the folder", &self.root)?;
+        let folder = File::open(&self.root).at("open", &self.root)?;
+        folder.lock().at("lock", &self.root)?;
+        if self.check_version()? {
+            return Ok(());
+        }
+        let names = disk::list(&self.root)?;
+        if names.iter().any(|name| name != "version" && name != "lost+found") {
+            return Err(Error::NotAStore { path: self.root.clone() });
+        }
+        let version = self.version();
+        fs::write(&version, format!("{VERSION_MAGIC}{FORMAT_VERSION}\n")).at("write", &version)
     }
 
     /// Whether there is a version file that this program understands. An empty one counts as
@@ -72,14 +84,6 @@ impl Layout {
         }
         let found = found.chars().take(40).collect();
         Err(Error::Version { path, found, known: FORMAT_VERSION })
-    }
-
-    fn refuse_foreign_folder(&self) -> Result<()> {
-        let names = disk::list(&self.root)?;
-        if names.iter().any(|name| name != "version" && name != "lost+found") {
-            return Err(Error::NotAStore { path: self.root.clone() });
-        }
-        Ok(())
     }
 
     pub(crate) fn root(&self) -> &Path {
@@ -128,8 +132,12 @@ impl Layout {
         self.root.join("locks/live")
     }
 
+    pub(crate) fn action_locks(&self) -> PathBuf {
+        self.root.join("locks/actions")
+    }
+
     pub(crate) fn action_lock(&self, key: &ActionKey) -> PathBuf {
-        self.root.join("locks/actions").join(key.to_string())
+        self.action_locks().join(key.to_string())
     }
 
     pub(crate) fn commit_lock(&self) -> PathBuf {

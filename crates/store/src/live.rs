@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use cbuild_drv::StorePath;
 use rustix::fs::fstat;
@@ -29,6 +29,8 @@ pub(crate) struct Live {
     file: File,
     tmp: PathBuf,
     scratches: AtomicU64,
+    /// What the file lists already.
+    roots: Mutex<BTreeSet<StorePath>>,
 }
 
 impl Live {
@@ -62,7 +64,8 @@ impl Live {
                 other => other.at("create the folder", &tmp)?,
             }
             let written = file.write_all(MAGIC.as_bytes());
-            let live = Self { mark, file, tmp, scratches: AtomicU64::new(0) };
+            let (scratches, roots) = (AtomicU64::new(0), Mutex::default());
+            let live = Self { mark, file, tmp, scratches, roots };
             written.at("write", &live.mark)?;
             return Ok(live);
         }
@@ -73,8 +76,16 @@ impl Live {
         &self,
         paths: impl IntoIterator<Item = &'p StorePath>,
     ) -> Result<()> {
-        let lines: String = paths.into_iter().map(|path| path.base_name() + "\n").collect();
-        (&self.file).write_all(lines.as_bytes()).at("write", &self.mark)
+        // A poisoned set lists what was written at least, or is merely written again.
+        let mut known = self.roots.lock().unwrap_or_else(PoisonError::into_inner);
+        let new: Vec<&StorePath> = paths.into_iter().filter(|p| !known.contains(p)).collect();
+        if new.is_empty() {
+            return Ok(());
+        }
+        let lines: String = new.iter().map(|path| path.base_name() + "\n").collect();
+        (&self.file).write_all(lines.as_bytes()).at("write", &self.mark)?;
+        known.extend(new.into_iter().cloned());
+        Ok(())
     }
 
     fn fresh(&self) -> PathBuf {
@@ -146,7 +157,7 @@ fn is_dead(file: &File, mark: &Path) -> Result<bool> {
     }
 }
 
-/// Removes what dead processes have left in `tmp` and `locks/live`.
+/// Removes what dead processes have left in `tmp` and `locks`.
 pub(crate) fn sweep(layout: &Layout) -> Result<()> {
     for name in disk::list(&layout.live())? {
         let mark = layout.live().join(&name);
@@ -157,6 +168,17 @@ pub(crate) fn sweep(layout: &Layout) -> Result<()> {
         if is_dead(&file, &mark)? && fstat(&file).at("look at", &mark)?.st_nlink > 0 {
             disk::remove_tree(&layout.tmp().join(&name))?;
             disk::remove_if_there(&mark)?;
+        }
+    }
+    // The lock of a killed process is free, and a new holder looks whether the file still stands.
+    for name in disk::list(&layout.action_locks())? {
+        let path = layout.action_locks().join(name);
+        let file = match File::open(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => continue,
+            other => other.at("read", &path)?,
+        };
+        if is_dead(&file, &path)? && fstat(&file).at("look at", &path)?.st_nlink > 0 {
+            disk::remove_if_there(&path)?;
         }
     }
     // A scratch folder is made after its mark, so one without a mark has no owner any more;

@@ -41,6 +41,9 @@ impl Store {
         outputs: Vec<BuiltOutput>,
         candidates: &BTreeSet<StorePath>,
     ) -> Result<BTreeMap<OutputName, StorePath>> {
+        if outputs.is_empty() {
+            return Ok(BTreeMap::new());
+        }
         if let Some(known) = self.known_realisation(key, &outputs)? {
             return Ok(known);
         }
@@ -80,7 +83,7 @@ impl Store {
         outputs: &[BuiltOutput],
     ) -> Result<Option<BTreeMap<OutputName, StorePath>>> {
         let known = self.index()?.realisations(key)?;
-        if outputs.is_empty() || !outputs.iter().all(|output| known.contains_key(&output.output)) {
+        if !outputs.iter().all(|output| known.contains_key(&output.output)) {
             return Ok(None);
         }
         let paths: Vec<StorePath> = known.values().cloned().collect();

@@ -9,7 +9,7 @@ use cbuild_drv::{ActionKey, DrvId, OutputName, StorePath};
 
 use crate::disk;
 use crate::error::{Error, IoContext, Result};
-use crate::index::{Index, Opened};
+use crate::index::Index;
 use crate::layout::Layout;
 use crate::live::{self, Live, Scratch};
 use crate::reserve;
@@ -39,8 +39,8 @@ impl Store {
     pub fn open(root: &Path) -> Result<Self> {
         let layout = Layout::prepare(root)?;
         let commit_lock = open_commit_lock(&layout)?;
-        let opened = Index::open(&layout.index())?;
-        Self::finish(layout, commit_lock, opened)
+        let index = Index::open(&layout.index(), &commit_lock)?;
+        Self::finish(layout, commit_lock, index)
     }
 
     /// Makes the index anew from the files; the old one is moved aside (`index.sqlite.damaged-N`).
@@ -51,44 +51,31 @@ impl Store {
         let lock_path = layout.commit_lock();
         commit_lock.lock().at("lock", &lock_path)?;
         move_index_aside(&layout)?;
-        let opened = Index::open(&layout.index())?;
+        let index = Index::open(&layout.index(), &commit_lock)?;
         commit_lock.unlock().at("unlock", &lock_path)?;
-        Self::finish(layout, commit_lock, opened)
+        Self::finish(layout, commit_lock, index)
     }
 
-    fn finish(layout: Layout, commit_lock: File, opened: Opened) -> Result<Self> {
-        let (index, blank) = match opened {
-            Opened::Ready(index) => (index, false),
-            Opened::Blank(index) => (index, true),
-        };
+    /// Brings index and files in line where something may have happened to them.
+    fn finish(layout: Layout, commit_lock: File, index: Index) -> Result<Self> {
         let index = Mutex::new(index);
         let store = Self { layout, index, commit_lock, live: Mutex::new(None) };
-        if blank {
-            store.fill_blank_index()?;
-            reserve::keep(&store.layout);
-        }
         let boot = boot_id();
         let same_boot = store.index()?.meta("boot")?.is_some_and(|known| known == boot);
         if !same_boot {
             let mut commit = store.commit()?;
-            commit.reconcile_all()?;
-            commit.index.set_meta("boot", &boot)?;
+            // Another process may have been quicker.
+            if commit.index.meta("boot")?.is_none_or(|known| known != boot) {
+                commit.reconcile_all()?;
+                commit.index.set_meta("boot", &boot)?;
+            }
+            reserve::keep(&store.layout);
         } else if store.commit_lock.metadata().at("look at", &store.layout.commit_lock())?.len() > 0
         {
             // Either another process is at work, or one was killed; then this finishes its work.
             drop(store.commit()?);
         }
         Ok(store)
-    }
-
-    /// Makes the tables; what the files hold comes in because the boot is not known either.
-    fn fill_blank_index(&self) -> Result<()> {
-        let path = self.layout.commit_lock();
-        let mut index = self.index()?;
-        self.commit_lock.lock().at("lock", &path)?;
-        let created = index.create();
-        self.commit_lock.unlock().at("unlock", &path)?;
-        created
     }
 
     pub(crate) fn index(&self) -> Result<MutexGuard<'_, Index>> {

@@ -361,6 +361,69 @@ fn checkpoint(root: &std::path::Path) {
 }
 
 #[test]
+fn no_damage_to_the_index_is_fatal() {
+    let fixture = Fixture::new();
+    let first = fixture.object("first", "first", &[]);
+    for number in 0..40 {
+        fixture.object(&format!("{number}"), &format!("{number} @0@ @out@"), &[&first]);
+    }
+    let infos = fixture.store.objects().unwrap();
+    let root = fixture.root();
+    let Fixture { store, folder } = fixture;
+    drop(store);
+    checkpoint(&root);
+    let index = root.join("index.sqlite");
+    let bytes = fs::read(&index).unwrap();
+    let mut told = 0;
+    for (round, offset) in (0..bytes.len()).step_by(bytes.len() / 60).enumerate() {
+        let mut damaged = bytes.clone();
+        let end = bytes.len().min(offset + 1 + round * 7);
+        damaged[offset..end].iter_mut().for_each(|byte| *byte ^= 0x5a);
+        fs::write(&index, damaged).unwrap();
+        for suffix in ["-wal", "-shm"] {
+            let _ = fs::remove_file(root.join(format!("index.sqlite{suffix}")));
+        }
+        let outcome = Store::open(&root).and_then(|store| {
+            store.realisation(&key("7"), &output("out"))?;
+            store.closure(std::slice::from_ref(&first))?;
+            store.objects()?;
+            store.verify(&VerifyOptions::default())
+        });
+        match outcome {
+            Ok(report) if report.is_clean() => continue,
+            Ok(_) => {}
+            Err(error) => {
+                let codes = ["E0603", "E0604", "E0605", "E0613"];
+                assert!(codes.contains(&error.code()), "at {offset}: {error}");
+            }
+        }
+        told += 1;
+        if told % 8 == 1 {
+            let store = Store::rebuild_index(&root).unwrap();
+            assert_eq!(store.objects().unwrap(), infos);
+            assert_clean(&store);
+        }
+    }
+    assert!(told > 10, "only {told} damages were noticed");
+    drop(folder);
+}
+
+#[test]
+fn a_store_can_be_shared_between_threads() {
+    fn check<T: Send + Sync>() {}
+    check::<Store>();
+    let fixture = Fixture::new();
+    let made: Vec<StorePath> = std::thread::scope(|scope| {
+        let build = |n: usize| fixture.object(&format!("{}", n % 3), &format!("{}", n % 3), &[]);
+        let threads: Vec<_> = (0..9).map(|n| scope.spawn(move || build(n))).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    assert_eq!(BTreeSet::from_iter(made).len(), 3);
+    assert_eq!(fixture.store.objects().unwrap().len(), 3);
+    fixture.assert_clean();
+}
+
+#[test]
 fn refuses_newer_formats_and_foreign_folders() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("thesis.tex"), "").unwrap();

@@ -3,7 +3,7 @@
 mod objects;
 mod realisations;
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -15,9 +15,9 @@ use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 pub(crate) use objects::{insert, remove};
 pub(crate) use realisations::set_realisation;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, IoContext, Result};
 
-/// Version of the schema, in SQLite's `user_version`. An older one is rebuilt from the files.
+/// Version of the schema, in SQLite's `user_version`.
 const SCHEMA_VERSION: i64 = 1;
 
 /// Longest wait for another process that writes.
@@ -58,17 +58,34 @@ pub(crate) struct Index {
     identity: Option<(u64, u64)>,
 }
 
-/// What an index file is like when it is opened.
-pub(crate) enum Opened {
-    /// It can be used.
-    Ready(Index),
-    /// It is new, empty or of an older schema: tables must be made and filled from the files.
-    Blank(Index),
-}
-
 impl Index {
-    /// Opens the file, making an empty one if there is none.
-    pub(crate) fn open(path: &Path) -> Result<Opened> {
+    /// Opens the file; where there is none, or an empty one, its tables are made. What the files
+    /// of the store hold comes in later, because the new index has seen no start of the system.
+    ///
+    /// `lock` is the commit lock. It is held while the file is new, because SQLite does not let
+    /// two processes turn on its write-ahead log at once.
+    pub(crate) fn open(path: &Path, lock: &File) -> Result<Self> {
+        if fs::metadata(path).is_ok_and(|metadata| metadata.len() > 0) {
+            match Self::connect(path) {
+                Ok((index, SCHEMA_VERSION)) => return Ok(index),
+                Ok(_) => {}
+                Err(Error::Index { source, .. }) if is_busy(&source) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        lock.lock().at("lock", path)?;
+        let opened = Self::connect(path).and_then(|(mut index, version)| {
+            if version != SCHEMA_VERSION {
+                index.create()?;
+            }
+            Ok(index)
+        });
+        lock.unlock().at("unlock", path)?;
+        opened
+    }
+
+    /// Opens the file and tells the version of its schema, 0 for none.
+    fn connect(path: &Path) -> Result<(Self, i64)> {
         let connection = Connection::open(path).map_err(|error| failure(path, error))?;
         let mut index = Self { connection, path: path.to_owned(), identity: None };
         let version = index.run(|index| {
@@ -82,15 +99,14 @@ impl Index {
             connection.query_row("pragma user_version", [], |row| row.get::<_, i64>(0))
         })?;
         index.identity = identity(path)?;
-        match version {
-            SCHEMA_VERSION => Ok(Opened::Ready(index)),
-            found if found > SCHEMA_VERSION => Err(Error::Version {
+        if version > SCHEMA_VERSION {
+            return Err(Error::Version {
                 path: path.to_owned(),
-                found: found.to_string(),
+                found: version.to_string(),
                 known: u32::try_from(SCHEMA_VERSION).unwrap_or_default(),
-            }),
-            _ => Ok(Opened::Blank(index)),
+            });
         }
+        Ok((index, version))
     }
 
     /// Whether the file was exchanged (by a rebuild in another process) since it was opened.
@@ -98,26 +114,19 @@ impl Index {
         Ok(identity(&self.path)? != self.identity)
     }
 
-    /// Opens the file again.
+    /// Opens the file again; the caller holds the commit lock.
     pub(crate) fn reopen(&mut self) -> Result<()> {
-        match Self::open(&self.path)? {
-            Opened::Ready(index) => *self = index,
-            Opened::Blank(mut index) => {
-                index.create()?;
-                *self = index;
-            }
+        let (mut index, version) = Self::connect(&self.path)?;
+        if version != SCHEMA_VERSION {
+            index.create()?;
         }
+        *self = index;
         Ok(())
     }
 
-    /// Makes the tables, unless another process was quicker.
-    pub(crate) fn create(&mut self) -> Result<()> {
+    /// Makes the tables.
+    fn create(&mut self) -> Result<()> {
         self.write(|transaction| {
-            let version: i64 =
-                transaction.query_row("pragma user_version", [], |row| row.get(0))?;
-            if version == SCHEMA_VERSION {
-                return Ok(());
-            }
             transaction.execute_batch(SCHEMA)?;
             transaction.pragma_update(None, "user_version", SCHEMA_VERSION)
         })
@@ -176,6 +185,10 @@ impl Index {
         }
         Err(Error::IndexDamaged { path: self.path.clone(), detail: answer })
     }
+}
+
+fn is_busy(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
 }
 
 fn identity(path: &Path) -> Result<Option<(u64, u64)>> {
