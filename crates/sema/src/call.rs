@@ -185,50 +185,62 @@ impl<'a> Checker<'a> {
         for (index, arg) in args.iter().enumerate() {
             let slot = match &arg.name {
                 None => (index < params.len()).then_some(index),
-                Some(label) => {
-                    let found = params.iter().position(|p| p.name.text == label.text);
-                    if found.is_none() {
-                        self.unknown_argument(name, declared, signature, label);
-                        complete = false;
-                    }
-                    found
-                }
+                Some(label) => params.iter().position(|p| p.name.text == label.text),
             };
             match slot {
                 Some(slot) if given.iter().any(|(other, _)| *other == slot) => {
-                    let text = &params[slot].name.text;
-                    let place = arg.name.as_ref().map_or(arg.value.span, |n| n.span);
-                    self.error(
-                        codes::DUPLICATE_ARGUMENT,
-                        place,
-                        format!("the argument `{text}` of `{name}` is given twice"),
-                        "given again",
-                    );
-                    self.infer(&arg.value);
+                    self.argument_twice(name, &params[slot].name.text, arg);
                 }
                 Some(slot) => given.push((slot, &arg.value)),
                 None => {
+                    if let Some(label) = &arg.name {
+                        self.unknown_argument(name, declared, signature, label);
+                    }
+                    complete = false;
                     self.infer(&arg.value);
                 }
             }
         }
+        if complete {
+            complete = self.all_given(span, name, declared, signature, &given);
+        }
+        (given, complete)
+    }
+
+    fn argument_twice(&mut self, name: &str, param: &str, arg: &'a ast::Arg) {
+        let span = arg.name.as_ref().map_or(arg.value.span, |name| name.span);
+        let message = format!("the argument `{param}` of `{name}` is given twice");
+        self.error(codes::DUPLICATE_ARGUMENT, span, message, "given again");
+        self.infer(&arg.value);
+    }
+
+    /// Reports parameters without a default that no argument serves.
+    fn all_given(
+        &mut self,
+        span: Span,
+        name: &str,
+        declared: Place,
+        signature: &Signature<'a>,
+        given: &[(usize, &'a ast::Expr)],
+    ) -> bool {
+        let params = &signature.params;
         let missing: Vec<&str> = params
             .iter()
             .enumerate()
             .filter(|(i, p)| p.default == ParamDefault::None && !given.iter().any(|(g, _)| g == i))
             .map(|(_, p)| p.name.text.as_str())
             .collect();
-        if complete && !missing.is_empty() {
-            self.error(
-                codes::ARGUMENT_COUNT,
-                span,
-                format!("this call of `{name}` lacks `{}`", missing.join("`, `")),
-                format!("`{name}` takes {}", arguments(params.len())),
-            )
-            .also(declared, "declared here");
-            complete = false;
+        if missing.is_empty() {
+            return true;
         }
-        (given, complete)
+        self.error(
+            codes::ARGUMENT_COUNT,
+            span,
+            format!("this call of `{name}` lacks `{}`", missing.join("`, `")),
+            format!("`{name}` takes {}", arguments(params.len())),
+        )
+        .also(declared, "declared here");
+        false
     }
 
     fn unknown_argument(

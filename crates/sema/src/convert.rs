@@ -6,7 +6,7 @@ use std::rc::Rc;
 use cbuild_diag::Span;
 use cbuild_syntax::ast;
 
-use crate::checker::{AliasState, Body, Checker, Def, Extend, GlobalTy, TypeDef};
+use crate::checker::{AliasState, Checker, Def, Extend, GlobalTy, TypeDef};
 use crate::codes;
 use crate::modules::path_span;
 use crate::types::{BUILTIN, Field, Name, Presence, Row, Scheme, Ty, TyId, VarId};
@@ -131,7 +131,7 @@ impl<'a> Checker<'a> {
         }
         if self.in_bodies {
             let level = std::mem::replace(&mut self.types.level, 0);
-            let body = std::mem::replace(&mut self.body, Body::default());
+            let body = std::mem::take(&mut self.body);
             self.check_group(&[id]);
             self.body = body;
             self.types.level = level;

@@ -31,6 +31,8 @@ mod rows;
 mod suggest;
 mod types;
 mod unify;
+#[cfg(test)]
+mod unify_tests;
 
 pub use modules::{LoadError, Loader, ModuleKey, Package};
 

@@ -10,6 +10,11 @@ use crate::codes;
 use crate::print::with_article;
 use crate::types::{ConId, Place, Ty, TyId};
 
+/// Fixes for holes with the wrong type.
+const OPTION_IN_HOLE: &str = "it may be absent; decide with `match`, or `std.option.or_else`";
+const SCRIPT_IN_TEXT: &str = "a text that refers to packages or files is a script: `sh\"…\"`";
+const SCRIPT_HOLES: &str = "a hole of a script takes `Str`, `Int`, `Bool`, `Package`, `Path`, `Script`, or a list of those";
+
 /// What is needed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Need {
@@ -146,28 +151,20 @@ impl Checker<'_> {
             matches!(self.types.get(pending.ty), Ty::Con(con, _) if Some(con) == self.package);
         let option = matches!(self.types.get(pending.ty), Ty::Con(ConId::OPTION, _));
         let (code, message, fix) = match pending.need {
-            Need::TextHole if package || shown == "Script" || shown == "Path" => (
-                codes::BAD_HOLE,
-                format!("{} cannot stand in a text", with_article(&shown)),
-                Some("a text that refers to packages or files is a script: `sh\"…\"`"),
-            ),
             Need::TextHole => (
                 codes::BAD_HOLE,
                 format!("{} cannot stand in a text", with_article(&shown)),
-                Some(if option {
-                    "it may be absent; decide with `match`, or `std.option.or_else`"
-                } else {
-                    "a hole of a text takes `Str`, `Int` or `Bool`"
+                Some(match shown.as_str() {
+                    _ if option => OPTION_IN_HOLE,
+                    "Script" | "Path" => SCRIPT_IN_TEXT,
+                    _ if package => SCRIPT_IN_TEXT,
+                    _ => "a hole of a text takes `Str`, `Int` or `Bool`",
                 }),
             ),
             Need::ScriptHole => (
                 codes::BAD_HOLE,
                 format!("{} cannot stand in a script", with_article(&shown)),
-                Some(if option {
-                    "it may be absent; decide with `match`, or `std.option.or_else`"
-                } else {
-                    "a hole of a script takes `Str`, `Int`, `Bool`, `Package`, `Path`, `Script`, or a list of those"
-                }),
+                Some(if option { OPTION_IN_HOLE } else { SCRIPT_HOLES }),
             ),
             Need::Join => (
                 codes::OPERAND,

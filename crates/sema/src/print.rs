@@ -21,7 +21,7 @@ impl Types {
     pub(crate) fn show(&self, ty: TyId) -> String {
         let mut out = String::new();
         Printer { types: self, detail: Detail::Name }.ty(&mut out, ty);
-        out
+        cut(out)
     }
 
     /// Two types as text; where both would look the same they are told apart by where they are declared.
@@ -34,8 +34,17 @@ impl Types {
         let printer = Printer { types: self, detail: Detail::Home };
         printer.ty(&mut long_a, a);
         printer.ty(&mut long_b, b);
-        (long_a, long_b)
+        (cut(long_a), cut(long_b))
     }
+}
+
+/// What is too long ends in dots; brackets that are still open then do not matter.
+fn cut(mut text: String) -> String {
+    if let Some((at, _)) = text.char_indices().nth(MAX_LENGTH) {
+        text.truncate(at);
+        text.push('…');
+    }
+    text
 }
 
 /// A type for a sentence, in quotes and with its article: "an `Int`".

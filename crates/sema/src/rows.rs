@@ -14,6 +14,16 @@ enum Tail {
     Rigid(TyId, Name),
 }
 
+impl Tail {
+    /// The variable in the type of a record with this tail.
+    fn rest(&self) -> Option<TyId> {
+        match self {
+            Tail::Closed => None,
+            Tail::Open(rest) | Tail::Rigid(rest, _) => Some(*rest),
+        }
+    }
+}
+
 /// How two record types differ.
 #[derive(Debug, Default)]
 pub(crate) struct RowDifference {
@@ -83,75 +93,36 @@ impl Types {
         budget: &mut Budget,
     ) -> Unified {
         let clash = Err(Clash::Fields(a, b));
+        let alike = only_left.is_empty() && only_right.is_empty();
         match (self.tail(left), self.tail(right)) {
-            (Tail::Closed, Tail::Closed) => {
-                if only_left.is_empty() && only_right.is_empty() {
-                    Ok(())
-                } else {
-                    clash
-                }
-            }
-            (Tail::Open(tail), Tail::Closed) => {
-                if only_left.is_empty() {
-                    self.close(tail, only_right, None, budget)
-                } else {
-                    clash
-                }
-            }
-            (Tail::Closed, Tail::Open(tail)) => {
-                if only_right.is_empty() {
-                    self.close(tail, only_left, None, budget)
+            (Tail::Open(x), Tail::Open(y)) if alike || self.resolve(x) == self.resolve(y) => {
+                if alike {
+                    self.unify_within(x, y, budget)
                 } else {
                     clash
                 }
             }
             (Tail::Open(x), Tail::Open(y)) => {
-                if self.resolve(x) == self.resolve(y) {
-                    return if only_left.is_empty() && only_right.is_empty() {
-                        Ok(())
-                    } else {
-                        clash
-                    };
-                }
-                if only_left.is_empty() && only_right.is_empty() {
-                    return self.unify_within(x, y, budget);
-                }
                 let known = left.fields.keys().chain(right.fields.keys()).cloned();
-                let rest = self.fresh_tail(known);
-                let first = self.close(x, only_right, Some(rest), budget);
-                first.and(self.close(y, only_left, Some(rest), budget))
+                let rest = Some(self.fresh_tail(known));
+                let first = self.close(x, only_right, rest, budget);
+                first.and(self.close(y, only_left, rest, budget))
             }
-            (Tail::Rigid(rigid, _), Tail::Open(tail)) => {
-                if only_right.is_empty() {
-                    self.close(tail, only_left, Some(rigid), budget)
-                } else {
-                    clash
-                }
+            (Tail::Open(x), other) if only_left.is_empty() => {
+                self.close(x, only_right, other.rest(), budget)
             }
-            (Tail::Open(tail), Tail::Rigid(rigid, _)) => {
-                if only_left.is_empty() {
-                    self.close(tail, only_right, Some(rigid), budget)
-                } else {
-                    clash
-                }
+            (other, Tail::Open(y)) if only_right.is_empty() => {
+                self.close(y, only_left, other.rest(), budget)
             }
-            (Tail::Rigid(x, name), Tail::Rigid(y, _)) => {
-                if !only_left.is_empty() || !only_right.is_empty() {
-                    clash
-                } else if self.resolve(x) == self.resolve(y) {
-                    Ok(())
-                } else {
-                    Err(Clash::Rigid { name, other: y })
-                }
+            (Tail::Closed, Tail::Closed) if alike => Ok(()),
+            (Tail::Rigid(x, _), Tail::Rigid(y, _))
+                if alike && self.resolve(x) == self.resolve(y) =>
+            {
+                Ok(())
             }
-            (Tail::Rigid(_, name), Tail::Closed) | (Tail::Closed, Tail::Rigid(_, name)) => {
-                let other = if matches!(self.tail(left), Tail::Closed) { a } else { b };
-                if only_left.is_empty() && only_right.is_empty() {
-                    Err(Clash::Rigid { name, other })
-                } else {
-                    clash
-                }
-            }
+            (Tail::Rigid(_, name), _) if alike => Err(Clash::Rigid { name, other: b }),
+            (_, Tail::Rigid(_, name)) if alike => Err(Clash::Rigid { name, other: a }),
+            _ => clash,
         }
     }
 

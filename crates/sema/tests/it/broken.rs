@@ -11,7 +11,8 @@ use crate::files::{Files, REAL_STD, render, repository};
 /// File name and text of each program, with the whole folder as a package.
 fn corpus() -> Files {
     let mut files = Files::with_std(REAL_STD);
-    for entry in std::fs::read_dir(repository().join("tests/broken")).expect("the corpus is there") {
+    for entry in std::fs::read_dir(repository().join("tests/broken")).expect("the corpus is there")
+    {
         let path = entry.expect("readable").path();
         let name = path.file_name().expect("a file").to_string_lossy().into_owned();
         if name.ends_with(".cbuild") {

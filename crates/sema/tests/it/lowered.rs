@@ -28,7 +28,8 @@ fn show(checked: &Checked, expr: &Expr) -> String {
         items.iter().map(|item| show(checked, item)).collect::<Vec<_>>().join(", ")
     };
     let fields = |items: &[(cbuild_sema::ir::Symbol, Expr)]| {
-        let shown = items.iter().map(|(name, e)| format!("{} = {}", symbol(name), show(checked, e)));
+        let shown =
+            items.iter().map(|(name, e)| format!("{} = {}", symbol(name), show(checked, e)));
         shown.collect::<Vec<_>>().join(", ")
     };
     match expr {
@@ -142,7 +143,11 @@ fn a_lone_expression_sees_its_scope_and_std() {
     let key = ModuleKey::root("main.cbuild");
     let text = "[hidden + 1, std.list.length([1])]";
     let found = check_expr(&mut sources, &mut files, Some(&key), text);
-    assert!(found.checked.diagnostics.is_empty(), "{}", render(&sources, &found.checked.diagnostics));
+    assert!(
+        found.checked.diagnostics.is_empty(),
+        "{}",
+        render(&sources, &found.checked.diagnostics)
+    );
     assert_eq!(found.ty, "List<Int>");
     let without = check_expr(&mut sources, &mut files, None, "hidden");
     assert_eq!(without.checked.diagnostics[0].code, "E0201");
@@ -161,7 +166,8 @@ fn a_lone_expression_with_a_scope_that_is_missing_says_so() {
 
 #[test]
 fn checking_is_deterministic() {
-    let source = "import std\npub let x: Script = sh\"#{std.list.map([1], n => n + 1)}\"\nlet y = zzz";
+    let source =
+        "import std\npub let x: Script = sh\"#{std.list.map([1], n => n + 1)}\"\nlet y = zzz";
     let shown = || {
         let (sources, checked) = check_source(source);
         format!("{:?}{}", checked.program, render(&sources, &checked.diagnostics))
@@ -171,9 +177,12 @@ fn checking_is_deterministic() {
 
 #[test]
 fn long_chains_of_operators_are_checked() {
-    for (operand, operator, ty) in
-        [("1", "+", "Int"), ("\"a\"", "++", "Str"), ("true", "&&", "Bool"), ("[1]", "++", "List<Int>")]
-    {
+    for (operand, operator, ty) in [
+        ("1", "+", "Int"),
+        ("\"a\"", "++", "Str"),
+        ("true", "&&", "Bool"),
+        ("[1]", "++", "List<Int>"),
+    ] {
         let chain = vec![operand; 200].join(&format!(" {operator} "));
         must_check(&format!("pub let x: {ty} = {chain}"));
     }
