@@ -409,6 +409,55 @@ fn no_damage_to_the_index_is_fatal() {
 }
 
 #[test]
+fn after_a_power_cut_the_remains_are_put_in_order() {
+    let fixture = Fixture::new();
+    let good = fixture.object("good", "good", &[]);
+    let cut = fixture.object("cut", "cut", &[]);
+    let user = fixture.object("user", "uses @0@ and @1@", &[&cut, &good]);
+    let lost = fixture.object("lost", "lost", &[]);
+    let unindexed = fixture.object("unindexed", "unindexed @out@", &[]);
+    let root = fixture.root();
+    let Fixture { store, folder } = fixture;
+    drop(store);
+    fs::write(root.join("info").join(cut.base_name()), "").unwrap();
+    let place = root.join("store").join(lost.base_name());
+    fs::set_permissions(&place, fs::Permissions::from_mode(0o755)).unwrap();
+    fs::rename(&place, folder.path().join("elsewhere")).unwrap();
+    fs::write(root.join("realisations").join(key("good").to_string()), "").unwrap();
+    {
+        // The index has lost its last transactions and was last used before the restart.
+        let connection = rusqlite::Connection::open(root.join("index.sqlite")).unwrap();
+        let base = unindexed.base_name();
+        connection.execute("delete from objects where base = ?", [base]).unwrap();
+        connection.execute("update meta set value = 'earlier' where key = 'boot'", []).unwrap();
+    }
+    let store = Store::open(&root).unwrap();
+    let left: Vec<_> = store.objects().unwrap().into_iter().map(|info| info.path).collect();
+    assert_eq!(BTreeSet::from_iter(left), BTreeSet::from([good, unindexed.clone()]));
+    assert_eq!(store.realisation(&key("good"), &output("out")).unwrap(), None);
+    let realised = store.realisation(&key("unindexed"), &output("out")).unwrap();
+    assert_eq!(realised, Some(unindexed));
+    assert!(!store.physical(&user).exists());
+    assert_clean(&store);
+    drop(folder);
+}
+
+#[test]
+fn large_trees_are_synchronised_as_a_whole() {
+    let fixture = Fixture::new();
+    let source = fixture.folder.path().join("source");
+    for number in 0..150 {
+        let folder = source.join(format!("{}", number % 7));
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join(number.to_string()), vec![b'x'; number * 1000]).unwrap();
+    }
+    let path = fixture.store.add_tree(&source, &name("large")).unwrap();
+    let info = fixture.store.info(&path).unwrap().unwrap();
+    assert_eq!(info.size, (0..150).map(|number| number * 1000).sum::<u64>());
+    fixture.assert_clean();
+}
+
+#[test]
 fn a_store_can_be_shared_between_threads() {
     fn check<T: Send + Sync>() {}
     check::<Store>();
