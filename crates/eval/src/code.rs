@@ -195,6 +195,8 @@ pub(crate) struct LambdaCode {
     /// Parameters that may be left out, with their defaults.
     pub(crate) defaults: Box<[(u32, Delay)]>,
     pub(crate) body: Node,
+    /// Whether the body is worth trying at once, see [`Delay::Try`].
+    pub(crate) cheap: bool,
     /// Name of the global that it is the value of, for traces.
     pub(crate) name: Option<Rc<str>>,
     pub(crate) place: Place,

@@ -24,6 +24,7 @@ codes! {
     FUNCTION = "E0412", "A function where only data can stand: in a comparison, or in printed output.";
     DEFECT = "E0413", "The checked program is not what the evaluator expects. This is a defect in cbuild.";
     EXTERN = "E0414", "The standard library declares an extern function that this evaluator does not have.";
+    FIELD = "E0415", "A target or command names a field that the value does not have.";
 }
 
 /// The explanation of a code of this crate.

@@ -260,6 +260,7 @@ impl<'m, 'p> Compiler<'m, 'p> {
         name: Option<Rc<str>>,
     ) -> Compiled<Node> {
         let place = self.place_of(body);
+        let cheap = cost(body).is_some_and(|cost| cost <= CHEAP);
         self.scopes.push(Scope { this, ..Scope::default() });
         let nesting = std::mem::take(&mut self.nesting);
         for param in params {
@@ -276,7 +277,7 @@ impl<'m, 'p> Compiler<'m, 'p> {
         let (frame, captures) = self.leave()?;
         let params = u32::try_from(params.len()).unwrap_or(u32::MAX);
         let defaults = defaults.into();
-        let code = LambdaCode { params, frame, defaults, body, name, place };
+        let code = LambdaCode { params, frame, defaults, body, cheap, name, place };
         Ok(Node::Lambda(Rc::new(code), captures))
     }
 

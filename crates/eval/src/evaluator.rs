@@ -4,10 +4,11 @@ use cbuild_diag::Diagnostic;
 use cbuild_drv::{DrvId, Graph, Input, OutputName};
 use cbuild_sema::ir::{Export, GlobalId, ModuleId, Program};
 
+use crate::codes;
 use crate::fault::{Fault, FaultBody};
 use crate::machine::Machine;
 use crate::print;
-use crate::value::{Slot, Value};
+use crate::value::Value;
 use crate::world::{Limits, World};
 
 /// Something that can be built.
@@ -39,6 +40,7 @@ impl<'a> Evaluator<'a> {
     ///
     /// Errors are those of [`crate::codes`], located, with what was being evaluated as notes.
     pub fn global(&mut self, id: GlobalId) -> Result<Value, Diagnostic> {
+        self.machine.focus = Some(id.0);
         self.machine.global(id.0).map_err(FaultBody::finish)
     }
 
@@ -57,7 +59,10 @@ impl<'a> Evaluator<'a> {
                 machine.program.modules.get(module.0 as usize).map(|found| &found.exports);
             match names.next().and_then(|name| exports?.get(*name)) {
                 Some(Export::Module(next)) => module = *next,
-                Some(Export::Value { global, .. }) => break machine.global(global.0)?,
+                Some(Export::Value { global, .. }) => {
+                    machine.focus = Some(global.0);
+                    break machine.global(global.0)?;
+                }
                 None => {
                     let what = format!("`{}` is not exported", path.join("."));
                     return Err(FaultBody::defect(machine.nowhere(), what));
@@ -70,7 +75,8 @@ impl<'a> Evaluator<'a> {
         Ok(value)
     }
 
-    /// A field of a record or of a package, evaluated.
+    /// A field of a record or of a package, evaluated. A field that the value does not have is an
+    /// error for the user (`E0415`), who may have named it.
     pub fn field(&mut self, value: &Value, name: &str) -> Result<Value, Diagnostic> {
         self.machine.named_field(value, name).map_err(FaultBody::finish)
     }
@@ -80,6 +86,7 @@ impl<'a> Evaluator<'a> {
         let program = self.machine.program;
         let Some(module) = program.modules.get(module.0 as usize) else { return Vec::new() };
         let run = |(name, id): &(String, GlobalId)| {
+            self.machine.focus = Some(id.0);
             let result = match self.machine.global(id.0) {
                 Ok(Value::Bool(truth)) => Ok(truth),
                 Ok(other) => {
@@ -139,13 +146,25 @@ impl<'a> Evaluator<'a> {
 
 impl Machine<'_> {
     fn named_field(&mut self, value: &Value, name: &str) -> Result<Value, Fault> {
-        let slot: Slot = match self.shapes.find(name) {
-            Some(symbol) => self.field_slot(value, symbol, self.nowhere())?,
-            None => {
-                let what = format!("{} has no field `{name}`", value.kind());
-                return Err(FaultBody::defect(self.nowhere(), what));
+        let symbol = self.shapes.find(name);
+        let slot = symbol.and_then(|symbol| self.find_field(value, symbol));
+        match slot {
+            Some(slot) => self.force(&slot),
+            None => Err(self.no_field(value, name)),
+        }
+    }
+
+    fn no_field(&self, value: &Value, name: &str) -> Fault {
+        let message = format!("{} has no field `{name}`", value.kind());
+        let fault =
+            FaultBody::new(codes::FIELD, self.nowhere(), message, "looked for in this value");
+        let known: Vec<&str> = match value {
+            Value::Record(record) => {
+                record.shape.names.iter().map(|&name| self.shapes.name(name)).collect()
             }
+            Value::Package(_) => vec!["name", "version"],
+            _ => return fault.help("only records and packages have fields"),
         };
-        self.force(&slot)
+        fault.help(format!("it has {}", known.join(", ")))
     }
 }

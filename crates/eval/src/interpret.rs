@@ -70,9 +70,19 @@ impl Machine<'_> {
             Node::Const(value) => Ok(value.clone()),
             Node::Var(variable) => self.variable(*variable, env),
             Node::Binary(op, operands, place) => {
-                let left = self.eval(&operands[0], env)?;
-                let right = self.eval(&operands[1], env)?;
-                self.binary(*op, left, right, *place)
+                let [left, right] = &**operands;
+                if let (Some(a), Some(b)) = (self.number(left, env), self.number(right, env))
+                    && let Some(value) = on_numbers(*op, a, b)
+                {
+                    return Ok(value);
+                }
+                match (self.eval(left, env)?, self.eval(right, env)?) {
+                    (Value::Int(a), Value::Int(b)) => match on_numbers(*op, a, b) {
+                        Some(value) => Ok(value),
+                        None => self.binary(*op, Value::Int(a), Value::Int(b), *place),
+                    },
+                    (left, right) => self.binary(*op, left, right, *place),
+                }
             }
             Node::Call(call) => {
                 let base = self.stack.len();
@@ -87,19 +97,33 @@ impl Machine<'_> {
                 self.eval(reached, env)
             }
             Node::Global(id) => self.global(*id),
-            Node::Neg(operand, place) => match self.eval(operand, env)? {
-                Value::Int(number) => self.negated(number, *place),
-                other => Err(FaultBody::defect(*place, format!("`-` of {}", other.kind()))),
-            },
-            Node::Not(operand) => Ok(Value::Bool(!self.truth(operand, env)?)),
-            Node::Deep(inner) => stack::guarded(|| self.eval(inner, env)),
             _ => self.construct(node, env),
         }
     }
 
-    /// Evaluates the expressions that make something new.
+    /// The number that a constant or an evaluated variable holds.
+    #[inline]
+    fn number(&self, node: &Node, env: &Env<'_>) -> Option<i64> {
+        match node {
+            Node::Const(Value::Int(number)) => Some(*number),
+            Node::Var(Ref::Local(slot)) => match &self.stack[env.base + *slot as usize] {
+                Slot::Ready(Value::Int(number)) => Some(*number),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// Evaluates the expressions that make something new, and the rare ones.
+    #[inline(never)]
     fn construct(&mut self, node: &Node, env: &Env<'_>) -> Result<Value, Fault> {
         Ok(match node {
+            Node::Neg(operand, place) => match self.eval(operand, env)? {
+                Value::Int(number) => self.negated(number, *place)?,
+                other => return Err(FaultBody::defect(*place, format!("`-` of {}", other.kind()))),
+            },
+            Node::Not(operand) => Value::Bool(!self.truth(operand, env)?),
+            Node::Deep(inner) => stack::guarded(|| self.eval(inner, env))?,
             Node::Text(parts, place) => self.text_of(parts, env, *place)?,
             Node::Script(parts, place) => self.script_of(parts, env, *place)?,
             Node::Lambda(code, captures) => self.closure(code, captures, env),
@@ -128,13 +152,22 @@ impl Machine<'_> {
     }
 
     fn truth(&mut self, node: &Node, env: &Env<'_>) -> Result<bool, Fault> {
+        if let Node::Binary(op, operands, _) = node
+            && let Some(a) = self.number(&operands[0], env)
+            && let Some(b) = self.number(&operands[1], env)
+            && let Some(Value::Bool(truth)) = on_numbers(*op, a, b)
+        {
+            return Ok(truth);
+        }
         match self.eval(node, env)? {
             Value::Bool(truth) => Ok(truth),
-            other => {
-                let what = format!("{} where a truth value is needed", other.kind());
-                Err(FaultBody::defect(self.nowhere(), what))
-            }
+            other => Err(self.not_a_truth(&other)),
         }
+    }
+
+    #[cold]
+    fn not_a_truth(&self, value: &Value) -> Fault {
+        FaultBody::defect(self.nowhere(), format!("{} where a truth value is needed", value.kind()))
     }
 
     fn variable(&mut self, variable: Ref, env: &Env<'_>) -> Result<Value, Fault> {
@@ -184,28 +217,26 @@ impl Machine<'_> {
         self.force(&slot)
     }
 
+    fn field_slot(&self, base: &Value, name: Symbol, place: Place) -> Result<Slot, Fault> {
+        self.find_field(base, name).ok_or_else(|| {
+            let text = self.shapes.name(name);
+            FaultBody::defect(place, format!("{} has no field `{text}`", base.kind()))
+        })
+    }
+
     /// The slot of a field of a record or package.
-    pub(crate) fn field_slot(
-        &self,
-        base: &Value,
-        name: Symbol,
-        place: Place,
-    ) -> Result<Slot, Fault> {
-        let text = self.shapes.name(name);
-        let found = match base {
+    pub(crate) fn find_field(&self, base: &Value, name: Symbol) -> Option<Slot> {
+        match base {
             Value::Record(record) => {
                 record.shape.position(name).map(|position| record.fields[position].clone())
             }
-            Value::Package(package) => match text {
+            Value::Package(package) => match self.shapes.name(name) {
                 "name" => Some(Slot::Ready(Value::Str(package.name.clone()))),
                 "version" => Some(Slot::Ready(Value::Str(package.version.clone()))),
                 _ => None,
             },
             _ => None,
-        };
-        found.ok_or_else(|| {
-            FaultBody::defect(place, format!("{} has no field `{text}`", base.kind()))
-        })
+        }
     }
 
     fn updated(
@@ -347,7 +378,7 @@ impl Machine<'_> {
     }
 
     /// The value of an expression if everything it needs is there already and nothing fails.
-    fn attempt(&self, node: &Node, env: &Env<'_>) -> Option<Value> {
+    pub(crate) fn attempt(&self, node: &Node, env: &Env<'_>) -> Option<Value> {
         match node {
             Node::Const(value) => Some(value.clone()),
             Node::Var(variable) => match self.slot(*variable, env) {
@@ -387,19 +418,26 @@ impl Machine<'_> {
     }
 }
 
-/// An operation on numbers, if it gives a number.
+/// An operation on two values, if they are numbers and it does not fail.
 pub(crate) fn attempt_binary(op: BinaryOp, left: &Value, right: &Value) -> Option<Value> {
-    let (Value::Int(a), Value::Int(b)) = (left, right) else { return None };
-    let (a, b) = (*a, *b);
+    match (left, right) {
+        (Value::Int(a), Value::Int(b)) => on_numbers(op, *a, *b),
+        _ => None,
+    }
+}
+
+/// An operation on two numbers, if it does not fail.
+#[inline]
+fn on_numbers(op: BinaryOp, a: i64, b: i64) -> Option<Value> {
     Some(match op {
         BinaryOp::Add => Value::Int(a.checked_add(b)?),
         BinaryOp::Sub => Value::Int(a.checked_sub(b)?),
+        BinaryOp::Lt => Value::Bool(a < b),
+        BinaryOp::Eq => Value::Bool(a == b),
         BinaryOp::Mul => Value::Int(a.checked_mul(b)?),
         BinaryOp::Div => Value::Int(a.checked_div(b)?),
         BinaryOp::Rem => Value::Int(a.checked_rem(b)?),
-        BinaryOp::Eq => Value::Bool(a == b),
         BinaryOp::Ne => Value::Bool(a != b),
-        BinaryOp::Lt => Value::Bool(a < b),
         BinaryOp::Le => Value::Bool(a <= b),
         BinaryOp::Gt => Value::Bool(a > b),
         BinaryOp::Ge => Value::Bool(a >= b),

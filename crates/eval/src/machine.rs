@@ -12,7 +12,7 @@ use smallvec::SmallVec;
 use crate::code::{Call, Callee, Label, Node};
 use crate::codes;
 use crate::compile::Compiler;
-use crate::externs;
+use crate::externs::{self, Extern};
 use crate::fault::{CycleKey, Fault, FaultBody, Place};
 use crate::interpret::{Env, Flow};
 use crate::shapes::Shapes;
@@ -39,6 +39,8 @@ pub(crate) struct Machine<'a> {
     pub(crate) stack: Vec<Slot>,
     depth: u32,
     ticks: u32,
+    /// The global that was asked for last, for errors that belong to no smaller place.
+    pub(crate) focus: Option<u32>,
 }
 
 #[derive(Clone)]
@@ -62,6 +64,7 @@ impl<'a> Machine<'a> {
             stack: Vec::new(),
             depth: 0,
             ticks: 0,
+            focus: None,
         }
     }
 
@@ -257,7 +260,9 @@ impl<'a> Machine<'a> {
         loop {
             let code = &*closure.code;
             let env = Env { captures: &closure.captures, this: Some(&closure), base };
-            self.stack.resize(base + code.frame as usize, Slot::Missing);
+            if code.frame > code.params {
+                self.stack.resize(base + code.frame as usize, Slot::Missing);
+            }
             for (slot, default) in &code.defaults {
                 let at = base + *slot as usize;
                 if matches!(self.stack[at], Slot::Missing) {
@@ -285,16 +290,16 @@ impl<'a> Machine<'a> {
     /// function is run at once.
     pub(crate) fn prepare(&mut self, call: &Call, env: &Env<'_>) -> Result<Flow, Fault> {
         let callee = match &call.callee {
-            Callee::Global(id) => self.global(*id)?,
+            Callee::Global(id) => match self.globals.get(*id as usize) {
+                Some(GlobalState::Done(callee)) => callee.clone(),
+                _ => self.global(*id)?,
+            },
             Callee::Node(node) => self.eval(node, env)?,
         };
         match callee {
             Value::Function(closure) => {
                 if closure.code.params as usize != call.args.len() {
-                    return Err(FaultBody::defect(
-                        call.place,
-                        "a call with another number of arguments",
-                    ));
+                    return Err(wrong_count(call.place));
                 }
                 for arg in &call.args {
                     let slot = self.argument(arg, env)?;
@@ -302,15 +307,23 @@ impl<'a> Machine<'a> {
                 }
                 Ok(Flow::Tail(closure))
             }
-            Value::Extern(function) => {
-                let mut args: SmallVec<[Slot; 4]> = SmallVec::new();
-                for arg in &call.args {
-                    args.push(self.argument(arg, env)?);
-                }
-                function.call(self, &args, call.place).map(Flow::Done)
-            }
-            other => Err(FaultBody::defect(call.place, format!("{} is called", other.kind()))),
+            Value::Extern(function) => self.call_extern(function, call, env).map(Flow::Done),
+            other => Err(no_function(&other, call.place)),
         }
+    }
+
+    #[inline(never)]
+    fn call_extern(
+        &mut self,
+        function: &Extern,
+        call: &Call,
+        env: &Env<'_>,
+    ) -> Result<Value, Fault> {
+        let mut args: SmallVec<[Slot; 4]> = SmallVec::new();
+        for arg in &call.args {
+            args.push(self.argument(arg, env)?);
+        }
+        function.call(self, &args, call.place)
     }
 
     /// Calls a function value.
@@ -327,8 +340,28 @@ impl<'a> Machine<'a> {
                 self.run(closure.clone(), base)
             }
             Value::Extern(function) => function.call(self, &args, place),
-            other => Err(FaultBody::defect(place, format!("{} is called", other.kind()))),
+            other => Err(no_function(other, place)),
         }
+    }
+
+    /// The slot of a call with one argument that may never be needed: the value, if the function is
+    /// a cheap one that gives it at once.
+    pub(crate) fn apply_later(&mut self, function: &Value, argument: Slot) -> Slot {
+        if let Value::Function(closure) = function
+            && closure.code.cheap
+            && closure.code.frame == 1
+            && let Slot::Ready(_) = argument
+        {
+            let base = self.stack.len();
+            self.stack.push(argument.clone());
+            let env = Env { captures: &closure.captures, this: Some(closure), base };
+            let value = self.attempt(&closure.code.body, &env);
+            self.stack.truncate(base);
+            if let Some(value) = value {
+                return Slot::Ready(value);
+            }
+        }
+        Slot::Lazy(Thunk::new(ThunkState::Apply(function.clone(), argument)))
     }
 
     // --- places ---
@@ -346,9 +379,22 @@ impl<'a> Machine<'a> {
         Place { source: global.source, span: global.span }
     }
 
-    /// The place of what has no place: the beginning of the first module.
+    /// The place of what has no place of its own: that of the global that was asked for.
     pub(crate) fn nowhere(&self) -> Place {
+        if let Some(id) = self.focus {
+            return self.place_of_global(id);
+        }
         let source = self.program.modules.first().map_or(SourceId(0), |module| module.source);
         Place { source, span: cbuild_diag::Span::default() }
     }
+}
+
+#[cold]
+fn wrong_count(place: Place) -> Fault {
+    FaultBody::defect(place, "a call with another number of arguments")
+}
+
+#[cold]
+fn no_function(value: &Value, place: Place) -> Fault {
+    FaultBody::defect(place, format!("{} is called", value.kind()))
 }

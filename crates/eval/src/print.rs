@@ -50,7 +50,7 @@ impl<'m, 'a> Printer<'m, 'a> {
             let message = format!(
                 "the value is too large to print: more than {MAX_NESTING} levels or {MAX_PARTS} parts"
             );
-            return Err(FaultBody::new(codes::SIZE, place, message, "in this module")
+            return Err(FaultBody::new(codes::SIZE, place, message, "in this value")
                 .help("print a part of it"));
         }
         self.nesting += 1;
@@ -66,7 +66,7 @@ impl<'m, 'a> Printer<'m, 'a> {
             codes::FUNCTION,
             place,
             "a function cannot be written as JSON",
-            "in this module",
+            "in this value",
         )
         .help("call it, or print another part of the value")
     }

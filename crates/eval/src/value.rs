@@ -257,11 +257,6 @@ impl Thunk {
 }
 
 impl Slot {
-    /// A suspended call of a function with one argument.
-    pub(crate) fn apply(function: &Value, argument: Slot) -> Self {
-        Self::Lazy(Thunk::new(ThunkState::Apply(function.clone(), argument)))
-    }
-
     /// The slot without a layer of laziness that is no longer needed.
     pub(crate) fn settled(&self) -> Self {
         if let Self::Lazy(thunk) = self

@@ -30,7 +30,8 @@ type Result<T> = std::result::Result<T, Fault>;
 fn map(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> {
     let list = m.list_arg(&args[0], place)?;
     let function = m.force(&args[1])?;
-    Ok(Value::list(list.items.iter().map(|item| Slot::apply(&function, item.settled())).collect()))
+    let items = list.items.iter().map(|item| m.apply_later(&function, item.settled()));
+    Ok(Value::list(items.collect()))
 }
 
 fn filter(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> {

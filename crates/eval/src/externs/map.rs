@@ -69,6 +69,6 @@ fn map_values(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value>
     let map = m.map_arg(&args[0], place)?;
     let function = m.force(&args[1])?;
     let entries =
-        map.iter().map(|(key, slot)| (key.clone(), Slot::apply(&function, slot.settled())));
+        map.iter().map(|(key, slot)| (key.clone(), m.apply_later(&function, slot.settled())));
     Ok(Value::Map(Map::from_entries(entries.collect())))
 }

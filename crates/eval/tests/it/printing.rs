@@ -1,8 +1,9 @@
 //! Values as JSON, and as targets.
 
-use cbuild_eval::Limits;
+use cbuild_eval::{Evaluator, Limits};
+use cbuild_sema::ir::ModuleId;
 
-use crate::support::{fault, with_value};
+use crate::support::{TestWorld, checked, describe, fault, with_value};
 
 #[track_caller]
 fn json(items: &str, expr: &str) -> String {
@@ -62,4 +63,42 @@ fn long_values_are_broken_into_lines() {
     let shown =
         crate::support::show("import std", "{ numbers = std.list.range(1000, 1020), x = 1 }");
     insta::assert_snapshot!(shown.unwrap());
+}
+
+#[test]
+fn exports_are_found_through_modules_and_fields() {
+    let items = "pub import std\npub let settings: { a: { b: Int } } = { a = { b = 7 } }";
+    let (found, sources) = checked(items, "1");
+    let mut world = TestWorld::default();
+    let program = &found.checked.program;
+    let has = |name: &str| program.modules.iter().position(|m| m.exports.contains_key(name));
+    let entry = ModuleId(u32::try_from(has("settings").unwrap()).unwrap());
+    let mut evaluator = Evaluator::new(program, &mut world, Limits::default());
+    let value = evaluator.export(entry, &["settings", "a", "b"]).unwrap();
+    assert_eq!(evaluator.show(&value).unwrap(), "7");
+    let text = evaluator.export(entry, &["std", "text", "trim"]).unwrap();
+    assert_eq!(evaluator.show(&text).unwrap(), "<function>");
+    let error = evaluator.export(entry, &["settings", "c"]).unwrap_err();
+    insta::assert_snapshot!(describe(&error, &sources));
+    let error = evaluator.export(entry, &["nothing"]).unwrap_err();
+    assert_eq!(error.code, "E0413");
+}
+
+#[test]
+fn tests_are_run_each_for_itself() {
+    let items = "test \"good\" { 1 + 1 == 2 }\ntest \"bad\" { 1 > 2 }\ntest \"broken\" { 1 / 0 == 1 }\n\
+                 test \"later\" { true }";
+    let (found, _) = checked(items, "1");
+    let program = &found.checked.program;
+    let module = program.modules.iter().position(|m| !m.tests.is_empty()).unwrap();
+    let mut world = TestWorld::default();
+    let mut evaluator = Evaluator::new(program, &mut world, Limits::default());
+    let results = evaluator.run_tests(ModuleId(u32::try_from(module).unwrap()));
+    let results: Vec<_> = results
+        .iter()
+        .map(|(name, result)| (name.as_str(), result.as_ref().map_err(|error| error.code).copied()))
+        .collect();
+    let expected =
+        [("good", Ok(true)), ("bad", Ok(false)), ("broken", Err("E0404")), ("later", Ok(true))];
+    assert_eq!(results, expected);
 }
