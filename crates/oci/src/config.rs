@@ -22,8 +22,12 @@ pub const CONTRACT_KEY: &str = "dev.cbuild.contract";
 /// Version of the contract's JSON form, its member `cbuildContract`.
 pub const CONTRACT_VERSION: u32 = 1;
 
-/// Annotation of the index that holds `name:tag`.
-pub(crate) const REFERENCE_KEY: &str = "org.opencontainers.image.ref.name";
+/// Annotation of the index's manifest entry with the image's tag.
+pub(crate) const TAG_KEY: &str = "org.opencontainers.image.ref.name";
+
+/// Annotation of the index's manifest entry with the image's whole name; containerd and docker
+/// read it when they import an archive.
+pub(crate) const REFERENCE_KEY: &str = "io.containerd.image.name";
 
 /// A JSON document as it is stored, with its digest.
 pub(crate) struct Document {
@@ -154,10 +158,13 @@ pub(crate) fn index(
         .set_architecture(settings.architecture.into())
         .set_os("linux".into())
         .set_variant(settings.variant.map(str::to_owned));
-    let reference = (REFERENCE_KEY.to_owned(), settings.reference.clone());
+    let tag = settings.reference.rsplit_once(':').map_or("latest", |(_, tag)| tag);
+    let names = [(REFERENCE_KEY, settings.reference.as_str()), (TAG_KEY, tag)];
     let mut descriptor = manifest.descriptor(oci::MediaType::ImageManifest);
     descriptor.set_platform(Some(platform));
-    descriptor.set_annotations(Some([reference].into_iter().collect()));
+    descriptor.set_annotations(Some(
+        names.into_iter().map(|(key, name)| (key.to_owned(), name.to_owned())).collect(),
+    ));
     let index = oci::ImageIndexBuilder::default()
         .schema_version(oci::SCHEMA_VERSION)
         .media_type(oci::MediaType::ImageIndex)

@@ -3,7 +3,7 @@
 use cbuild_drv::image::Contract;
 use oci_spec::image as oci;
 
-use crate::config::{CONTRACT_KEY, REFERENCE_KEY, blob_name, parse_contract};
+use crate::config::{CONTRACT_KEY, REFERENCE_KEY, TAG_KEY, blob_name, parse_contract};
 use crate::digest::Sha256Digest;
 use crate::error::OciError;
 use crate::inspect::blob::LayerReader;
@@ -70,7 +70,9 @@ fn image(
         layers.push(layer(source, reader, &part, descriptor, *diff_id, created_by)?);
     }
     let annotations = entry.annotations().as_ref();
-    let reference = annotations.and_then(|annotations| annotations.get(REFERENCE_KEY));
+    // Tools that only know the specification write a tag, or a whole name, into the one annotation.
+    let name = |key| annotations.and_then(|annotations| annotations.get(key));
+    let reference = name(REFERENCE_KEY).or_else(|| name(TAG_KEY));
     let documents = (bytes.len() + config_bytes.len()) as u64;
     Ok(ImageInfo {
         references: reference.into_iter().cloned().collect(),

@@ -101,7 +101,7 @@ fn umoci_unpacks_the_closure_and_nothing_else() {
     let (path, _) = fixture.pack(&fixture.sample(), &options(Format::Oci)).unwrap();
     let bundle = fixture.out("bundle");
     let bundle_name = bundle.display().to_string();
-    let image = format!("{}:demo/app:1.0", path.display());
+    let image = format!("{}:1.0", path.display());
     run("umoci", &["unpack", "--rootless", "--image", &image, &bundle_name]);
     let names = |folder: &Path| {
         let entries = fs::read_dir(folder).unwrap();

@@ -48,15 +48,15 @@ fn digests_are_pinned() {
 const PINNED: [[&str; 2]; 4] = [
     [
         "sha256:50cef8fea493da3944d3b9f2d7eb0a532a37177031d0635312d199ab0d21dde4",
-        "sha256:d3aa9202a5ee96e240f8d907ead919e0e106c904bfa2cc5fc613df8cd2a3e874",
+        "sha256:fa43cb1b38713a769b4de92cf4c0caf8689fe4cb4a586bd13a15730e192ba418",
     ],
     [
         "sha256:ef8835a28de2e4f46d515ba8c229aa1cbd024aab93a2f8752116e9fb8b380fe4",
-        "sha256:b42a6b31e0e64265c20dd25100e7e64437ec719b30354bbf4e2152adfc15c1e5",
+        "sha256:e95f234c5ffd73135284645081d1aee2b205c77d3255212a2990a96cc1d043a9",
     ],
     [
         "sha256:b27bd38897b50c0e8e4fe76dc575d891fd253856751a289e4f9b56bfb4487136",
-        "sha256:250684bc67610ebdb234d7f8b07c74a102fe159debb242dd8e3137eff747e8e8",
+        "sha256:7cee7f21fac5006e5d377e1e603e1016a8684bc8024f79af310a5724a36c5227",
     ],
     [
         "sha256:c0588f63350c9fbc301da23a32d25149232f9d36a3d8bb56f729fff3d1e2ff78",
@@ -175,7 +175,11 @@ fn the_configuration_says_what_the_document_says() {
     let index: Value =
         serde_json::from_str(&fs::read_to_string(out.join("index.json")).unwrap()).unwrap();
     let annotations = &index["manifests"][0]["annotations"];
-    assert_eq!(*annotations, json!({"org.opencontainers.image.ref.name": "demo/app:1.0"}));
+    let names = json!({
+        "io.containerd.image.name": "demo/app:1.0",
+        "org.opencontainers.image.ref.name": "1.0",
+    });
+    assert_eq!(*annotations, names);
 }
 
 #[test]
