@@ -6,6 +6,7 @@ mod externs;
 mod faults;
 mod images;
 mod limits;
+mod model;
 mod printing;
 mod spec;
 mod support;
