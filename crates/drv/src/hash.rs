@@ -30,7 +30,7 @@ impl HashAlgorithm {
     }
 
     /// Length of a hash in bytes.
-    pub fn len(self) -> usize {
+    pub fn byte_len(self) -> usize {
         match self {
             Self::Sha256 | Self::Blake3 => 32,
             Self::Sha512 => 64,
@@ -73,12 +73,12 @@ pub enum ContentHashError {
 impl ContentHash {
     /// Wraps raw hash bytes; the length must be the algorithm's.
     pub fn new(algorithm: HashAlgorithm, bytes: Vec<u8>) -> Result<Self, ContentHashError> {
-        if bytes.len() == algorithm.len() {
+        if bytes.len() == algorithm.byte_len() {
             return Ok(Self { algorithm, bytes });
         }
         Err(ContentHashError::Length {
             algorithm: algorithm.name(),
-            expected: algorithm.len(),
+            expected: algorithm.byte_len(),
             found: bytes.len(),
         })
     }
@@ -91,7 +91,7 @@ impl ContentHash {
         let Some((algorithm, digits)) = parts else {
             return Err(ContentHashError::Algorithm(text.to_owned()));
         };
-        let bytes = if digits.len() == algorithm.len() * 2 {
+        let bytes = if digits.len() == algorithm.byte_len() * 2 {
             HEXLOWER_PERMISSIVE.decode(digits.as_bytes())
         } else {
             BASE64.decode(digits.as_bytes())

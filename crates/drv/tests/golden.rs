@@ -218,7 +218,7 @@ fn content_hashes() {
     assert_eq!(ContentHash::parse(&format!("sha256-{hex}")), Ok(hash.clone()));
     assert_eq!(ContentHash::parse(&format!("sha256-{}", hex.to_uppercase())), Ok(hash));
     for algorithm in HashAlgorithm::ALL {
-        let hash = ContentHash::new(algorithm, vec![0xa5; algorithm.len()]).unwrap();
+        let hash = ContentHash::new(algorithm, vec![0xa5; algorithm.byte_len()]).unwrap();
         assert_eq!(ContentHash::parse(&hash.to_string()), Ok(hash.clone()));
         let text = format!("{}-{}", algorithm.name(), hash.to_hex());
         assert_eq!(ContentHash::parse(&text), Ok(hash));
