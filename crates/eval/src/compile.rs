@@ -156,6 +156,33 @@ impl<'m, 'p> Compiler<'m, 'p> {
                 Node::If(Box::new(parts))
             }
             Expr::Match(scrutinee, arms, span) => self.matching(scrutinee, arms, *span)?,
+            Expr::Record(_) | Expr::With(..) | Expr::Map(_) => self.fields(expr)?,
+            Expr::Field(base, name, span) => {
+                let (base, place) = (self.node(base)?, self.place(*span));
+                Node::Field(Box::new(Field { base, name: *name, place, seen: Cell::new((0, 0)) }))
+            }
+            Expr::List(items) => Node::List(self.delays(items)?),
+            Expr::Construct(tag, parts) => Node::Construct(*tag, self.delays(parts)?),
+            Expr::Binary(op, left, right, span) => self.binary(*op, left, right, *span)?,
+            Expr::Unary(op, operand, span) => {
+                let (operand, place) = (Box::new(self.node(operand)?), self.place(*span));
+                match op {
+                    UnaryOp::Neg => Node::Neg(operand, place),
+                    UnaryOp::Not => Node::Not(operand),
+                }
+            }
+            Expr::Int(_)
+            | Expr::Bool(_)
+            | Expr::Str(_)
+            | Expr::Hash(_)
+            | Expr::Path(..)
+            | Expr::Protocol(_) => return Err(self.defect("a literal is not constant")),
+        })
+    }
+
+    /// Records, updates of records, and maps.
+    fn fields(&mut self, expr: &Expr) -> Compiled<Node> {
+        Ok(match expr {
             Expr::Record(fields) => {
                 let names: Vec<Symbol> = fields.iter().map(|(name, _)| *name).collect();
                 let shape = self.shapes.shape(&names);
@@ -177,26 +204,7 @@ impl<'m, 'p> Compiler<'m, 'p> {
                 });
                 Node::Map(entries.collect::<Compiled<_>>()?)
             }
-            Expr::Field(base, name, span) => {
-                let (base, place) = (self.node(base)?, self.place(*span));
-                Node::Field(Box::new(Field { base, name: *name, place, seen: Cell::new((0, 0)) }))
-            }
-            Expr::List(items) => Node::List(self.delays(items)?),
-            Expr::Construct(tag, parts) => Node::Construct(*tag, self.delays(parts)?),
-            Expr::Binary(op, left, right, span) => self.binary(*op, left, right, *span)?,
-            Expr::Unary(op, operand, span) => {
-                let (operand, place) = (Box::new(self.node(operand)?), self.place(*span));
-                match op {
-                    UnaryOp::Neg => Node::Neg(operand, place),
-                    UnaryOp::Not => Node::Not(operand),
-                }
-            }
-            Expr::Int(_)
-            | Expr::Bool(_)
-            | Expr::Str(_)
-            | Expr::Hash(_)
-            | Expr::Path(..)
-            | Expr::Protocol(_) => return Err(self.defect("a literal is not constant")),
+            _ => return Err(self.defect("an expression without fields")),
         })
     }
 

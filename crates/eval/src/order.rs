@@ -85,59 +85,77 @@ impl Search {
 
 /// Calls a function with every variable that an expression mentions, also inside functions.
 fn mentions(expr: &Expr, found: &mut dyn FnMut(Local)) {
-    stack::guarded(|| match expr {
-        Expr::Local(local) => found(*local),
+    if let Expr::Local(local) = expr {
+        found(*local);
+    }
+    stack::guarded(|| each_part(expr, &mut |part| mentions(part, found)));
+}
+
+/// Calls a function with the direct parts of an expression.
+fn each_part(expr: &Expr, visit: &mut dyn FnMut(&Expr)) {
+    match expr {
         Expr::Interpolate(parts, _) | Expr::Script(parts, _) => {
             for part in parts {
                 if let TextPart::Hole(hole) = part {
-                    mentions(hole, found);
+                    visit(hole);
                 }
             }
         }
         Expr::Call(callee, args, _) => {
-            mentions(callee, found);
+            visit(callee);
             for arg in args {
                 if let Arg::Value(value) = arg {
-                    mentions(value, found);
+                    visit(value);
                 }
             }
         }
         Expr::Lambda(params, body) => {
-            params.iter().filter_map(|p| p.default.as_ref()).for_each(|d| mentions(d, found));
-            mentions(body, found);
+            params.iter().filter_map(|p| p.default.as_ref()).for_each(&mut *visit);
+            visit(body);
         }
         Expr::Let(bindings, body) => {
-            bindings.iter().for_each(|(_, value)| mentions(value, found));
-            mentions(body, found);
+            bindings.iter().for_each(|(_, value)| visit(value));
+            visit(body);
         }
-        Expr::If(condition, yes, no) => {
-            [condition, yes, no].into_iter().for_each(|part| mentions(part, found));
-        }
+        Expr::If(condition, yes, no) => [condition, yes, no].into_iter().for_each(|p| visit(p)),
         Expr::Match(scrutinee, arms, _) => {
-            mentions(scrutinee, found);
-            arms.iter().for_each(|(_, body)| mentions(body, found));
+            visit(scrutinee);
+            arms.iter().for_each(|(_, body)| visit(body));
         }
-        Expr::Record(fields) => fields.iter().for_each(|(_, value)| mentions(value, found)),
+        Expr::Record(fields) => fields.iter().for_each(|(_, value)| visit(value)),
         Expr::With(base, fields) => {
-            mentions(base, found);
-            fields.iter().for_each(|(_, value)| mentions(value, found));
+            visit(base);
+            fields.iter().for_each(|(_, value)| visit(value));
         }
-        Expr::Map(entries) => entries.iter().for_each(|(_, value)| mentions(value, found)),
-        Expr::List(items) | Expr::Construct(_, items) => {
-            items.iter().for_each(|item| mentions(item, found));
-        }
-        Expr::Field(base, ..) => mentions(base, found),
-        Expr::Binary(_, left, right, _) => {
-            mentions(left, found);
-            mentions(right, found);
-        }
-        Expr::Unary(_, operand, _) => mentions(operand, found),
-        Expr::Int(_)
-        | Expr::Bool(_)
-        | Expr::Str(_)
-        | Expr::Hash(_)
-        | Expr::Path(..)
-        | Expr::Global(_)
-        | Expr::Protocol(_) => {}
-    });
+        Expr::Map(entries) => entries.iter().for_each(|(_, value)| visit(value)),
+        Expr::List(items) | Expr::Construct(_, items) => items.iter().for_each(visit),
+        Expr::Field(base, ..) => visit(base),
+        Expr::Binary(_, left, right, _) => [left, right].into_iter().for_each(|p| visit(p)),
+        Expr::Unary(_, operand, _) => visit(operand),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sum(locals: &[u32]) -> Expr {
+        Expr::List(locals.iter().map(|&local| Expr::Local(Local(local))).collect())
+    }
+
+    #[test]
+    fn bindings_come_after_what_they_need() {
+        let bindings = [
+            (Local(0), sum(&[2])),
+            (Local(1), sum(&[3, 9])),
+            (Local(2), sum(&[1])),
+            (Local(3), sum(&[1])),
+            (Local(4), sum(&[4])),
+        ];
+        let found: Vec<_> =
+            groups(&bindings).into_iter().map(|group| (group.members, group.recursive)).collect();
+        let expected = [(vec![1, 3], true), (vec![2], false), (vec![0], false), (vec![4], true)];
+        assert_eq!(found, expected);
+    }
 }

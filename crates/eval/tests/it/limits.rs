@@ -106,3 +106,15 @@ fn a_failed_value_can_be_asked_for_again() {
     });
     assert_eq!(twice.unwrap(), "3");
 }
+
+#[test]
+fn long_and_nested_source_is_compiled_and_run() {
+    let sum = vec!["1"; 200].join(" + ");
+    check_items("", &sum, "200");
+    let chain = (0..100).map(|n| format!("if {n} + 1 == 100 then {n} else ")).collect::<String>();
+    check_items("", &format!("{chain}0"), "99");
+    let lets = (1..400).map(|n| format!("x{n} = x{} + 1\n", n - 1)).collect::<String>();
+    check_items("", &format!("let x0 = 0\n{lets} in x399"), "399");
+    let nested = format!("{}1{}", "(".repeat(60), " + 1)".repeat(60));
+    check_items("", &nested, "61");
+}
