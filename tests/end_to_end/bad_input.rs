@@ -36,7 +36,10 @@ fn a_wrong_hash_prints_both() {
     let wanted = format!("sha256-{}", "0".repeat(64));
     let message = refused(&file, &wanted, "E0701");
     // Both are shown in the notation of the language.
-    assert!(message.contains("wanted sha256-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="), "{message}");
+    assert!(
+        message.contains("wanted sha256-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="),
+        "{message}"
+    );
     assert!(message.contains("got    sha256-"), "{message}");
 }
 

@@ -3,6 +3,11 @@
 //! Each test runs the program as a user would. They are slow, so what a library test can show is
 //! shown there; these prove the whole path. Outputs are shared between tests through one store in the
 //! target folder, except where a test is about an empty store.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on shall stop where it stands")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests look at the machine: its processes, its clock, its environment"
+)]
 
 mod bad_input;
 mod book;

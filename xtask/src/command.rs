@@ -1,7 +1,7 @@
 //! Running programs.
 
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use crate::Result;
 
@@ -23,18 +23,6 @@ pub(crate) fn run(mut command: Command) -> Result {
     eprintln!("xtask: {command:?}");
     let status = command.status().map_err(|error| format!("{command:?}: {error}"))?;
     if status.success() { Ok(()) } else { Err(format!("{command:?} ended with {status}")) }
-}
-
-/// Runs a command and returns its standard output.
-pub(crate) fn output(mut command: Command) -> Result<String> {
-    let output = command
-        .stderr(Stdio::inherit())
-        .output()
-        .map_err(|error| format!("{command:?}: {error}"))?;
-    if !output.status.success() {
-        return Err(format!("{command:?} ended with {}", output.status));
-    }
-    String::from_utf8(output.stdout).map_err(|error| format!("{command:?}: {error}"))
 }
 
 /// Builds the optimised `cbuild` and returns its path.
