@@ -1,4 +1,4 @@
-//! What can go wrong, with codes E0701 to E0714.
+//! What can go wrong, with codes E0701 to E0719.
 
 use std::fmt;
 use std::io;
@@ -117,6 +117,50 @@ pub enum FetchError {
         /// Components to drop.
         strip: u32,
     },
+    /// The program `git` could not give what was wanted.
+    #[error("git could not read `{url}`: {message}")]
+    Git {
+        /// The repository, without credentials.
+        url: String,
+        /// What git said.
+        message: String,
+    },
+    /// The program `git` is not there or cannot be started.
+    #[error("cannot start git, which `{url}` needs: {source}")]
+    GitMissing {
+        /// The repository, without credentials.
+        url: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A registry refused, or answered what the protocol does not allow.
+    #[error("the registry could not {action} `{reference}`: {message}")]
+    Registry {
+        /// What was tried, as a verb.
+        action: &'static str,
+        /// The reference.
+        reference: String,
+        /// What was answered.
+        message: String,
+    },
+    /// A registry wants credentials, or others than those it got.
+    #[error("the registry `{registry}` does not let {who} {action} `{reference}`")]
+    Denied {
+        /// The registry's host.
+        registry: String,
+        /// What was tried, as a verb.
+        action: &'static str,
+        /// The reference.
+        reference: String,
+        /// Who asked.
+        who: &'static str,
+    },
+    /// The network may not be used, and this is only reached over it.
+    #[error("`{place}` would have to be read over the network, which may not be used (offline)")]
+    NoNetwork {
+        /// The address or reference.
+        place: String,
+    },
 }
 
 /// Bytes that came, with another hash than the one wanted.
@@ -211,6 +255,9 @@ pub enum UnsafeReason {
     /// A device, FIFO, socket or another entry that is no file, folder or link.
     #[error("it is neither a file nor a folder nor a link")]
     Special,
+    /// A submodule, whose files are in another repository.
+    #[error("it is a submodule, whose files are in another repository")]
+    Submodule,
     /// A file or link with the name of the tree's top or of a folder that has entries.
     #[error("it would replace a folder that has entries")]
     ReplacesFolder,
@@ -236,6 +283,11 @@ impl FetchError {
             Self::UnknownFormat { .. } => "E0712",
             Self::TooLarge { .. } => "E0713",
             Self::NothingLeft { .. } => "E0714",
+            Self::Git { .. } => "E0715",
+            Self::GitMissing { .. } => "E0716",
+            Self::Registry { .. } => "E0717",
+            Self::Denied { .. } => "E0718",
+            Self::NoNetwork { .. } => "E0719",
         }
     }
 
@@ -277,6 +329,13 @@ impl FetchError {
             }
             Self::TooLarge { .. } => "such an archive is most likely a decompression bomb".to_owned(),
             Self::NothingLeft { .. } => "set `strip = 0`".to_owned(),
+            Self::Git { .. } => "check the address and the tag, branch or commit; git never asks for a password here, so set up its credential helper or an SSH agent".to_owned(),
+            Self::GitMissing { .. } => "install git, or take the source from an archive or a registry".to_owned(),
+            Self::Registry { .. } => "check the reference; it is written HOST/REPOSITORY:TAG".to_owned(),
+            Self::Denied { registry, .. } => {
+                format!("log in with `docker login {registry}` or `podman login {registry}`; cbuild reads the file that these write")
+            }
+            Self::NoNetwork { .. } => "leave out `--offline`, or run `cbuild fetch` while there is a network".to_owned(),
         };
         Some(text)
     }

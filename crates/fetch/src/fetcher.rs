@@ -40,6 +40,9 @@ pub struct Options {
     pub retry: Retry,
     /// Set by the caller to stop running downloads soon; they end with [`FetchError::Cancelled`].
     pub cancel: Option<Arc<AtomicBool>>,
+    /// Files with credentials for registries, as `docker login` and `podman login` write them; the
+    /// first that has an entry for a registry is taken. Absent ones are passed over.
+    pub credentials: Vec<PathBuf>,
 }
 
 /// How far a download is.
@@ -56,7 +59,7 @@ pub struct Progress<'a> {
 /// Downloads, checks and unpacks. May be shared between threads; each call blocks its thread.
 pub struct Fetcher {
     mirrors: Mutex<MirrorSource>,
-    options: Options,
+    pub(crate) options: Options,
     transport: OnceLock<Result<Transport, String>>,
 }
 
@@ -184,7 +187,7 @@ impl Fetcher {
         expect(&fetch.hash, file.finish())
     }
 
-    fn transport(&self) -> Result<&Transport, Stop> {
+    pub(crate) fn transport(&self) -> Result<&Transport, Stop> {
         let transport = self
             .transport
             .get_or_init(|| Transport::new(&self.options.limits, self.options.cancel.clone()));

@@ -1,4 +1,4 @@
-//! Hashed fetchers, unpackers and mirrors.
+//! Hashed fetchers, unpackers and mirrors; trees from git and artifacts from registries.
 //!
 //! A download is named by the hash of its bytes ([`cbuild_drv::Fetch`]). [`Fetcher`] tries its
 //! addresses in order, checks the hash before anything else sees the bytes, and unpacks archives
@@ -13,15 +13,19 @@
 mod content;
 mod error;
 mod fetcher;
+mod git;
 mod limits;
 mod mirrors;
+mod registry;
 mod resolve;
 mod transport;
 mod unpack;
 
 pub use error::{Attempt, Cause, FetchError, HashMismatch, UnsafeReason};
 pub use fetcher::{Fetcher, MirrorSource, Options, Progress};
+pub use git::is_git_commit;
 pub use limits::{Limits, Retry};
 pub use mirrors::detect::{Detection, Finding, detect};
 pub use mirrors::{Mirrors, default_mirrors_path};
+pub use registry::{Artifact, RegistryReference, pack_layer};
 pub use unpack::unpack;

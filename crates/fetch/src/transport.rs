@@ -8,9 +8,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use reqwest::header::{ACCEPT, HeaderValue};
+use reqwest::header::{ACCEPT, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
 use reqwest::redirect::Policy;
-use reqwest::{Client, Response, StatusCode, Url};
+use reqwest::{Client, Method, Response, StatusCode, Url};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::error::{Cause, FetchError};
@@ -46,6 +46,43 @@ pub(crate) struct Transport {
     client: Client,
     limits: Limits,
     cancel: Option<Arc<AtomicBool>>,
+}
+
+/// A request that is more than a plain download.
+#[derive(Clone, Debug)]
+pub(crate) struct Request {
+    /// The verb, such as `PUT`.
+    pub(crate) method: Method,
+    /// Where to.
+    pub(crate) url: Url,
+    /// Header lines.
+    pub(crate) headers: Vec<(HeaderName, String)>,
+    /// What is sent.
+    pub(crate) payload: Payload,
+}
+
+/// What a request sends.
+#[derive(Clone, Debug)]
+pub(crate) enum Payload {
+    /// Nothing.
+    Empty,
+    /// These bytes.
+    Bytes(Vec<u8>),
+    /// The content of a file, which is opened anew for each try.
+    File(PathBuf),
+}
+
+/// A whole answer, be it a success or not.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    /// Address after redirects.
+    pub(crate) address: Url,
+    /// How it went.
+    pub(crate) status: StatusCode,
+    /// Header lines.
+    pub(crate) headers: HeaderMap,
+    /// At most as many bytes as were asked for.
+    pub(crate) body: Vec<u8>,
 }
 
 /// An answer that was read into memory.
@@ -100,16 +137,59 @@ impl Transport {
         })
     }
 
+    /// Sends a request and reads its whole answer, at most `most` bytes.
+    pub(crate) fn exchange(&self, request: &Request, most: u64) -> Result<Reply, Stop> {
+        self.runtime.block_on(async {
+            let response = self.send(request).await?;
+            let (address, status) = (response.url().clone(), response.status());
+            let (headers, mut body) = (response.headers().clone(), Vec::new());
+            let mut sink = |bytes: &[u8], _| {
+                body.extend_from_slice(bytes);
+                Ok(())
+            };
+            // An answer to HEAD speaks of a length that does not come.
+            if request.method != Method::HEAD {
+                self.body(response, most, &mut sink).await?;
+            }
+            Ok(Reply { address, status, headers, body })
+        })
+    }
+
+    /// Like [`Transport::stream`], for a request with headers of its own.
+    pub(crate) fn stream_request(
+        &self,
+        request: &Request,
+        most: u64,
+        sink: Sink<'_>,
+    ) -> Result<(), Stop> {
+        self.runtime.block_on(async {
+            let response = successful(self.send(request).await?)?;
+            self.body(response, most, sink).await
+        })
+    }
+
+    async fn send(&self, request: &Request) -> Result<Response, Stop> {
+        let mut builder = self.client.request(request.method.clone(), request.url.clone());
+        for (name, value) in &request.headers {
+            builder = builder.header(name, value);
+        }
+        builder = match &request.payload {
+            Payload::Empty => builder,
+            Payload::Bytes(bytes) => builder.body(bytes.clone()),
+            Payload::File(path) => {
+                let failed = |error| Stop::Fatal(FetchError::io("read", path)(error));
+                let file = tokio::fs::File::open(path).await.map_err(failed)?;
+                let length = file.metadata().await.map_err(failed)?.len();
+                builder.header(CONTENT_LENGTH, length).body(file)
+            }
+        };
+        self.unless_cancelled(builder.send()).await?.map_err(Stop::from)
+    }
+
     async fn answer(&self, url: &Url, accept: &'static str) -> Result<Response, Stop> {
         let request = self.client.get(url.clone()).header(ACCEPT, HeaderValue::from_static(accept));
         let response = self.unless_cancelled(request.send()).await??;
-        let status = response.status();
-        if status.is_success() {
-            return Ok(response);
-        }
-        let passing = status.is_server_error()
-            || matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS);
-        Err(Stop::Failed { cause: Cause::Status(status.to_string()), passing })
+        successful(response)
     }
 
     async fn body(&self, mut response: Response, most: u64, sink: Sink<'_>) -> Result<(), Stop> {
@@ -138,6 +218,17 @@ impl Transport {
             }
         }
     }
+}
+
+/// The answer, if the server says that all went well.
+fn successful(response: Response) -> Result<Response, Stop> {
+    let status = response.status();
+    if status.is_success() {
+        return Ok(response);
+    }
+    let passing = status.is_server_error()
+        || matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS);
+    Err(Stop::Failed { cause: Cause::Status(status.to_string()), passing })
 }
 
 /// Stops a transfer that the caller has cancelled.

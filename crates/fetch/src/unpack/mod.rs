@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 use crate::error::FetchError;
 use crate::limits::Limits;
 use decode::decoded;
-use tree::TreeWriter;
+pub(crate) use tree::{TreeWriter, shown};
 
 /// Unpacks an archive to `into`, which must not exist while its parent folder must.
 ///

@@ -24,7 +24,7 @@ const NEW_FILE: OFlags = OFlags::WRONLY
     .union(OFlags::CLOEXEC);
 
 /// The folder that an archive is unpacked into.
-pub(super) struct TreeWriter<'a> {
+pub(crate) struct TreeWriter<'a> {
     path: PathBuf,
     root: OwnedFd,
     /// The folder that was written to last, as components with their open folders, from the top
@@ -44,7 +44,7 @@ type Components<'n> = Vec<&'n [u8]>;
 
 impl<'a> TreeWriter<'a> {
     /// Makes the folder at `path`, which must not exist.
-    pub(super) fn create(
+    pub(crate) fn create(
         path: &Path,
         strip: u32,
         label: &'a str,
@@ -59,7 +59,7 @@ impl<'a> TreeWriter<'a> {
     }
 
     /// Checks that something was written.
-    pub(super) fn finish(self) -> Result<(), FetchError> {
+    pub(crate) fn finish(self) -> Result<(), FetchError> {
         if !self.written && self.entries > 0 && self.strip > 0 {
             let (archive, strip) = (self.label.to_owned(), self.strip);
             return Err(FetchError::NothingLeft { archive, strip });
@@ -68,7 +68,7 @@ impl<'a> TreeWriter<'a> {
     }
 
     /// Makes a folder, also where it is there already.
-    pub(super) fn directory(&mut self, name: &[u8]) -> Result<(), FetchError> {
+    pub(crate) fn directory(&mut self, name: &[u8]) -> Result<(), FetchError> {
         let Some(parts) = self.begin(name)? else { return Ok(()) };
         let Some((last, parents)) = parts.split_last() else { return Ok(()) };
         let folder = self.folder(name, parents)?;
@@ -83,7 +83,7 @@ impl<'a> TreeWriter<'a> {
 
     /// Writes a file. `size` is what the archive says: fewer bytes are a truncation, more are
     /// not read.
-    pub(super) fn file(
+    pub(crate) fn file(
         &mut self,
         name: &[u8],
         executable: bool,
@@ -136,7 +136,7 @@ impl<'a> TreeWriter<'a> {
     }
 
     /// Makes a symbolic link. Its target is data: it may be anything, and is never followed here.
-    pub(super) fn symlink(&mut self, name: &[u8], target: &[u8]) -> Result<(), FetchError> {
+    pub(crate) fn symlink(&mut self, name: &[u8], target: &[u8]) -> Result<(), FetchError> {
         let Some(parts) = self.begin(name)? else { return Ok(()) };
         let Some((last, parents)) = parts.split_last() else {
             return Err(self.refused(name, UnsafeReason::ReplacesFolder));
@@ -159,7 +159,7 @@ impl<'a> TreeWriter<'a> {
     }
 
     /// Makes a hard link to a file that an earlier entry made; `target` is a name in the archive.
-    pub(super) fn hard_link(&mut self, name: &[u8], target: &[u8]) -> Result<(), FetchError> {
+    pub(crate) fn hard_link(&mut self, name: &[u8], target: &[u8]) -> Result<(), FetchError> {
         let Some(parts) = self.begin(name)? else { return Ok(()) };
         let refused = |this: &Self| this.refused(name, UnsafeReason::HardLink);
         let source = self.components(target).map_err(|reason| self.refused(name, reason))?;
@@ -187,13 +187,13 @@ impl<'a> TreeWriter<'a> {
     }
 
     /// An entry that is not accepted, as an error.
-    pub(super) fn refused(&self, name: &[u8], reason: UnsafeReason) -> FetchError {
+    pub(crate) fn refused(&self, name: &[u8], reason: UnsafeReason) -> FetchError {
         let (archive, entry) = (self.label.to_owned(), shown(name));
         FetchError::UnsafeEntry { archive, entry, reason }
     }
 
     /// Damage after the last entry that was read.
-    pub(super) fn corrupt_after_last(&self, error: &io::Error) -> FetchError {
+    pub(crate) fn corrupt_after_last(&self, error: &io::Error) -> FetchError {
         match &self.last {
             Some(last) => self.corrupt(&format!("after the entry `{last}`"), error),
             None => self.corrupt("at its start", error),
@@ -201,23 +201,23 @@ impl<'a> TreeWriter<'a> {
     }
 
     /// Damage inside a part.
-    pub(super) fn corrupt_part(&self, part: &str, error: &io::Error) -> FetchError {
+    pub(crate) fn corrupt_part(&self, part: &str, error: &io::Error) -> FetchError {
         self.corrupt(&format!("in `{part}`"), error)
     }
 
     /// Damage at a place.
-    pub(super) fn corrupt(&self, place: &str, error: &io::Error) -> FetchError {
+    pub(crate) fn corrupt(&self, place: &str, error: &io::Error) -> FetchError {
         let (archive, place) = (self.label.to_owned(), place.to_owned());
         FetchError::Corrupt { archive, place, message: error.to_string() }
     }
 
     /// No archive of a known format.
-    pub(super) fn unknown(&self, message: &str) -> FetchError {
+    pub(crate) fn unknown(&self, message: &str) -> FetchError {
         FetchError::UnknownFormat { archive: self.label.to_owned(), message: message.to_owned() }
     }
 
     /// Limits that the readers need for themselves.
-    pub(super) fn limits(&self) -> &'a Limits {
+    pub(crate) fn limits(&self) -> &'a Limits {
         self.limits
     }
 
@@ -379,7 +379,7 @@ fn is_folder(above: BorrowedFd<'_>, name: &[u8]) -> bool {
 }
 
 /// A name as text that cannot disturb a terminal.
-pub(super) fn shown(name: &[u8]) -> String {
+pub(crate) fn shown(name: &[u8]) -> String {
     let text = String::from_utf8_lossy(name);
     text.chars()
         .flat_map(|c| if c.is_control() { c.escape_default().collect::<Vec<_>>() } else { vec![c] })
