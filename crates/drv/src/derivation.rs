@@ -8,6 +8,7 @@ use crate::digest::Digest;
 use crate::encoding::Encoder;
 use crate::hash::ContentHash;
 use crate::name::{Name, OutputName, System};
+use crate::record::ACTION_DOMAIN;
 use crate::store_path::StorePath;
 use crate::template::Template;
 
@@ -152,8 +153,11 @@ impl<R> Derivation<R> {
         Ok(Derivation { name, system, outputs: self.outputs.clone(), action })
     }
 
-    fn encode(&self, domain: &str, mut reference: impl FnMut(&mut Encoder, &R)) -> Digest {
-        let mut encoder = Encoder::new(domain);
+    fn encode(
+        &self,
+        mut encoder: Encoder,
+        mut reference: impl FnMut(&mut Encoder, &R),
+    ) -> Encoder {
         encoder.text(self.name.as_str());
         match &self.action {
             Action::Exec(exec) => {
@@ -172,14 +176,15 @@ impl<R> Derivation<R> {
                 assemble.encode(&mut encoder, &mut reference);
             }
         }
-        encoder.finish()
+        encoder
     }
 }
 
 impl Derivation<Input> {
     /// Identity before resolution; covers the identities of all inputs.
     pub fn id(&self) -> DrvId {
-        DrvId(self.encode("cbuild-derivation-1", |encoder, input| match input {
+        let encoder = Encoder::new("cbuild-derivation-1");
+        let encoder = self.encode(encoder, |encoder, input| match input {
             Input::Output { drv, output } => {
                 encoder.tag(0);
                 encoder.digest(&drv.0);
@@ -189,16 +194,24 @@ impl Derivation<Input> {
                 encoder.tag(1);
                 encoder.text(&path.base_name());
             }
-        }))
+        });
+        DrvId(encoder.finish())
     }
 }
 
 impl Derivation<StorePath> {
     /// Identity after resolution; covers the content of all inputs.
     pub fn action_key(&self) -> ActionKey {
-        ActionKey(self.encode("cbuild-action-1", |encoder, path| {
-            encoder.text(&path.base_name());
-        }))
+        ActionKey(self.encode_resolved(Encoder::new(ACTION_DOMAIN)).finish())
+    }
+
+    /// The bytes whose BLAKE3 hash is the action key; [`crate::record::decode`] reads them.
+    pub fn to_record(&self) -> Vec<u8> {
+        self.encode_resolved(Encoder::keeping(ACTION_DOMAIN)).into_bytes()
+    }
+
+    fn encode_resolved(&self, encoder: Encoder) -> Encoder {
+        self.encode(encoder, |encoder, path| encoder.text(&path.base_name()))
     }
 }
 

@@ -10,19 +10,37 @@ use crate::digest::Digest;
 /// Feeds the canonical encoding of a value into a hasher, without an intermediate buffer.
 pub struct Encoder {
     hasher: blake3::Hasher,
+    /// The bytes themselves, where they are wanted.
+    kept: Option<Vec<u8>>,
 }
 
 impl Encoder {
     /// Starts an encoding of the given domain (kind and version).
     pub fn new(domain: &str) -> Self {
-        let mut encoder = Self { hasher: blake3::Hasher::new() };
+        let mut encoder = Self { hasher: blake3::Hasher::new(), kept: None };
         encoder.bytes(domain.as_bytes());
         encoder
     }
 
+    /// Starts an encoding whose bytes are kept, for [`Self::into_bytes`].
+    pub fn keeping(domain: &str) -> Self {
+        let mut encoder = Self { hasher: blake3::Hasher::new(), kept: Some(Vec::new()) };
+        encoder.bytes(domain.as_bytes());
+        encoder
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        match &mut self.kept {
+            Some(kept) => kept.extend_from_slice(bytes),
+            None => {
+                self.hasher.update(bytes);
+            }
+        }
+    }
+
     /// A tag, telling variants apart.
     pub fn tag(&mut self, tag: u8) {
-        self.hasher.update(&[tag]);
+        self.write(&[tag]);
     }
 
     /// A truth value, as the byte 0 or 1.
@@ -32,13 +50,13 @@ impl Encoder {
 
     /// An unsigned integer, 64-bit little endian.
     pub fn int(&mut self, value: u64) {
-        self.hasher.update(&value.to_le_bytes());
+        self.write(&value.to_le_bytes());
     }
 
     /// A byte string with its length in front.
     pub fn bytes(&mut self, bytes: &[u8]) {
         self.int(bytes.len() as u64);
-        self.hasher.update(bytes);
+        self.write(bytes);
     }
 
     /// Text, encoded as its UTF-8 bytes.
@@ -48,7 +66,7 @@ impl Encoder {
 
     /// A digest, as its 32 bytes.
     pub fn digest(&mut self, digest: &Digest) {
-        self.hasher.update(&digest.0);
+        self.write(&digest.0);
     }
 
     /// The number of items of a list; the caller then encodes each item.
@@ -58,6 +76,14 @@ impl Encoder {
 
     /// The digest of everything encoded so far.
     pub fn finish(self) -> Digest {
-        Digest(*self.hasher.finalize().as_bytes())
+        match self.kept {
+            Some(bytes) => Digest::of(&bytes),
+            None => Digest(*self.hasher.finalize().as_bytes()),
+        }
+    }
+
+    /// Everything encoded so far; empty unless the encoder was made by [`Self::keeping`].
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.kept.unwrap_or_default()
     }
 }

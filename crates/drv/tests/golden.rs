@@ -176,12 +176,63 @@ fn assemble() -> Derivation<Input> {
 }
 
 fn resolved(derivation: &Derivation<Input>) -> ActionKey {
+    resolve(derivation).action_key()
+}
+
+fn resolve(derivation: &Derivation<Input>) -> Derivation<StorePath> {
     let resolve = &mut |input: &Input| match input {
         Input::Object(path) => Ok::<_, std::convert::Infallible>(path.clone()),
         Input::Output { .. } => Ok(object("source")),
     };
     match derivation.try_map(resolve) {
-        Ok(resolved) => resolved.action_key(),
+        Ok(resolved) => resolved,
+    }
+}
+
+#[test]
+fn records_are_what_keys_are_the_hash_of() {
+    for derivation in [fetch(&[], FetchKind::Archive { strip: 1 }), exec(), assemble()] {
+        let derivation = resolve(&derivation);
+        let record = derivation.to_record();
+        assert_eq!(ActionKey(Digest::of(&record)), derivation.action_key());
+        let decoded = cbuild_drv::record::decode(&record).unwrap();
+        assert_eq!(decoded.action, derivation.action);
+        assert_eq!((&decoded.name, &decoded.outputs), (&derivation.name, &derivation.outputs));
+        for length in 0..record.len() {
+            assert!(cbuild_drv::record::decode(&record[..length]).is_err(), "{length}");
+        }
+    }
+    let by_hand = Bytes::domain("cbuild-action-1").text("source").raw(&[1]).text("sha256");
+    let by_hand = by_hand.int(32).raw(&[7; 32]).raw(&[1]).int(1);
+    let archive = fetch(&["https://example.org/a.tar"], FetchKind::Archive { strip: 1 });
+    assert_eq!(resolve(&archive).to_record(), by_hand.0);
+}
+
+#[test]
+fn records_in_another_form_are_refused() {
+    use cbuild_drv::RecordError;
+    let decode = |bytes: &Bytes| cbuild_drv::record::decode(&bytes.0).unwrap_err();
+    assert_eq!(decode(&Bytes::domain("cbuild-action-2")), RecordError::Domain);
+    let record = Bytes(resolve(&exec()).to_record());
+    assert_eq!(decode(&record.clone().raw(&[0])), RecordError::NotCanonical);
+    // Directories of an assembly that are not in ascending order.
+    let empty = Bytes::domain("cbuild-action-1").text("t").raw(&[2]).int(0).int(0).int(0).int(0);
+    let decoded = cbuild_drv::record::decode(&empty.clone().int(2).text("a").text("b").0);
+    assert!(decoded.is_ok(), "{decoded:?}");
+    assert_eq!(decode(&empty.int(2).text("b").text("a")), RecordError::NotCanonical);
+    let huge = Bytes::domain("cbuild-action-1").int(u64::MAX);
+    assert!(matches!(decode(&huge), RecordError::End(_)));
+}
+
+proptest::proptest! {
+    #[test]
+    fn damaged_records_are_refused_or_canonical(at in 0..400usize, byte: u8) {
+        let mut record = resolve(&exec()).to_record();
+        let at = at % record.len();
+        record[at] = byte;
+        if let Ok(decoded) = cbuild_drv::record::decode(&record) {
+            proptest::prop_assert_eq!(decoded.to_record(), record);
+        }
     }
 }
 
