@@ -8,7 +8,7 @@ use crate::codes;
 use crate::fault::{Fault, FaultBody};
 use crate::machine::Machine;
 use crate::print;
-use crate::value::Value;
+use crate::value::{Slot, Value};
 use crate::world::{Limits, World};
 
 /// Something that can be built.
@@ -41,7 +41,7 @@ impl<'a> Evaluator<'a> {
     /// Errors are those of [`crate::codes`], located, with what was being evaluated as notes.
     pub fn global(&mut self, id: GlobalId) -> Result<Value, Diagnostic> {
         self.machine.focus = Some(id.0);
-        self.machine.global(id.0).map_err(FaultBody::finish)
+        self.shown_global(id).map_err(FaultBody::finish)
     }
 
     /// Evaluates an exported name of a module; `path` may go through re-exported modules and then
@@ -72,13 +72,24 @@ impl<'a> Evaluator<'a> {
         for name in names {
             value = machine.named_field(&value, name)?;
         }
+        machine.reveal(&value)?;
         Ok(value)
     }
 
     /// A field of a record or of a package, evaluated. A field that the value does not have is an
     /// error for the user (`E0415`), who may have named it.
     pub fn field(&mut self, value: &Value, name: &str) -> Result<Value, Diagnostic> {
-        self.machine.named_field(value, name).map_err(FaultBody::finish)
+        let found = self.machine.named_field(value, name).and_then(|found| {
+            self.machine.reveal(&found)?;
+            Ok(found)
+        });
+        found.map_err(FaultBody::finish)
+    }
+
+    fn shown_global(&mut self, id: GlobalId) -> Result<Value, Fault> {
+        let value = self.machine.global(id.0)?;
+        self.machine.reveal(&value)?;
+        Ok(value)
     }
 
     /// Runs the tests of a module in source order.
@@ -113,6 +124,10 @@ impl<'a> Evaluator<'a> {
     /// What is to be built for a value: packages and images.
     pub fn buildable(&self, value: &Value) -> Option<Target> {
         match value {
+            Value::Overridable(origin) => match origin.slots[0].settled() {
+                Slot::Ready(package) => self.buildable(&package),
+                _ => None,
+            },
             Value::Package(package) => {
                 let output = match &package.input {
                     Input::Output { output, .. } => output.clone(),
@@ -129,7 +144,15 @@ impl<'a> Evaluator<'a> {
 
     /// The names of a record's fields, in the order of their text; empty for other values.
     pub fn field_names(&self, value: &Value) -> Vec<String> {
-        let Value::Record(record) = value else { return Vec::new() };
+        let Value::Record(record) = value else {
+            return match value {
+                Value::Set(set) => match set.slots[0].settled() {
+                    Slot::Ready(members) => self.field_names(&members),
+                    _ => Vec::new(),
+                },
+                _ => Vec::new(),
+            };
+        };
         record.shape.names.iter().map(|&name| self.machine.shapes.name(name).to_owned()).collect()
     }
 
@@ -145,7 +168,23 @@ impl<'a> Evaluator<'a> {
 }
 
 impl Machine<'_> {
+    /// Evaluates what users of a set or of an overridable package see of it.
+    fn reveal(&mut self, value: &Value) -> Result<(), Fault> {
+        if let Value::Set(origin) | Value::Overridable(origin) = value {
+            self.force(&origin.slots[0])?;
+        }
+        Ok(())
+    }
+
     fn named_field(&mut self, value: &Value, name: &str) -> Result<Value, Fault> {
+        if let Value::Set(origin) = value {
+            let members = self.force(&origin.slots[0])?;
+            return self.named_field(&members, name);
+        }
+        if let (Value::Overridable(origin), "name" | "version") = (value, name) {
+            let package = self.force(&origin.slots[0])?;
+            return self.named_field(&package, name);
+        }
         let symbol = self.shapes.find(name);
         let slot = symbol.and_then(|symbol| self.find_field(value, symbol));
         match slot {
@@ -163,6 +202,7 @@ impl Machine<'_> {
                 record.shape.names.iter().map(|&name| self.shapes.name(name)).collect()
             }
             Value::Package(_) => vec!["name", "version"],
+            Value::Overridable(_) => vec!["name", "version", "recipe", "package"],
             _ => return fault.help("only records and packages have fields"),
         };
         fault.help(format!("it has {}", known.join(", ")))

@@ -73,6 +73,10 @@ impl Machine<'_> {
             Value::Script(rope) => rope.clone(),
             Value::Package(package) => Rope::reference(package.input.clone()),
             Value::Path(path) => Rope::reference(Input::Object(self.import(path, place)?)),
+            Value::Overridable(origin) => {
+                let package = self.force(&origin.slots[0])?;
+                self.word(&package, place)?
+            }
             Value::List(list) => {
                 let mut ropes = Vec::with_capacity(list.items.len() * 2);
                 for slot in list.items.iter() {

@@ -235,6 +235,15 @@ impl Machine<'_> {
                 "version" => Some(Slot::Ready(Value::Str(package.version.clone()))),
                 _ => None,
             },
+            Value::Set(set) => match self.shapes.name(name) {
+                "members" => Some(set.slots[0].settled()),
+                _ => None,
+            },
+            Value::Overridable(package) => match self.shapes.name(name) {
+                "package" => Some(package.slots[0].settled()),
+                "recipe" => Some(package.slots[1].settled()),
+                _ => None,
+            },
             _ => None,
         }
     }

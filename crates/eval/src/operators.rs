@@ -119,6 +119,9 @@ impl Machine<'_> {
                 let right: Vec<Slot> = b.iter().map(|(_, slot)| slot.clone()).collect();
                 self.equal_slots(&left, &right, place)?
             }
+            (Value::Set(a), Value::Set(b)) | (Value::Overridable(a), Value::Overridable(b)) => {
+                self.equal_slots(&a.slots[..1], &b.slots[..1], place)?
+            }
             (Value::Function(_) | Value::Extern(_), _) => {
                 let message = "functions cannot be compared";
                 let label = "this comparison meets a function";

@@ -105,6 +105,9 @@ impl<'m, 'a> Printer<'m, 'a> {
                 let open = format!("{}(", self.name(variant.tag));
                 Layout::group(&open, self.layouts(&variant.fields)?, ")")
             }
+            Value::Set(origin) | Value::Overridable(origin) => {
+                self.part(&origin.slots[0], Self::layout)?
+            }
             other => Layout::text(self.atom(other)),
         })
     }
@@ -196,6 +199,9 @@ impl<'m, 'a> Printer<'m, 'a> {
                     return Ok(fields.remove(0));
                 }
                 json!({ "type": "variant", "tag": self.name(variant.tag), "fields": fields })
+            }
+            Value::Set(origin) | Value::Overridable(origin) => {
+                self.part(&origin.slots[0], Self::json)?
             }
             Value::Function(_) | Value::Extern(_) => return Err(self.function()),
             other => external(other),

@@ -57,6 +57,10 @@ pub enum Value {
     Endpoint(Rc<Endpoint>),
     /// An environment variable that an image reads.
     Variable(Rc<Variable>),
+    /// A lazily recursive set: its members, and how they are made.
+    Set(Rc<Origin>),
+    /// A package that remembers its recipe: package, recipe, and how one is made of the other.
+    Overridable(Rc<Origin>),
 }
 
 /// What a variable, a field or an item holds: a value, or the means to get it.
@@ -111,6 +115,12 @@ pub struct Variant {
 pub struct Closure {
     pub(crate) code: Rc<LambdaCode>,
     pub(crate) captures: Slots,
+}
+
+/// A value and what it was made from. The first slot is what users of the value see, lazy; the
+/// others are its making.
+pub struct Origin {
+    pub(crate) slots: Slots,
 }
 
 /// Something that can be built.
@@ -213,6 +223,8 @@ impl Value {
             Self::Protocol(_) => "a protocol",
             Self::Endpoint(_) => "an endpoint",
             Self::Variable(_) => "an environment variable",
+            Self::Set(_) => "a set",
+            Self::Overridable(_) => "a package",
         }
     }
 
@@ -294,6 +306,12 @@ impl std::ops::Deref for Slots {
 
     fn deref(&self) -> &[Slot] {
         &self.0
+    }
+}
+
+impl std::ops::DerefMut for Slots {
+    fn deref_mut(&mut self) -> &mut [Slot] {
+        &mut self.0
     }
 }
 

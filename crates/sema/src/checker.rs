@@ -24,6 +24,10 @@ pub(crate) struct Checker<'a> {
     pub(crate) protocols: BTreeMap<String, ConId>,
     /// The standard library's `Package`, once it is declared.
     pub(crate) package: Option<ConId>,
+    /// The prelude's `Set`, `Part` and `Overridable`, once they are declared.
+    pub(crate) set: Option<ConId>,
+    pub(crate) part: Option<ConId>,
+    pub(crate) overridable: Option<ConId>,
     pub(crate) diagnostics: Vec<Diagnostic>,
     pub(crate) symbols: Symbols,
     /// The module being checked.
@@ -196,6 +200,9 @@ impl<'a> Checker<'a> {
             globals: Vec::new(),
             protocols: BTreeMap::new(),
             package: None,
+            set: None,
+            part: None,
+            overridable: None,
             diagnostics: Vec::new(),
             symbols: Symbols::default(),
             module: 0,

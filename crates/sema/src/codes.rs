@@ -47,6 +47,8 @@ codes! {
     TOO_GENERAL = "E0317", "An annotation that promises more than the definition gives: a type variable stands for every type.";
     CONSTRUCTOR_ARGUMENTS = "E0318", "A constructor with too many or too few arguments.";
     DEFAULT_TYPE = "E0319", "A default value that does not have the declared type.";
+    UNKNOWN_WHOLE = "E0320", "A part of a record whose type is not known: the checker cannot tell which fields it may have.";
+    NOT_DECODABLE = "E0321", "A type that no file can be decoded into, such as a function or a type variable.";
 }
 
 /// The explanation of a code of this crate.

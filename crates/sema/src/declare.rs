@@ -143,11 +143,8 @@ impl<'a> Checker<'a> {
                 self.only_in_std(def.name.span, "type");
                 let con = self.new_con(&def.name, def.generics.len());
                 let key = &self.modules[self.module].key;
-                if def.name.text == "Package"
-                    && key.package == Package::Std
-                    && key.stem() == "prelude"
-                {
-                    self.package = Some(con);
+                if key.package == Package::Std && key.stem() == "prelude" {
+                    self.remember_special(&def.name.text, con);
                 }
                 self.declare_type_name(&def.name, public, TypeDef::Con(con));
             }
@@ -159,6 +156,17 @@ impl<'a> Checker<'a> {
                 }
                 out.variants.push((con, def, cases));
             }
+        }
+    }
+
+    /// Types of the prelude that the checker knows more about than their names.
+    fn remember_special(&mut self, name: &str, con: ConId) {
+        match name {
+            "Package" => self.package = Some(con),
+            "Set" => self.set = Some(con),
+            "Part" => self.part = Some(con),
+            "Overridable" => self.overridable = Some(con),
+            _ => {}
         }
     }
 

@@ -162,8 +162,7 @@ impl<'a> Checker<'a> {
             },
             ExprKind::Call { callee, args } => {
                 let (ty, lowered) = self.infer_call(expr.span, callee, args, Some(expected));
-                self.expect(expected, ty, expr.span);
-                lowered
+                self.fit(expected, ty, lowered, expr.span)
             }
             ExprKind::Binary(..) => {
                 let (ty, lowered) = self.infer_binary(expr, Some(expected));
@@ -176,8 +175,7 @@ impl<'a> Checker<'a> {
 
     fn infer_and_compare(&mut self, expr: &'a ast::Expr, expected: &Expect) -> ir::Expr {
         let (ty, lowered) = self.infer_kind(expr);
-        self.expect(expected, ty, expr.span);
-        lowered
+        self.fit(expected, ty, lowered, expr.span)
     }
 
     /// The value of an optional field: an `Option` is taken as it is, anything else is wrapped.
@@ -200,8 +198,7 @@ impl<'a> Checker<'a> {
                 self.expect(&as_is, ty, expr.span);
                 return lowered;
             }
-            self.expect(&plain, ty, expr.span);
-            lowered
+            self.fit(&plain, ty, lowered, expr.span)
         };
         ir::Expr::Construct(self.symbols.intern("Some"), vec![lowered])
     }
@@ -304,7 +301,8 @@ impl<'a> Checker<'a> {
             let head = self.member(module, name).map_or(Head::Broken, Self::head_of);
             return self.use_head(head);
         }
-        let (record, lowered) = self.infer(base);
+        let typed = self.infer(base);
+        let (record, lowered) = self.through_origin(typed, name, span);
         let ty = self.field_type(record, name, base.span);
         let symbol = self.symbols.intern(&name.text);
         (ty, ir::Expr::Field(Box::new(lowered), symbol, span))
@@ -318,6 +316,9 @@ impl<'a> Checker<'a> {
                 "name" | "version" => TyId::STR,
                 _ => self.no_field(record, name, base, ["name", "version"]),
             },
+            Ty::Con(con, args) if Some(con) == self.overridable => {
+                self.overridable_field(record, &args, name, base)
+            }
             Ty::Record(_) => {
                 let row = self.types.row(record);
                 if let Some(field) = row.fields.get(name.text.as_str()) {
@@ -346,7 +347,7 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn no_field<'n>(
+    pub(crate) fn no_field<'n>(
         &mut self,
         record: TyId,
         name: &ast::Ident,

@@ -23,6 +23,7 @@ mod literal;
 mod modules;
 mod needs;
 mod operators;
+mod origin;
 mod pattern;
 mod print;
 mod report;

@@ -30,7 +30,7 @@ impl<'a> Checker<'a> {
         (self.types.record(row), self.record_expr(lowered))
     }
 
-    fn record_expr(&mut self, fields: BTreeMap<Name, ir::Expr>) -> ir::Expr {
+    pub(crate) fn record_expr(&mut self, fields: BTreeMap<Name, ir::Expr>) -> ir::Expr {
         let fields = fields.into_iter().map(|(name, value)| (self.symbols.intern(&name), value));
         ir::Expr::Record(fields.collect())
     }
@@ -43,6 +43,9 @@ impl<'a> Checker<'a> {
     ) -> ir::Expr {
         match self.types.get(expected.ty) {
             Ty::Con(ConId::MAP, args) => self.check_map(fields, &expected.with(args[0])),
+            Ty::Con(con, args) if Some(con) == self.part => {
+                self.check_part(fields, &expected.restated(args[0]), span)
+            }
             Ty::Record(_) => self.check_fields(fields, expected, span),
             _ => {
                 let (ty, lowered) = self.infer_record(fields);
@@ -102,7 +105,7 @@ impl<'a> Checker<'a> {
         self.record_expr(lowered)
     }
 
-    fn field_expect(&self, name: &Name, field: &Field, record: &Expect) -> Expect {
+    pub(crate) fn field_expect(&self, name: &Name, field: &Field, record: &Expect) -> Expect {
         let mut expected = match field.place {
             Some(place) => Expect::because(field.ty, place, Why::Field(name.clone())),
             None => record.with(field.ty),
@@ -157,7 +160,7 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn unknown_field(
+    pub(crate) fn unknown_field(
         &mut self,
         name: &ast::Ident,
         expected: &Expect,

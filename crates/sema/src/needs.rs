@@ -119,7 +119,10 @@ impl Checker<'_> {
     }
 
     fn fits_script(&self, con: ConId) -> bool {
-        is_plain(con) || matches!(con, ConId::PATH | ConId::SCRIPT) || Some(con) == self.package
+        is_plain(con)
+            || matches!(con, ConId::PATH | ConId::SCRIPT)
+            || Some(con) == self.package
+            || Some(con) == self.overridable
     }
 
     /// Everything can be compared but functions, wherever they hide.

@@ -10,6 +10,7 @@ mod list;
 mod map;
 mod naming;
 mod oci;
+mod origin;
 mod script;
 mod text;
 mod tree;
@@ -77,7 +78,7 @@ impl fmt::Debug for Extern {
 
 static PRELUDE: &[Extern] = &[Extern::new("prelude.abort", 1, abort)];
 
-static TABLES: [&[Extern]; 9] = [
+static TABLES: [&[Extern]; 10] = [
     PRELUDE,
     list::TABLE,
     text::TABLE,
@@ -87,6 +88,7 @@ static TABLES: [&[Extern]; 9] = [
     tree::TABLE,
     build::TABLE,
     oci::TABLE,
+    origin::TABLE,
 ];
 
 /// All functions that the evaluator supplies.

@@ -8,6 +8,7 @@ mod images;
 mod limits;
 mod model;
 mod printing;
+mod sets;
 mod spec;
 mod support;
 mod values;
