@@ -119,6 +119,8 @@ impl<'a> Workshop<'a> {
         key: &ActionKey,
     ) -> Result<Outputs, StepError> {
         let store = self.builder.store;
+        // Explanations compare it with later ones; a build is not refused for want of it.
+        let _ = store.keep_action(key, derivation);
         let (started, clock) = (clock::unix_seconds(), clock::now());
         let made = self.make(drv, derivation, key);
         let status = match &made {

@@ -152,6 +152,10 @@ impl Layout {
         self.root.join("logs").join(format!("{key}.log.zst"))
     }
 
+    pub(crate) fn action_record(&self, key: &ActionKey) -> PathBuf {
+        self.root.join("logs").join(format!("{key}.action"))
+    }
+
     pub(crate) fn index(&self) -> PathBuf {
         self.root.join("index.sqlite")
     }

@@ -10,6 +10,7 @@
 //! `tree` and `scan` (reading, rewriting), `commit` and `reconcile` (atomic change, recovery),
 //! `live` and `gc` (what is kept), `verify`.
 
+mod actions;
 mod clock;
 mod commit;
 mod disk;
@@ -29,6 +30,7 @@ mod reserve;
 mod roots;
 mod scan;
 mod store;
+mod trace;
 mod tree;
 mod types;
 mod verify;
