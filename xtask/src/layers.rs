@@ -17,8 +17,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("store", &["drv"]),
     ("sandbox", &[]),
     ("fetch", &["drv", "store"]),
+    ("modules", &["drv", "store", "fetch", "diag"]),
     ("build", &["drv", "store", "fetch", "sandbox"]),
     ("oci", &["drv", "store"]),
+    ("explain", &["drv", "store"]),
 ];
 
 /// Libraries that one crate alone may name, so that they can be replaced without a caller noticing.
@@ -30,6 +32,7 @@ const ONLY_IN: &[(&str, &str)] = &[
     ("reqwest", "fetch"),
     ("tokio", "fetch"),
     ("oci-spec", "oci"),
+    ("toml_edit", "modules"),
 ];
 
 /// Checks both tables; every violation is listed.

@@ -1,0 +1,264 @@
+//! What may be the reason for a difference: a guess from the bytes around it, and from what is known
+//! to have been different between two builds.
+
+use std::fmt;
+
+use crate::content::Excerpt;
+
+/// A reason for a difference between two builds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Cause {
+    /// The time of the build, or that of a file.
+    Time,
+    /// A path that was not the same.
+    Path,
+    /// The host name.
+    HostName,
+    /// The user or group.
+    User,
+    /// The order in which things are listed: of a directory, of a hash table, of parallel work.
+    Order,
+    /// The number of processors.
+    Parallelism,
+    /// Permissions of new files.
+    Umask,
+    /// A reference to another object of the store.
+    Reference,
+    /// Random numbers, addresses in memory, keys.
+    Randomness,
+    /// Nothing that is recognised.
+    Unknown,
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Time => "time",
+            Self::Path => "path",
+            Self::HostName => "host name",
+            Self::User => "user",
+            Self::Order => "order",
+            Self::Parallelism => "parallelism",
+            Self::Umask => "umask",
+            Self::Reference => "reference",
+            Self::Randomness => "randomness",
+            Self::Unknown => "unknown",
+        })
+    }
+}
+
+impl Cause {
+    /// What to do about it.
+    pub fn help(self) -> &'static str {
+        match self {
+            Self::Time => "take the time from SOURCE_DATE_EPOCH",
+            Self::Path => "use paths that do not change, such as relative ones or $out",
+            Self::HostName => "do not record the host name",
+            Self::User => "do not record who builds",
+            Self::Order => "sort what is listed; do not rely on the order of a directory",
+            Self::Parallelism => "do not let a result depend on CBUILD_CORES",
+            Self::Umask => "set permissions explicitly",
+            Self::Reference => "look at the input that the two refer to",
+            Self::Randomness => "give a fixed seed",
+            Self::Unknown => "compare the two files",
+        }
+    }
+}
+
+/// What was different between the builds of the two trees, first and second.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Hints {
+    /// Host names.
+    pub host_name: Option<(String, String)>,
+    /// User ids.
+    pub user: Option<(u32, u32)>,
+    /// Numbers of processors.
+    pub cores: Option<(usize, usize)>,
+}
+
+/// Seconds since 1970 that are taken for the time of a build or file: 2001-09-09 to 2096.
+const TIMES: std::ops::Range<u64> = 1_000_000_000..4_000_000_000;
+
+const MONTHS: [&str; 12] =
+    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
+
+/// Guesses the reason for a difference of two files.
+pub(crate) fn classify(excerpt: &Excerpt, hints: &Hints) -> Cause {
+    let at = usize::try_from(excerpt.offset - excerpt.start).unwrap_or(usize::MAX);
+    let (first, second) = (&excerpt.first[..], &excerpt.second[..]);
+    let (a, b) = (token(first, at), token(second, at));
+    let pair = |x: &str, y: &str| a.contains(x) && b.contains(y) && x != y;
+    if hints.host_name.as_ref().is_some_and(|(x, y)| pair(x, y)) {
+        return Cause::HostName;
+    }
+    if hints.user.is_some_and(|(x, y)| pair(&x.to_string(), &y.to_string())) {
+        return Cause::User;
+    }
+    let digits = |text: &str| text.trim_matches(|c: char| !c.is_ascii_digit()).parse().ok();
+    if hints.cores.is_some_and(|(x, y)| (digits(&a), digits(&b)) == (Some(x), Some(y))) {
+        return Cause::Parallelism;
+    }
+    if in_digest(first, at) && in_digest(second, at) {
+        return Cause::Reference;
+    }
+    if excerpt.reordered {
+        return Cause::Order;
+    }
+    if is_time(excerpt, at, &a, &b) {
+        return Cause::Time;
+    }
+    if a.contains('/') && b.contains('/') {
+        return Cause::Path;
+    }
+    if is_random(excerpt, at, &a, &b) {
+        return Cause::Randomness;
+    }
+    Cause::Unknown
+}
+
+/// The word around a position: printable characters without spaces and quotes.
+fn token(bytes: &[u8], at: usize) -> String {
+    let part = |byte: &u8| byte.is_ascii_graphic() && !b"\"'`<>()[]{},;=".contains(byte);
+    let at = at.min(bytes.len());
+    let before = bytes[..at].iter().rev().take_while(|b| part(b)).count();
+    let after = bytes[at..].iter().take_while(|b| part(b)).count();
+    String::from_utf8_lossy(&bytes[at - before..at + after]).into_owned()
+}
+
+/// Whether a position is inside of 52 characters that a digest text can be.
+fn in_digest(bytes: &[u8], at: usize) -> bool {
+    let part = |b: &&u8| matches!(b, b'a'..=b'z' | b'2'..=b'7');
+    let at = at.min(bytes.len());
+    let before = bytes[..at].iter().rev().take_while(part).count();
+    let after = bytes[at..].iter().take_while(part).count();
+    before + after == cbuild_drv::digest::DIGEST_TEXT_LEN
+}
+
+fn is_time(excerpt: &Excerpt, at: usize, a: &str, b: &str) -> bool {
+    // A gzip member has a time at byte 4, an entry of a zip archive at byte 10.
+    let gzip = excerpt.magic.starts_with(&[0x1f, 0x8b]) && (4..8).contains(&excerpt.offset);
+    let zip = excerpt.first[..at.min(excerpt.first.len())]
+        .windows(4)
+        .rposition(|w| w == b"PK\x03\x04")
+        .is_some_and(|header| (10..14).contains(&(at - header)));
+    if gzip || zip {
+        return true;
+    }
+    if [a, b].iter().all(|text| is_date(text)) {
+        return true;
+    }
+    // The difference of a date may be in its day of the month, far from what tells that it is one.
+    let near = |bytes: &[u8]| {
+        let from = at.saturating_sub(24).min(bytes.len());
+        let text = String::from_utf8_lossy(&bytes[from..bytes.len().min(at + 24)]).into_owned();
+        let month = MONTHS.iter().any(|month| text.contains(month));
+        month && text.split(|c: char| !c.is_ascii_digit()).any(|run| (1..=4).contains(&run.len()))
+    };
+    let dated = a.bytes().any(|b| b.is_ascii_digit())
+        || DAYS.iter().chain(&MONTHS).any(|name| a.starts_with(name));
+    if dated && near(&excerpt.first) && near(&excerpt.second) {
+        return true;
+    }
+    binary_time(&excerpt.first, &excerpt.second, at)
+}
+
+/// A number of seconds, milliseconds or nanoseconds since 1970, a date or a time of day.
+fn is_date(text: &str) -> bool {
+    let seconds = text.split(|c: char| !c.is_ascii_digit()).any(|run| {
+        matches!(run.len(), 10 | 13 | 16 | 19)
+            && run[..10].parse().is_ok_and(|number: u64| TIMES.contains(&number))
+    });
+    let shape: String =
+        text.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+    seconds || shape.contains("0000-00-00") || shape.contains("00:00")
+}
+
+/// Four bytes that hold two times less than two years apart, in a file that is no text.
+fn binary_time(first: &[u8], second: &[u8], at: usize) -> bool {
+    let is_text = |bytes: &[u8]| bytes.iter().all(|b| b.is_ascii_graphic() || b.is_ascii_whitespace());
+    if is_text(first) || is_text(second) {
+        return false;
+    }
+    let number = |bytes: &[u8], from: usize, little: bool| -> Option<u64> {
+        let four: [u8; 4] = bytes.get(from..from + 4)?.try_into().ok()?;
+        Some(u64::from(if little { u32::from_le_bytes(four) } else { u32::from_be_bytes(four) }))
+    };
+    (at.saturating_sub(3)..=at).any(|from| {
+        [true, false].into_iter().any(|little| {
+            let pair = (number(first, from, little), number(second, from, little));
+            matches!(pair, (Some(a), Some(b)) if a != b && TIMES.contains(&a)
+                && TIMES.contains(&b) && a.abs_diff(b) < 2 * 366 * 86_400)
+        })
+    })
+}
+
+/// Words or bytes of the same length that have little in common.
+fn is_random(excerpt: &Excerpt, at: usize, a: &str, b: &str) -> bool {
+    let unlike = |a: &[u8], b: &[u8]| {
+        let differing = a.iter().zip(b).filter(|(x, y)| x != y).count();
+        a.len() >= 4 && differing * 2 >= a.len().min(b.len())
+    };
+    let (word_a, word_b) = (a.as_bytes(), b.as_bytes());
+    if !word_a.is_empty() && word_a.iter().chain(word_b).all(u8::is_ascii_graphic) {
+        let tail = |bytes: &[u8], other: &[u8]| {
+            let same = bytes.iter().zip(other).take_while(|(x, y)| x == y).count();
+            bytes[same..].to_vec()
+        };
+        let (tail_a, tail_b) = (tail(word_a, word_b), tail(word_b, word_a));
+        let random = |text: &[u8]| text.iter().any(u8::is_ascii_digit);
+        return unlike(&tail_a, &tail_b) && (random(&tail_a) || random(&tail_b));
+    }
+    let end = |bytes: &[u8]| bytes.len().min(at + 16);
+    let (x, y) = (&excerpt.first, &excerpt.second);
+    excerpt.sizes.0 == excerpt.sizes.1 && at < end(x) && unlike(&x[at..end(x)], &y[at..end(y)])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cause(first: &[u8], second: &[u8]) -> Cause {
+        let folder = tempfile::tempdir().unwrap();
+        let (a, b) = (folder.path().join("a"), folder.path().join("b"));
+        std::fs::write(&a, first).unwrap();
+        std::fs::write(&b, second).unwrap();
+        let hints = Hints {
+            host_name: Some(("cbuild".to_owned(), "varied".to_owned())),
+            user: Some((1000, 1001)),
+            cores: Some((4, 1)),
+        };
+        let excerpt = crate::content::compare((&a, &[]), (&b, &[])).unwrap().unwrap();
+        classify(&excerpt, &hints)
+    }
+
+    #[test]
+    fn causes_are_told_apart() {
+        let cases: [(&[u8], &[u8], Cause); 15] = [
+            (b"built 1700000000", b"built 1700000033", Cause::Time),
+            (b"built 2026-11-21 08:00:01", b"built 2026-11-21 08:00:09", Cause::Time),
+            (b"Sat Nov 21 2026", b"Sun Nov 22 2026", Cause::Time),
+            (b"\x1f\x8b\x08\0\x10\x20\x30\x40\0\x03", b"\x1f\x8b\x08\0\x11\x20\x30\x40\0\x03", Cause::Time),
+            (b"\0\0\x00\xf1\x53\x65\0\0", b"\0\0\x44\xf1\x53\x65\0\0", Cause::Time),
+            (b"host=cbuild", b"host=varied", Cause::HostName),
+            (b"uid 1000", b"uid 1001", Cause::User),
+            (b"jobs: 4", b"jobs: 1", Cause::Parallelism),
+            (b"a\nb\nc\n", b"c\na\nb\n", Cause::Order),
+            (b"a b c", b"b a c", Cause::Order),
+            (b"in /build/x1/y", b"in /build/x2/y", Cause::Path),
+            (b"id 8f3a09bc", b"id 17e2dd40", Cause::Randomness),
+            (
+                b"\0\xa1\xb2\xc3\xd4\xe5\xf6\x07\x18\x29\x3a",
+                b"\0\x1f\x2e\x3d\x4c\x5b\x6a\x79\x88\x97\xa6",
+                Cause::Randomness,
+            ),
+            (b"yes", b"no", Cause::Unknown),
+            (b"", b"more", Cause::Unknown),
+        ];
+        for (first, second, expected) in cases {
+            let text = String::from_utf8_lossy(first).into_owned();
+            assert_eq!(cause(first, second), expected, "{text}");
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! Why an action is another one than before, down to the source file or text that changed.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use cbuild_drv::{ActionKey, StorePath};
+use cbuild_store::Store;
+
+use crate::change::{Change, changes};
+use crate::compare::{DifferenceKind, Side, compare};
+use crate::cause::Hints;
+use crate::error::Result;
+use crate::lines::{LineChange, line_changes};
+
+/// Deepest chain of inputs that is followed.
+const MAX_DEPTH: usize = 1000;
+
+/// Largest source file whose lines are compared, in bytes.
+const MAX_TEXT: u64 = 1 << 20;
+
+/// What two actions differ in, with the reasons of changed inputs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Explained {
+    /// Name of the later action's derivation.
+    pub name: String,
+    /// The earlier action.
+    pub before: ActionKey,
+    /// The later action.
+    pub after: ActionKey,
+    /// What differs.
+    pub whys: Vec<Why>,
+}
+
+/// One difference.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Why {
+    /// The difference itself.
+    pub change: Change,
+    /// For an input that is another object now: why it is.
+    pub explanation: Option<Explanation>,
+}
+
+/// Why an input is another object now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Explanation {
+    /// It was built by another action.
+    Built(Box<Explained>),
+    /// It is a source of the package, and these files changed.
+    Source(Vec<FileChange>),
+    /// The same action gave two results, so it is not reproducible.
+    NotReproducible(ActionKey),
+    /// The explanation was given above already.
+    Above,
+    /// Nothing that could explain it is in the store any more; the text says what is missing.
+    Unknown(&'static str),
+}
+
+/// A file of a source that changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileChange {
+    /// Relative path; empty where the source is a single file.
+    pub path: PathBuf,
+    /// What happened to it, as a verb in the past.
+    pub verb: &'static str,
+    /// The lines that changed, for a text that is on both sides.
+    pub lines: Vec<LineChange>,
+}
+
+/// The action of the last build of a name, and the last different one before it.
+pub fn last_two(store: &Store, name: &str) -> Result<Option<(ActionKey, Option<ActionKey>)>> {
+    let builds = store.builds(Some(name), u32::MAX)?;
+    let Some(last) = builds.first().map(|build| build.key) else { return Ok(None) };
+    let before = builds.iter().map(|build| build.key).find(|&key| key != last);
+    Ok(Some((last, before)))
+}
+
+/// Compares two actions and follows their changed inputs. `None` when the record of one of them
+/// is not in the store.
+pub fn explain_change(
+    store: &Store,
+    before: &ActionKey,
+    after: &ActionKey,
+) -> Result<Option<Explained>> {
+    Search { store, seen: BTreeSet::new() }.actions(before, after, 0)
+}
+
+struct Search<'s> {
+    store: &'s Store,
+    seen: BTreeSet<(StorePath, StorePath)>,
+}
+
+impl Search<'_> {
+    fn actions(
+        &mut self,
+        before: &ActionKey,
+        after: &ActionKey,
+        depth: usize,
+    ) -> Result<Option<Explained>> {
+        let (old, new) = (self.store.action(before)?, self.store.action(after)?);
+        let (Some(old), Some(new)) = (old, new) else { return Ok(None) };
+        let mut whys = Vec::new();
+        for change in changes(&old, &new) {
+            let explanation = match &change {
+                Change::Input { before: Some(old), after: Some(new) } => {
+                    Some(self.input(old, new, depth + 1)?)
+                }
+                _ => None,
+            };
+            whys.push(Why { change, explanation });
+        }
+        let name = new.name.to_string();
+        Ok(Some(Explained { name, before: *before, after: *after, whys }))
+    }
+
+    fn input(&mut self, old: &StorePath, new: &StorePath, depth: usize) -> Result<Explanation> {
+        if depth > MAX_DEPTH {
+            return Ok(Explanation::Unknown("the chain of inputs is too long"));
+        }
+        if !self.seen.insert((old.clone(), new.clone())) {
+            return Ok(Explanation::Above);
+        }
+        let (old_makers, new_makers) = (self.store.makers(old)?, self.store.makers(new)?);
+        if let Some(&both) = old_makers.intersection(&new_makers).next() {
+            return Ok(Explanation::NotReproducible(both));
+        }
+        let after = self.recorded(&new_makers)?.or(self.from_history(new, None)?);
+        let Some(after) = after else { return self.source(old, new) };
+        let before = self.recorded(&old_makers)?.or(self.from_history(old, Some(after))?);
+        let explained = match before {
+            Some(before) if before != after => self.actions(&before, &after, depth)?,
+            _ => None,
+        };
+        Ok(match explained {
+            Some(explained) => Explanation::Built(Box::new(explained)),
+            None => Explanation::Unknown("the record of its earlier build is gone"),
+        })
+    }
+
+    /// One of the actions, the one that was carried out last if the history has it.
+    fn recorded(&self, makers: &BTreeSet<ActionKey>) -> Result<Option<ActionKey>> {
+        let mut found = None;
+        for key in makers {
+            let Some(action) = self.store.action(key)? else { continue };
+            let builds = self.store.builds(Some(action.name.as_str()), u32::MAX)?;
+            let started = builds.iter().find(|build| build.key == *key).map(|build| build.started);
+            found = found.max(Some((started, *key)));
+        }
+        Ok(found.map(|(_, key)| key))
+    }
+
+    /// An object that was collected has no realisation any more; its name still has a history.
+    fn from_history(&self, path: &StorePath, not: Option<ActionKey>) -> Result<Option<ActionKey>> {
+        let builds = self.store.builds(Some(path.name().as_str()), u32::MAX)?;
+        let mut keys = builds.into_iter().filter(|build| build.status == 0).map(|build| build.key);
+        Ok(keys.find(|key| Some(*key) != not))
+    }
+
+    fn source(&self, old: &StorePath, new: &StorePath) -> Result<Explanation> {
+        if self.store.info(old)?.is_none() || self.store.info(new)?.is_none() {
+            let missing = "the earlier source is no longer in the store, so its files cannot be compared";
+            return Ok(Explanation::Unknown(missing));
+        }
+        let (old, new) = (self.store.physical(old), self.store.physical(new));
+        let found = compare(&Side::new(&old), &Side::new(&new), &Hints::default())?;
+        let changes = found.into_iter().map(|difference| {
+            let path = difference.path;
+            let (verb, lines) = match difference.kind {
+                DifferenceKind::OnlySecond => ("added", Vec::new()),
+                DifferenceKind::OnlyFirst => ("removed", Vec::new()),
+                DifferenceKind::Content { .. } => {
+                    ("changed", lines_of(&join(&old, &path), &join(&new, &path)))
+                }
+                DifferenceKind::Executable { .. } => ("changed in its executable bit", Vec::new()),
+                DifferenceKind::Target { .. } | DifferenceKind::Kind { .. } => {
+                    ("replaced", Vec::new())
+                }
+            };
+            FileChange { path, verb, lines }
+        });
+        Ok(Explanation::Source(changes.collect()))
+    }
+}
+
+fn join(top: &std::path::Path, path: &std::path::Path) -> PathBuf {
+    // Joining an empty path would add a slash, which a file cannot have.
+    if path.as_os_str().is_empty() { top.to_owned() } else { top.join(path) }
+}
+
+/// Lines that differ, when both files are texts of a bearable size.
+fn lines_of(old: &std::path::Path, new: &std::path::Path) -> Vec<LineChange> {
+    let read = |path: &std::path::Path| {
+        let small = std::fs::metadata(path).ok().filter(|metadata| metadata.len() <= MAX_TEXT);
+        small.and_then(|_| std::fs::read_to_string(path).ok())
+    };
+    match (read(old), read(new)) {
+        (Some(old), Some(new)) if !old.contains('\0') => line_changes(&old, &new),
+        _ => Vec::new(),
+    }
+}
