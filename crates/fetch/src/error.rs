@@ -21,6 +21,12 @@ pub enum FetchError {
         /// What was tried, in order.
         attempts: Vec<Attempt>,
     },
+    /// No address gave anything; which bytes were expected is not known.
+    #[error("nothing could be downloaded{}", list(attempts))]
+    NotReached {
+        /// What was tried, in order.
+        attempts: Vec<Attempt>,
+    },
     /// The bytes would have to come over the network, which may not be used.
     #[error(
         "{wanted} would have to be downloaded, and the network may not be used (offline){}",
@@ -271,7 +277,7 @@ impl FetchError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::HashMismatch(_) => "E0701",
-            Self::NoneWorked { .. } => "E0702",
+            Self::NoneWorked { .. } | Self::NotReached { .. } => "E0702",
             Self::Offline { .. } => "E0703",
             Self::UnknownMirror { .. } => "E0704",
             Self::Io { .. } => "E0705",
@@ -298,7 +304,7 @@ impl FetchError {
                 "if the new bytes are the right ones, write `{}` as the hash; otherwise do not use this address",
                 mismatch.got
             ),
-            Self::NoneWorked { .. } => {
+            Self::NoneWorked { .. } | Self::NotReached { .. } => {
                 "check the addresses and the connection, or add another address or mirror".to_owned()
             }
             Self::Offline { .. } => {

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use cbuild_drv::{ContentHash, Fetch, FetchKind};
+use cbuild_drv::{ContentHash, Fetch, FetchKind, HashAlgorithm};
 
 use crate::content::HashedFile;
 use crate::error::{Attempt, Cause, FetchError, HashMismatch};
@@ -98,10 +98,19 @@ impl Fetcher {
         progress: &mut dyn FnMut(Progress<'_>),
     ) -> Result<(), FetchError> {
         let url = self.download(fetch, partial, progress)?;
-        match fetch.kind {
-            FetchKind::Archive { strip } => {
-                unpack(partial, into, strip, &url, &self.options.limits)
-            }
+        self.keep(&fetch.kind, partial, into, &url)
+    }
+
+    /// Makes what was wanted out of downloaded bytes.
+    fn keep(
+        &self,
+        kind: &FetchKind,
+        partial: &Path,
+        into: &Path,
+        url: &str,
+    ) -> Result<(), FetchError> {
+        match *kind {
+            FetchKind::Archive { strip } => unpack(partial, into, strip, url, &self.options.limits),
             FetchKind::File { executable } => {
                 let mode = if executable { 0o755 } else { 0o644 };
                 fs::set_permissions(partial, Permissions::from_mode(mode))
@@ -109,6 +118,33 @@ impl Fetcher {
                     .map_err(FetchError::io("create", into))
             }
         }
+    }
+
+    /// Downloads the bytes at an address whose hash is not known yet, leaves the file or the
+    /// unpacked tree at `into`, and returns the hash, which the caller must keep and give to
+    /// [`Fetcher::fetch`] from then on.
+    ///
+    /// # Errors
+    /// As of [`Fetcher::fetch`]; [`FetchError::NotReached`] when no address gave anything.
+    pub fn fetch_unpinned(
+        &self,
+        url: &str,
+        kind: &FetchKind,
+        into: &Path,
+        progress: &mut dyn FnMut(Progress<'_>),
+    ) -> Result<ContentHash, FetchError> {
+        let partial = beside(into, ".part");
+        let candidates = self.named(&[url.to_owned()])?;
+        let found = self.try_each(&candidates, |candidate| {
+            self.bytes(HashAlgorithm::Sha256, candidate, &partial, progress)
+        });
+        let result = match found {
+            Ok(Ok((hash, url))) => self.keep(kind, &partial, into, &url).map(|()| hash),
+            Ok(Err(attempts)) => Err(FetchError::NotReached { attempts }),
+            Err(error) => Err(error),
+        };
+        let _ = clear(&partial);
+        result
     }
 
     /// Leaves checked bytes at `partial`, and says where they came from.
@@ -119,6 +155,20 @@ impl Fetcher {
         progress: &mut dyn FnMut(Progress<'_>),
     ) -> Result<String, FetchError> {
         let candidates = self.candidates(fetch)?;
+        let found = self.try_each(&candidates, |candidate| {
+            let got = self.bytes(fetch.hash.algorithm(), candidate, partial, progress)?;
+            expect(&fetch.hash, got)
+        })?;
+        found.map(|((), url)| url).map_err(|attempts| failure(fetch, attempts))
+    }
+
+    /// Tries candidates in rounds until one gives something, and says which. The inner error is
+    /// what each of them failed with, the outer one is of a kind that no candidate can help.
+    fn try_each<T>(
+        &self,
+        candidates: &[Candidate],
+        mut attempt: impl FnMut(&Candidate) -> Result<T, Stop>,
+    ) -> Result<Result<(T, String), Vec<Attempt>>, FetchError> {
         let mut attempts: Vec<Option<Attempt>> = candidates.iter().map(|_| None).collect();
         let mut waiting: Vec<usize> = (0..candidates.len()).collect();
         let mut pause = self.options.retry.pause;
@@ -130,8 +180,8 @@ impl Fetcher {
             let mut again = Vec::new();
             for index in waiting {
                 let candidate = &candidates[index];
-                match self.attempt(fetch, candidate, partial, progress) {
-                    Ok(()) => return Ok(candidate.shown.clone()),
+                match attempt(candidate) {
+                    Ok(found) => return Ok(Ok((found, candidate.shown.clone()))),
                     Err(Stop::Fatal(error)) => return Err(error),
                     Err(Stop::Failed { cause, passing }) => {
                         attempts[index] = Some(Attempt { url: candidate.shown.clone(), cause });
@@ -144,21 +194,22 @@ impl Fetcher {
             }
             waiting = again;
         }
-        Err(failure(fetch, attempts.into_iter().flatten().collect()))
+        Ok(Err(attempts.into_iter().flatten().collect()))
     }
 
-    fn attempt(
+    /// Reads the bytes of a candidate into `partial` and gives their hash.
+    fn bytes(
         &self,
-        fetch: &Fetch,
+        algorithm: HashAlgorithm,
         candidate: &Candidate,
         partial: &Path,
         progress: &mut dyn FnMut(Progress<'_>),
-    ) -> Result<(), Stop> {
+    ) -> Result<ContentHash, Stop> {
         let cancel = self.options.cancel.as_deref();
         check(cancel)?;
         let file =
             File::create(partial).map_err(|e| Stop::Fatal(FetchError::io("create", partial)(e)))?;
-        let mut file = HashedFile::new(file, fetch.hash.algorithm());
+        let mut file = HashedFile::new(file, algorithm);
         let mut sink = |piece: &[u8], total| {
             file.write(piece).map_err(|e| Stop::Fatal(FetchError::io("write", partial)(e)))?;
             progress(Progress { url: &candidate.shown, bytes: file.bytes, total });
@@ -174,7 +225,7 @@ impl Fetcher {
             Place::Nowhere(reason) => return Err(Stop::lasting(reason.into())),
             Place::At(url) if url.scheme() == "file" => {
                 stream_file(url, most, cancel, &mut sink)?;
-                return expect(&fetch.hash, file.finish());
+                return Ok(file.finish());
             }
             _ if self.options.offline => return Err(Stop::lasting(Cause::Offline)),
             Place::At(url) => url,
@@ -184,7 +235,7 @@ impl Fetcher {
             }
         };
         self.transport()?.stream(url, most, &mut sink)?;
-        expect(&fetch.hash, file.finish())
+        Ok(file.finish())
     }
 
     pub(crate) fn transport(&self) -> Result<&Transport, Stop> {
@@ -194,14 +245,24 @@ impl Fetcher {
         transport.as_ref().map_err(|error| Stop::lasting(Cause::Connection(error.clone())))
     }
 
+    /// Where the bytes of a fetch may be: mirrors keyed by hash, then its addresses.
     fn candidates(&self, fetch: &Fetch) -> Result<Vec<Candidate>, FetchError> {
-        let needs_names = fetch.urls.iter().any(|url| split_mirror(url).is_some());
-        let table = self.table(needs_names && !self.options.offline)?;
+        let named = self.named(&fetch.urls)?;
+        let table = self.table(false)?;
         let key = format!("{}/{}", fetch.hash.algorithm().name(), fetch.hash.to_hex());
         let keyed = table.by_hash().iter();
         let mut found: Vec<Candidate> =
             keyed.map(|base| plain(&format!("{}/{key}", base.trim_end_matches('/')))).collect();
-        for url in &fetch.urls {
+        found.extend(named);
+        Ok(found)
+    }
+
+    /// Addresses with their mirrors' names resolved.
+    fn named(&self, urls: &[String]) -> Result<Vec<Candidate>, FetchError> {
+        let needs_names = urls.iter().any(|url| split_mirror(url).is_some());
+        let table = self.table(needs_names && !self.options.offline)?;
+        let mut found = Vec::new();
+        for url in urls {
             let Some((name, path)) = split_mirror(url) else {
                 found.push(plain(url));
                 continue;

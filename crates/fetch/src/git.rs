@@ -6,6 +6,7 @@
 //! hook or attribute is ever run or followed; blobs are read as they are and written by this
 //! crate's own writer, which never leaves the folder.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Take, Write};
@@ -73,20 +74,13 @@ impl Fetcher {
         commit: Option<&str>,
         into: &Path,
     ) -> Result<String, FetchError> {
-        let place = without_credentials(url);
-        let address = Url::parse(url).ok().filter(|url| SCHEMES.contains(&url.scheme()));
+        let place = self.git_place(url)?;
         let wrong = |message: &str| FetchError::Git { url: place.clone(), message: message.into() };
-        let address = address.ok_or_else(|| {
-            wrong("it is no address; https, http, ssh, git and file addresses are known")
-        })?;
         if !is_reference(reference) {
             return Err(wrong(&format!("`{reference}` is no name of a tag, branch or commit")));
         }
         if commit.is_some_and(|commit| !is_git_commit(commit)) {
             return Err(wrong("the pinned commit is no whole commit id"));
-        }
-        if self.options.offline && address.scheme() != "file" {
-            return Err(FetchError::NoNetwork { place });
         }
         let folder = beside(into, ".git-part");
         let partial = beside(into, ".part-tree");
@@ -101,6 +95,41 @@ impl Fetcher {
         let _ = clear(&folder);
         let _ = clear(&partial);
         result
+    }
+
+    /// Names of all tags of a repository, sorted; `scratch` is a folder to work in, made and removed
+    /// here.
+    ///
+    /// # Errors
+    /// [`FetchError::Git`], [`FetchError::NoNetwork`].
+    pub fn git_tags(&self, url: &str, scratch: &Path) -> Result<Vec<String>, FetchError> {
+        let place = self.git_place(url)?;
+        let cancel = self.options.cancel.as_deref();
+        let repository = Repository { folder: scratch, url, place, cancel };
+        let listing = repository.init("sha1").and_then(|()| {
+            repository.git(["ls-remote", "--tags", "--refs", "--end-of-options", url])
+        });
+        let _ = clear(scratch);
+        let listing = listing?;
+        let text = String::from_utf8_lossy(&listing);
+        let names = text.lines().filter_map(|line| line.split_once("\trefs/tags/"));
+        Ok(names.map(|(_, name)| name.to_owned()).collect::<BTreeSet<_>>().into_iter().collect())
+    }
+
+    /// Checks an address and that it may be used; gives it without credentials.
+    fn git_place(&self, url: &str) -> Result<String, FetchError> {
+        let place = without_credentials(url);
+        match Url::parse(url).ok().filter(|url| SCHEMES.contains(&url.scheme())) {
+            Some(url) if self.options.offline && url.scheme() != "file" => {
+                Err(FetchError::NoNetwork { place })
+            }
+            Some(_) => Ok(place),
+            None => {
+                let message =
+                    "it is no address; https, http, ssh, git and file addresses are known";
+                Err(FetchError::Git { url: place, message: message.to_owned() })
+            }
+        }
     }
 }
 
@@ -161,6 +190,14 @@ impl Repository<'_> {
         Ok(commit)
     }
 
+    /// Makes the repository anew; `format` is its hash function.
+    fn init(&self, format: &str) -> Result<(), FetchError> {
+        clear(self.folder)?;
+        fs::create_dir(self.folder).map_err(FetchError::io("create", self.folder))?;
+        self.git(["init", "--quiet", "--bare", &format!("--object-format={format}"), "."])?;
+        Ok(())
+    }
+
     /// Fetches a commit into a new repository, with as little history as the server allows.
     fn bring(
         &self,
@@ -168,9 +205,7 @@ impl Repository<'_> {
         wanted: Option<&str>,
         format: &str,
     ) -> Result<String, FetchError> {
-        clear(self.folder)?;
-        fs::create_dir(self.folder).map_err(FetchError::io("create", self.folder))?;
-        self.git(["init", "--quiet", "--bare", &format!("--object-format={format}"), "."])?;
+        self.init(format)?;
         let shallow = ["fetch", "--quiet", "--no-tags", "--depth=1", "--end-of-options", self.url];
         let Some(wanted) = wanted else {
             self.git(shallow.iter().copied().chain([reference]))?;

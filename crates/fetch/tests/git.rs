@@ -80,6 +80,19 @@ fn tags_branches_and_commits() {
 }
 
 #[test]
+fn all_tags_are_listed() {
+    let repository = Repository::new("sha1");
+    repository.commit("a", "one");
+    repository.git(&["tag", "v1.0.0"]);
+    repository.git(&["tag", "-a", "v1.1.0", "-m", "second"]);
+    let folder = tempfile::tempdir().unwrap();
+    let scratch = folder.path().join("scratch");
+    let tags = fetcher(Options::default()).git_tags(&repository.url(), &scratch).unwrap();
+    assert_eq!(tags, ["v1.0.0", "v1.1.0"]);
+    assert!(!scratch.exists());
+}
+
+#[test]
 fn servers_that_only_give_references() {
     let repository = Repository::new("sha1");
     let first = repository.commit("a", "one");

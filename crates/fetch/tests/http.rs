@@ -359,3 +359,23 @@ fn a_folder_that_cannot_be_written() {
     assert_eq!(error.code(), "E0705");
     assert_eq!(server.requests(), 0);
 }
+
+#[test]
+fn a_download_without_a_hash_gives_it() {
+    let server = Server::start(|path| match path {
+        "/hello" => Answer::ok("hello\n"),
+        _ => Answer::status(404),
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let into = folder.path().join("it");
+    let fetcher = Fetcher::new(MirrorSource::Table(Mirrors::default()), options());
+    let kind = FetchKind::File { executable: false };
+    let hash = fetcher.fetch_unpinned(&server.url("/hello"), &kind, &into, &mut |_| ()).unwrap();
+    assert_eq!(hash, ContentHash::parse(HELLO[0]).unwrap());
+    assert_eq!(fs::read(&into).unwrap(), b"hello\n");
+    fs::remove_file(&into).unwrap();
+    let error = fetcher.fetch_unpinned(&server.url("/no"), &kind, &into, &mut |_| ()).unwrap_err();
+    assert_eq!(error.code(), "E0702");
+    assert!(error.to_string().contains("404"), "{error}");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+}

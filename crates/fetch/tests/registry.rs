@@ -105,6 +105,9 @@ fn what_is_pushed_is_pulled() {
     assert_eq!(pull(&fetcher, &first).unwrap().1, "two");
     let pinned = registry.reference(&format!("modules/tls:1.0.0@{digest}"));
     assert_eq!(pull(&fetcher, &pinned).unwrap().1, "one");
+    let second = registry.reference("modules/tls:1.1.0");
+    fetcher.push_artifact(&second, &artifact(), &registry.layer("three")).unwrap();
+    assert_eq!(fetcher.registry_tags(&second).unwrap(), ["1.0.0", "1.1.0"]);
 }
 
 #[test]

@@ -5,13 +5,13 @@ mod auth;
 mod pack;
 mod reference;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::Path;
 
 use cbuild_drv::{ContentHash, HashAlgorithm};
 use reqwest::header::{
-    ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, LOCATION, WWW_AUTHENTICATE,
+    ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, LINK, LOCATION, WWW_AUTHENTICATE,
 };
 use reqwest::{Method, StatusCode, Url};
 use serde_json::{Value, json};
@@ -34,6 +34,9 @@ const EMPTY: &str = "application/vnd.oci.empty.v1+json";
 const MANIFEST_BYTES: u64 = 4 << 20;
 /// Largest other answer that is read into memory, in bytes.
 const ANSWER_BYTES: u64 = 1 << 20;
+
+/// Most pages of a list of tags.
+const MAX_TAG_PAGES: usize = 10;
 
 /// What an artifact is, apart from its files.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,6 +118,39 @@ impl Fetcher {
         session.expect(&reply, StatusCode::CREATED)?;
         Ok(digest)
     }
+}
+
+impl Fetcher {
+    /// All tags of a repository, sorted. At most 10,000 are read.
+    ///
+    /// # Errors
+    /// As of [`Fetcher::pull_artifact`].
+    pub fn registry_tags(&self, reference: &RegistryReference) -> Result<Vec<String>, FetchError> {
+        let mut session = Session::start(self, reference, "list")?;
+        let mut url = session.url("tags/list?n=1000")?;
+        let mut found = BTreeSet::new();
+        for _ in 0..MAX_TAG_PAGES {
+            let reply = session.exchange(Method::GET, url, Vec::new(), Payload::Empty)?;
+            session.expect(&reply, StatusCode::OK)?;
+            let page: Value = serde_json::from_slice(&reply.body)
+                .map_err(|error| session.error(format!("its list of tags is no JSON: {error}")))?;
+            let tags = page.get("tags").and_then(Value::as_array).into_iter().flatten();
+            found.extend(tags.filter_map(Value::as_str).map(str::to_owned));
+            match next_page(&reply) {
+                // Another server has no business with the token.
+                Some(next) if next.origin() == reply.address.origin() => url = next,
+                _ => break,
+            }
+        }
+        Ok(found.into_iter().collect())
+    }
+}
+
+/// Address of the page after this one (RFC 8288, as the distribution specification uses it).
+fn next_page(reply: &Reply) -> Option<Url> {
+    let link = reply.headers.get(LINK)?.to_str().ok()?;
+    let (target, rest) = link.trim().strip_prefix('<')?.split_once('>')?;
+    rest.contains("rel=\"next\"").then(|| reply.address.join(target).ok())?
 }
 
 /// A layer as the manifest names it.
