@@ -152,6 +152,18 @@ pub enum StepError {
         /// The object.
         path: StorePath,
     },
+    /// A step that is to be done again was not done, or something that it needs was not.
+    #[error("`{name}` is not built")]
+    NotBuilt {
+        /// Name of the derivation.
+        name: Name,
+    },
+    /// A step that is to be entered runs no program.
+    #[error("`{name}` runs no program: it is a download or a composition")]
+    NotAProgram {
+        /// Name of the derivation.
+        name: Name,
+    },
     /// A file or folder of the build could not be read or written.
     #[error("cannot {doing} `{}`: {source}", path.display())]
     Io {
@@ -185,6 +197,8 @@ impl StepError {
             Self::NotInGraph { .. } => "E0520",
             Self::NoSuchOutput { .. } => "E0521",
             Self::InputMissing { .. } => "E0522",
+            Self::NotBuilt { .. } => "E0523",
+            Self::NotAProgram { .. } => "E0524",
             Self::Io { source, .. } if is_full(source) => "E0531",
             Self::Io { .. } => "E0530",
             Self::Cancelled => "E0532",
@@ -213,6 +227,8 @@ impl StepError {
             Self::NotInGraph { .. } | Self::Cancelled => return None,
             Self::NoSuchOutput { present, .. } => format!("take {}", list(present)),
             Self::InputMissing { .. } => "evaluate again, which adds source files to the store; or run `cbuild store verify`".to_owned(),
+            Self::NotBuilt { .. } => "build it first, with `cbuild build`".to_owned(),
+            Self::NotAProgram { .. } => "name a target that a program makes".to_owned(),
             Self::Io { source, .. } if is_full(source) => {
                 "make room; `cbuild store gc` removes what nothing needs".to_owned()
             }

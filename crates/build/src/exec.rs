@@ -46,6 +46,8 @@ pub(crate) struct Prepared {
     pub(crate) spec: SandboxSpec,
     /// Where the builder's log goes.
     pub(crate) log: PathBuf,
+    /// The host folder that is `/build`.
+    pub(crate) build: PathBuf,
     store_folder: PathBuf,
     outputs: BTreeMap<OutputName, StorePath>,
 }
@@ -91,15 +93,15 @@ pub(crate) fn prepare(
     }
     spec.root = exec.root.as_ref().map(|root| store.physical(root));
     spec.tmp = Tmp::Private { size: TMP_SIZE };
-    spec = spec.bind_writable(&store_folder, STORE_DIR).bind_writable(build, "/build");
+    spec = spec.bind_writable(&store_folder, STORE_DIR).bind_writable(&build, "/build");
     for path in closure {
         spec = spec.bind_read_only(store.physical(path), path.to_string());
     }
-    Ok(Prepared { spec, log: scratch.join("log"), store_folder, outputs })
+    Ok(Prepared { spec, log: scratch.join("log"), build, store_folder, outputs })
 }
 
 /// A folder with the usual mode, whatever the caller's umask: a builder can see it.
-fn folder(parent: &Path, name: &str) -> Result<PathBuf, StepError> {
+pub(crate) fn folder(parent: &Path, name: &str) -> Result<PathBuf, StepError> {
     let folder = parent.join(name);
     fs::create_dir(&folder)
         .and_then(|()| set_mode(&folder, 0o755))
@@ -236,7 +238,7 @@ impl Prepared {
     }
 }
 
-fn ending(exit: &Exit, spec: &SandboxSpec) -> Option<Ending> {
+pub(crate) fn ending(exit: &Exit, spec: &SandboxSpec) -> Option<Ending> {
     let seconds = |limit: Option<Duration>| limit.unwrap_or_default().as_secs();
     Some(match exit.status {
         Status::Exited(0) | Status::Killed => return None,

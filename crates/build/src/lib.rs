@@ -7,11 +7,13 @@
 //! and of images. It is synchronous; a run brings its own threads and ends them.
 #![forbid(unsafe_code)]
 
+mod again;
 mod assemble;
 mod clock;
 mod error;
 mod event;
 mod exec;
+mod known;
 mod log;
 mod queue;
 mod resolve;
@@ -29,9 +31,11 @@ use cbuild_drv::{DrvId, Graph, Name, OutputName, StorePath};
 use cbuild_fetch::Fetcher;
 use cbuild_store::Store;
 
+pub use again::{Again, Terminal, Variation, Visit};
 pub use assemble::AssembleError;
 pub use error::{BuildFailure, Ending, ExitClass, LogEnd, RunError, StepError};
 pub use event::{Event, Kind, Outcome};
+pub use known::Known;
 pub use log::{LOG_TAIL_LINES, read_log};
 pub use resolve::Outputs;
 

@@ -268,7 +268,7 @@ impl<'a> Workshop<'a> {
         prepared.outputs(&exit, closure, || log::end(&prepared.log, kept.clone()))
     }
 
-    fn run_sandbox(&self, drv: &DrvId, prepared: &exec::Prepared) -> Result<Exit, StepError> {
+    pub(crate) fn run_sandbox(&self, drv: &DrvId, prepared: &exec::Prepared) -> Result<Exit, StepError> {
         let file =
             File::create_new(&prepared.log).map_err(StepError::io("create", &prepared.log))?;
         let follower = match self.builder.options.log_lines {
@@ -292,7 +292,7 @@ impl<'a> Workshop<'a> {
         Ok(exit?)
     }
 
-    fn closure(&self, paths: &BTreeSet<StorePath>) -> Result<BTreeSet<StorePath>, StepError> {
+    pub(crate) fn closure(&self, paths: &BTreeSet<StorePath>) -> Result<BTreeSet<StorePath>, StepError> {
         let mut all = BTreeSet::new();
         for path in paths {
             let known = {
@@ -340,7 +340,7 @@ impl<'a> Workshop<'a> {
 }
 
 /// This machine's platform, in the form of derivations.
-fn host_system() -> String {
+pub(crate) fn host_system() -> String {
     format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS)
 }
 

@@ -50,7 +50,7 @@ fn run(
 ) -> Result<InitReport, SetupFailure> {
     die_with_helper(helper)?;
     let spec = &request.spec;
-    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
+    rustix::process::umask(rustix::fs::Mode::from_bits_truncate(spec.umask & 0o777));
     if root_on_host {
         privileges::limit_process_ids(&spec.limits);
     }

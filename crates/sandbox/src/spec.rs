@@ -44,6 +44,8 @@ pub struct SandboxSpec {
     pub uid: u32,
     /// Group id that the builder sees. On the host its files belong to the caller's group.
     pub gid: u32,
+    /// Permission bits that new files do not get; at most `0o777`.
+    pub umask: u32,
     /// Where to stop it.
     pub limits: Limits,
 }
@@ -51,7 +53,7 @@ pub struct SandboxSpec {
 impl SandboxSpec {
     /// A specification with defaults: an empty root, a private `/tmp`, no binds, no arguments,
     /// an empty environment, `/build` as the working directory, host name `cbuild`, user and
-    /// group 1000, and [`Limits::default`].
+    /// group 1000, umask 022, and [`Limits::default`].
     ///
     /// `/build` and `/cbuild/store` exist in every sandbox, but only a writable [`Bind`] makes them
     /// writable.
@@ -67,6 +69,7 @@ impl SandboxSpec {
             host_name: "cbuild".to_owned(),
             uid: 1000,
             gid: 1000,
+            umask: 0o022,
             limits: Limits::default(),
         }
     }

@@ -111,6 +111,7 @@ impl Request {
         out.os(OsStr::new(&spec.host_name));
         out.u32(spec.uid);
         out.u32(spec.gid);
+        out.u32(spec.umask);
         encode_limits(&mut out, &spec.limits);
         out.u8(u8::from(self.probe));
         out.list(&self.filters, |out, filter| out.bytes(filter));
@@ -136,6 +137,7 @@ impl Request {
             host_name: input.os()?.into_string().map_err(|_| Malformed)?,
             uid: input.u32()?,
             gid: input.u32()?,
+            umask: input.u32()?,
             limits: decode_limits(&mut input)?,
         };
         let probe = input.bool()?;

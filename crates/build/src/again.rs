@@ -1,0 +1,292 @@
+//! Carrying a known action out once more without registering what it gives: to compare it with the
+//! first result, and to look into the sandbox of one that failed.
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use cbuild_drv::{Action, ActionKey, Derivation, Digest, DrvId, OutputName, StorePath};
+use cbuild_sandbox::{Status, Tmp};
+use cbuild_store::Scratch;
+
+use crate::error::{RunError, StepError};
+use crate::exec::{self, Prepared};
+use crate::resolve::Outputs;
+use crate::step::{Workshop, host_system};
+use crate::{BuildFailure, Builder, Target, log};
+
+/// Time between two looks at the cancel flag.
+const TICK: Duration = Duration::from_millis(50);
+
+/// Where a shell in a sandbox finds what the user types.
+const INPUT: &str = "/cbuild/input";
+
+/// What is different in a sandbox that should give the same result. The real time always is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Variation {
+    /// Host name.
+    pub host_name: String,
+    /// User and group id.
+    pub user: u32,
+    /// Permission bits that new files do not get.
+    pub umask: u32,
+    /// Number of processors in `CBUILD_CORES`.
+    pub cores: NonZeroUsize,
+    /// Whether the files of `/build` are created in descending order of their paths.
+    pub reversed: bool,
+}
+
+/// A second result, which lives as long as this value.
+#[derive(Debug)]
+pub struct Again {
+    /// Name of the derivation.
+    pub name: String,
+    /// The first result's object and the second result's tree, for each output.
+    pub outputs: Vec<(OutputName, StorePath, PathBuf)>,
+    /// Digests of the paths that the second result was built under, each with that of the object.
+    pub renamed: Vec<(Digest, Digest)>,
+    _scratch: Scratch,
+}
+
+/// A visit to the sandbox of a step.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Visit {
+    /// A shell, by its path inside the sandbox.
+    pub shell: PathBuf,
+    /// A command to run instead of an interactive shell; its first word is looked up in `PATH`.
+    pub command: Vec<OsString>,
+    /// Whether the shell writes prompts.
+    pub prompts: bool,
+}
+
+/// What a visit needs of the outside.
+pub struct Terminal<'t> {
+    /// Where the builder's and the shell's output goes.
+    pub output: File,
+    /// Told how the builder ended, before the shell starts.
+    pub ended: &'t mut dyn FnMut(&str),
+}
+
+impl Builder<'_> {
+    /// Carries out a program's action again, in a sandbox of its own. The derivation has been
+    /// built before.
+    ///
+    /// # Errors
+    /// When it was not, or when it fails this time.
+    pub fn again(&self, drv: &DrvId, vary: Option<&Variation>) -> Result<Again, RunError> {
+        let subject = Subject::of(self, drv)?;
+        let made = subject.make_again(self, vary);
+        made.map_err(|error| subject.failure(error))
+    }
+
+    /// Runs a step and then, in the same sandbox with all that it left, a shell or a command.
+    /// Gives the exit status of that. Nothing is registered and no log is kept.
+    ///
+    /// # Errors
+    /// When something that the step needs is not built, or the shell cannot be started.
+    pub fn visit(
+        &self,
+        drv: &DrvId,
+        visit: &Visit,
+        terminal: Terminal<'_>,
+    ) -> Result<i32, RunError> {
+        let subject = Subject::of(self, drv)?;
+        let visited = subject.visit(self, visit, terminal);
+        visited.map_err(|error| subject.failure(error))
+    }
+}
+
+/// A program's action whose inputs are known.
+struct Subject {
+    drv: DrvId,
+    key: ActionKey,
+    derivation: Derivation<StorePath>,
+    outputs: Outputs,
+}
+
+impl Subject {
+    fn of(builder: &Builder<'_>, drv: &DrvId) -> Result<Self, RunError> {
+        let node = builder.graph.get(drv).ok_or(StepError::NotInGraph { drv: *drv })?;
+        let output = node.outputs.first().cloned().unwrap_or_else(OutputName::out);
+        let known = builder.known(&[Target { drv: *drv, output }])?.remove(drv);
+        let known = known.ok_or(StepError::NotInGraph { drv: *drv })?;
+        let (key, derivation) = known.resolved.ok_or(StepError::NotBuilt { name: node.name.clone() })?;
+        Ok(Self { drv: *drv, key, derivation, outputs: known.outputs })
+    }
+
+    fn failure(&self, error: StepError) -> RunError {
+        if matches!(error, StepError::Cancelled) {
+            return RunError::Cancelled;
+        }
+        let (drv, name, key) = (self.drv, self.derivation.name.clone(), Some(self.key));
+        let failure = BuildFailure { drv, name, key, error };
+        RunError::Steps { failures: vec![failure], skipped: Vec::new() }
+    }
+
+    fn prepare(
+        &self,
+        workshop: &Workshop<'_>,
+        scratch: &Path,
+        cores: NonZeroUsize,
+    ) -> Result<Prepared, StepError> {
+        let Action::Exec(exec) = &self.derivation.action else {
+            return Err(StepError::NotAProgram { name: self.derivation.name.clone() });
+        };
+        let host = host_system();
+        if self.derivation.system.as_str() != host {
+            let wanted = self.derivation.system.to_string();
+            return Err(StepError::System { wanted, host });
+        }
+        let closure = workshop.closure(&self.derivation.references())?;
+        let paths = exec::scratch_paths(&self.derivation, &self.key);
+        exec::prepare(workshop.builder.store, exec, paths, &closure, scratch, cores)
+    }
+
+    fn make_again(
+        &self,
+        builder: &Builder<'_>,
+        vary: Option<&Variation>,
+    ) -> Result<Again, StepError> {
+        let workshop = Workshop::new(builder);
+        let first: Vec<StorePath> = self.outputs.values().cloned().collect();
+        let gone = builder.store.protect(&first)?;
+        if gone.len() + self.derivation.outputs.len() > self.outputs.len() {
+            return Err(StepError::NotBuilt { name: self.derivation.name.clone() });
+        }
+        let scratch = builder.store.scratch()?;
+        let cores = vary.map_or(builder.options.cores, |vary| vary.cores);
+        let mut prepared = self.prepare(&workshop, scratch.path(), cores)?;
+        if let Some(vary) = vary {
+            apply(vary, &mut prepared, &self.derivation)?;
+        }
+        let exit = attended(&workshop, || workshop.run_sandbox(&self.drv, &prepared))?;
+        let closure = workshop.closure(&self.derivation.references())?;
+        let built = prepared.outputs(&exit, &closure, || log::end(&prepared.log, None))?;
+        let (mut outputs, mut renamed) = (Vec::new(), Vec::new());
+        for output in built {
+            let Some(first) = self.outputs.get(&output.output) else { continue };
+            renamed.push((*output.scratch.digest(), *first.digest()));
+            outputs.push((output.output, first.clone(), output.physical));
+        }
+        Ok(Again { name: self.derivation.name.to_string(), outputs, renamed, _scratch: scratch })
+    }
+
+    fn visit(
+        &self,
+        builder: &Builder<'_>,
+        visit: &Visit,
+        terminal: Terminal<'_>,
+    ) -> Result<i32, StepError> {
+        let workshop = Workshop::new(builder);
+        let scratch = builder.store.scratch()?;
+        let mut prepared = self.prepare(&workshop, scratch.path(), builder.options.cores)?;
+        // A private `/tmp` would be gone with the builder.
+        prepared.spec.tmp = Tmp::Host(exec::folder(scratch.path(), "tmp")?);
+        let exit = attended(&workshop, || workshop.run_sandbox(&self.drv, &prepared))?;
+        if exit.status == Status::Killed {
+            return Err(StepError::Cancelled);
+        }
+        let ended = exec::ending(&exit, &prepared.spec);
+        let how = ended.map_or("the builder succeeded".to_owned(), |ending| ending.to_string());
+        (terminal.ended)(&how);
+        let mut spec = prepared.spec;
+        spec.limits = cbuild_sandbox::Limits::default();
+        let shell = visit.shell.clone();
+        let mut script = OsString::from("exec \"$@\"");
+        spec.args = visit.command.clone();
+        if visit.command.is_empty() {
+            let pipe = scratch.path().join("input");
+            make_pipe(&pipe).map_err(StepError::io("create the pipe", &pipe))?;
+            script = if visit.prompts { "exec \"$0\" -i <" } else { "exec \"$0\" <" }.into();
+            script.push(INPUT);
+            spec = spec.bind_read_only(&pipe, INPUT);
+            pass_input(pipe);
+        }
+        let words = ["-c".into(), script, shell.clone().into_os_string()];
+        spec.args.splice(0..0, words);
+        spec.program = shell;
+        let exit = attended(&workshop, || {
+            let running = cbuild_sandbox::spawn(&spec, terminal.output)?;
+            let killer = running.killer();
+            Ok(until_stopped(&workshop, move || killer.kill(), || running.wait())?)
+        })?;
+        match exit.status {
+            Status::Exited(status) => Ok(status),
+            Status::Signaled(signal) => Ok(128 + signal),
+            _ => Err(StepError::Cancelled),
+        }
+    }
+}
+
+fn apply(
+    vary: &Variation,
+    prepared: &mut Prepared,
+    derivation: &Derivation<StorePath>,
+) -> Result<(), StepError> {
+    let spec = &mut prepared.spec;
+    spec.host_name.clone_from(&vary.host_name);
+    (spec.uid, spec.gid, spec.umask) = (vary.user, vary.user, vary.umask);
+    let Action::Exec(exec) = &derivation.action else { return Ok(()) };
+    if vary.reversed {
+        // A file that is made anew stands behind those that are there, or in front of them.
+        for path in exec.files.keys().rev() {
+            let place = prepared.build.join(path);
+            let aside = prepared.log.with_extension("aside");
+            let moved = fs::rename(&place, &aside).and_then(|()| {
+                fs::copy(&aside, &place)?;
+                fs::remove_file(&aside)
+            });
+            moved.map_err(StepError::io("write", &place))?;
+        }
+    }
+    Ok(())
+}
+
+/// Does something that [`Workshop::halt`] can end, and ends it when the caller cancels.
+fn attended<T>(
+    workshop: &Workshop<'_>,
+    work: impl FnOnce() -> Result<T, StepError>,
+) -> Result<T, StepError> {
+    until_stopped(workshop, || workshop.halt(), work)
+}
+
+/// Calls `stop` once when the caller cancels while `work` goes on.
+fn until_stopped<T>(
+    workshop: &Workshop<'_>,
+    stop: impl FnOnce() + Send,
+    work: impl FnOnce() -> T,
+) -> T {
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let watcher = scope.spawn(|| {
+            while !done.load(Ordering::SeqCst) {
+                if workshop.builder.options.cancel.load(Ordering::SeqCst) {
+                    return stop();
+                }
+                std::thread::park_timeout(TICK);
+            }
+        });
+        let result = work();
+        done.store(true, Ordering::SeqCst);
+        watcher.thread().unpark();
+        result
+    })
+}
+
+fn make_pipe(place: &Path) -> std::io::Result<()> {
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+    Ok(mknodat(CWD, place, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0)?)
+}
+
+/// Copies this process's input into a pipe. Nobody waits for the thread: the shell may end while
+/// it waits for a key.
+fn pass_input(pipe: PathBuf) {
+    std::thread::spawn(move || {
+        // Opening waits for the shell, which opens the other end; when it closes that, writing fails.
+        let Ok(mut into) = File::options().write(true).open(pipe) else { return };
+        let _ = std::io::copy(&mut std::io::stdin().lock(), &mut into);
+    });
+}
