@@ -10,8 +10,13 @@ pub(crate) const RUN_IMAGE: &[(&str, &str)] =
     &[("crun", "crun"), ("umoci", "umoci"), ("skopeo", "skopeo"), ("jq", "jq")];
 
 /// Needed by the tests beyond [`RUN_IMAGE`].
-pub(crate) const TEST: &[(&str, &str)] =
-    &[("dockerd", "docker.io"), ("cc", "gcc"), ("python3", "python3")];
+pub(crate) const TEST: &[(&str, &str)] = &[
+    ("dockerd", "docker.io"),
+    ("cc", "gcc"),
+    ("python3", "python3"),
+    ("git", "git"),
+    ("docker-registry", "docker-registry"),
+];
 
 fn installed(program: &str) -> bool {
     let folders = std::env::var_os("PATH").unwrap_or_default();

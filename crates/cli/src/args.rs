@@ -107,6 +107,21 @@ pub(crate) enum Command {
         #[arg(required = true, value_name = "TARGET")]
         targets: Vec<String>,
     },
+    /// Change, vendor or publish the module of a folder
+    Mod {
+        /// Folder of the module, or one below it
+        #[arg(long, global = true, value_name = "DIR", default_value = ".")]
+        dir: PathBuf,
+        /// What to do
+        #[command(subcommand)]
+        command: ModCommand,
+    },
+    /// Select a version of each required module and pin them all in cbuild.lock
+    Lock {
+        /// Folder of the module, or one below it
+        #[arg(value_name = "DIR", default_value = ".")]
+        dir: PathBuf,
+    },
     /// Print the build log of a target
     Log {
         /// Which target
@@ -147,6 +162,42 @@ pub(crate) enum ImageCommand {
         /// A folder or archive
         #[arg(value_name = "FILE")]
         path: PathBuf,
+    },
+}
+
+/// Commands on the module of a folder.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ModCommand {
+    /// Require a module, or another version or source of one
+    Add {
+        /// Path and lowest version, such as `example.org/tls/v1@1.4.0`
+        #[arg(value_name = "PATH@VERSION")]
+        module: String,
+        /// Where that version is: git+URL[#TAG], an archive's address, or oci://HOST/REPOSITORY[:TAG]
+        source: String,
+        /// Name for `import ext.NAME` [default: the path's last part before the major version]
+        #[arg(long = "as", value_name = "NAME")]
+        name: Option<String>,
+    },
+    /// Require modules no longer
+    Remove {
+        /// Paths without versions
+        #[arg(required = true, value_name = "PATH")]
+        paths: Vec<String>,
+    },
+    /// Require newer versions of the same major version
+    Update {
+        /// Paths, with a version or for the newest [default: all that are required]
+        #[arg(value_name = "PATH[@VERSION]")]
+        modules: Vec<String>,
+    },
+    /// Copy all required modules to vendor/, from which they are then read
+    Vendor,
+    /// Upload the module to a registry
+    Publish {
+        /// Where to; the tag is the version, as in `oci://example.org/modules/tls:1.4.0`
+        #[arg(value_name = "REFERENCE")]
+        reference: String,
     },
 }
 

@@ -38,7 +38,7 @@ pub(crate) struct Evaluated {
 /// Loads and checks a module; warnings are reported, errors end the command.
 pub(crate) fn check(session: &Session, entry: &Entry) -> Result<(Checked, Sources), Failure> {
     let mut sources = Sources::default();
-    let mut loader = FileLoader::new(&entry.package_root);
+    let mut loader = FileLoader::new(session.places(&entry.package_root)?);
     let checked = cbuild_sema::check(&mut sources, &mut loader, &entry.module);
     accept(session, checked, sources)
 }
@@ -74,7 +74,8 @@ pub(crate) fn evaluate(
     for text in targets {
         let name = crate::target::parse(text)?;
         let (checked, sources) = check(session, &name.entry)?;
-        let mut world = StoreWorld::new(store, &name.entry.package_root, &checked.keys);
+        let mut world =
+            StoreWorld::new(store, session.places(&name.entry.package_root)?, &checked.keys);
         let mut evaluator = Evaluator::new(&checked.program, &mut world, limits(session));
         let value = match value_of(&mut evaluator, &checked, &name)? {
             Ok(value) => value,

@@ -116,32 +116,49 @@ impl From<Problem> for Failure {
     }
 }
 
+impl From<&cbuild_store::Error> for Exit {
+    fn from(error: &cbuild_store::Error) -> Self {
+        match error {
+            cbuild_store::Error::NotInStore { .. } | cbuild_store::Error::RootTaken { .. } => {
+                Self::Input
+            }
+            _ => Self::Environment,
+        }
+    }
+}
+
 impl From<cbuild_store::Error> for Failure {
     fn from(error: cbuild_store::Error) -> Self {
-        let exit = match &error {
-            cbuild_store::Error::NotInStore { .. } | cbuild_store::Error::RootTaken { .. } => {
-                Exit::Input
-            }
-            _ => Exit::Environment,
-        };
-        let mut problem = Problem::new(exit, error.code(), error.to_string());
+        let mut problem = Problem::new(Exit::from(&error), error.code(), error.to_string());
         problem.help = error.help();
         problem.into()
     }
 }
 
+impl From<&FetchError> for Exit {
+    fn from(error: &FetchError) -> Self {
+        match error {
+            FetchError::NoneWorked { .. }
+            | FetchError::Offline { .. }
+            | FetchError::NotReached { .. }
+            | FetchError::NoNetwork { .. }
+            | FetchError::Git { .. }
+            | FetchError::Registry { .. }
+            | FetchError::Denied { .. } => Self::Network,
+            FetchError::MirrorEntry { .. } => Self::Input,
+            FetchError::Cancelled => Self::Cancelled,
+            FetchError::Io { .. }
+            | FetchError::GitMissing { .. }
+            | FetchError::MirrorTable { .. }
+            | FetchError::UnknownMirror { .. } => Self::Environment,
+            _ => Self::Failed,
+        }
+    }
+}
+
 impl From<FetchError> for Failure {
     fn from(error: FetchError) -> Self {
-        let exit = match &error {
-            FetchError::NoneWorked { .. } | FetchError::Offline { .. } => Exit::Network,
-            FetchError::MirrorEntry { .. } => Exit::Input,
-            FetchError::Cancelled => Exit::Cancelled,
-            FetchError::Io { .. }
-            | FetchError::MirrorTable { .. }
-            | FetchError::UnknownMirror { .. } => Exit::Environment,
-            _ => Exit::Failed,
-        };
-        let mut problem = Problem::new(exit, error.code(), error.to_string());
+        let mut problem = Problem::new(Exit::from(&error), error.code(), error.to_string());
         problem.help = error.help();
         problem.into()
     }

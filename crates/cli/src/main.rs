@@ -11,6 +11,7 @@ mod evaluation;
 mod failure;
 mod output;
 mod outside;
+mod places;
 mod progress;
 mod session;
 mod standard_library;

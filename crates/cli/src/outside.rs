@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use cbuild_diag::SourceId;
 use cbuild_drv::{Name, StorePath};
@@ -10,39 +11,48 @@ use cbuild_eval::World;
 use cbuild_sema::{LoadError, Loader, ModuleKey, Package};
 use cbuild_store::Store;
 
-use crate::session::shown;
+use crate::places::Places;
 use crate::standard_library;
 
 /// Largest module file that is read, in bytes.
 const MAX_MODULE_BYTES: u64 = 16 << 20;
 
-/// Reads modules of one package from disk, and those of the standard library from the program itself.
+/// Reads modules of a package and of those that it requires from disk, and those of the standard library from the program itself.
 pub(crate) struct FileLoader {
-    package_root: PathBuf,
+    places: Arc<Places>,
 }
 
 impl FileLoader {
-    /// Files of the package are looked up below `package_root`, which must be canonical.
-    pub(crate) fn new(package_root: &Path) -> Self {
-        Self { package_root: package_root.to_owned() }
+    /// Files are looked up where `places` says.
+    pub(crate) fn new(places: Arc<Places>) -> Self {
+        Self { places }
     }
 }
 
 impl Loader for FileLoader {
     fn load(&mut self, key: &ModuleKey) -> Result<String, LoadError> {
-        match key.package {
-            Package::Std => {
+        match self.places.folder(key.package) {
+            None if key.package == Package::Std => {
                 standard_library::file(&key.path).map(str::to_owned).ok_or(LoadError::NotFound)
             }
-            _ => read_module(&self.package_root, &key.path),
+            None => Err(LoadError::NotFound),
+            Some(folder) => read_module(folder, &key.path),
         }
     }
 
     fn shown_name(&self, key: &ModuleKey) -> String {
         match key.package {
             Package::Std => format!("std/{}", key.path),
-            _ => shown(&self.package_root.join(&key.path)),
+            other => self.places.shown(other, &key.path),
         }
+    }
+
+    fn resolve(&self, from: Package, name: &str) -> Option<ModuleKey> {
+        self.places.resolve(from, name)
+    }
+
+    fn importable(&self, from: Package) -> Vec<String> {
+        self.places.importable(from)
     }
 }
 
@@ -91,7 +101,7 @@ fn inside(root: &Path, path: &str) -> Result<PathBuf, Outside> {
 /// Adds what path literals name to the store.
 pub(crate) struct StoreWorld<'a> {
     store: &'a Store,
-    package_root: PathBuf,
+    places: Arc<Places>,
     keys: &'a BTreeMap<SourceId, ModuleKey>,
     imported: BTreeMap<PathBuf, StorePath>,
 }
@@ -100,22 +110,20 @@ impl<'a> StoreWorld<'a> {
     /// `keys` says which module each source is.
     pub(crate) fn new(
         store: &'a Store,
-        package_root: &Path,
+        places: Arc<Places>,
         keys: &'a BTreeMap<SourceId, ModuleKey>,
     ) -> Self {
-        let package_root = package_root.to_owned();
-        Self { store, package_root, keys, imported: BTreeMap::new() }
+        Self { store, places, keys, imported: BTreeMap::new() }
     }
 }
 
 impl World for StoreWorld<'_> {
     fn import_source(&mut self, source: SourceId, path: &str) -> Result<StorePath, String> {
         let module = self.keys.get(&source).ok_or("its module is unknown")?;
-        if module.package != Package::Root {
-            return Err("the standard library has no files but its modules".to_owned());
-        }
+        let folder = self.places.folder(module.package);
+        let folder = folder.ok_or("the standard library has no files but its modules")?;
         let key = module.relative(path).ok_or("it lies outside the package")?;
-        let file = inside(&self.package_root, &key.path).map_err(|error| match error {
+        let file = inside(folder, &key.path).map_err(|error| match error {
             Outside::Missing => "there is no such file or folder".to_owned(),
             Outside::Refused(why) => why,
         })?;

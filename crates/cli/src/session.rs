@@ -1,16 +1,18 @@
 //! What every command shares: where the store is, how to talk, and how to be stopped.
 
+use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use cbuild_fetch::{Fetcher, MirrorSource};
 use cbuild_store::Store;
 
 use crate::args::{Color, Global};
 use crate::failure::{Exit, Failure, Problem};
+use crate::places::Places;
 
 /// The only platform that this version's standard library builds for.
 const SYSTEM: &str = "x86_64-linux";
@@ -21,6 +23,8 @@ pub(crate) struct Session {
     pub(crate) options: Global,
     /// Set when the user asks to stop.
     pub(crate) cancel: Arc<AtomicBool>,
+    /// Packages that were found, by top folder.
+    places: Mutex<BTreeMap<PathBuf, Arc<Places>>>,
 }
 
 impl Session {
@@ -34,7 +38,7 @@ impl Session {
                 .help(format!("leave `--system` out, or give `{SYSTEM}`"))
                 .into());
         }
-        Ok(Self { options, cancel: Arc::default() })
+        Ok(Self { options, cancel: Arc::default(), places: Mutex::default() })
     }
 
     /// Makes Ctrl-C and a polite kill end running builds cleanly.
@@ -84,11 +88,25 @@ impl Session {
         Ok(Store::open(&self.root()?)?)
     }
 
+    /// Where the files of a package and of the modules that it requires are. What is missing of them
+    /// is fetched now, before anything is evaluated.
+    pub(crate) fn places(&self, package_root: &Path) -> Result<Arc<Places>, Failure> {
+        // A thread that panicked has left the table whole: entries are only added.
+        let mut known = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(places) = known.get(package_root) {
+            return Ok(Arc::clone(places));
+        }
+        let places = Arc::new(Places::find(self, package_root)?);
+        known.insert(package_root.to_owned(), Arc::clone(&places));
+        Ok(places)
+    }
+
     /// The fetcher; the table of mirrors is read when a download needs it.
     pub(crate) fn fetcher(&self) -> Result<Fetcher, Failure> {
         let options = cbuild_fetch::Options {
             offline: self.options.offline,
             cancel: Some(Arc::clone(&self.cancel)),
+            credentials: credential_files(),
             ..cbuild_fetch::Options::default()
         };
         Ok(Fetcher::new(MirrorSource::File(mirrors_file()?), options))
@@ -126,6 +144,24 @@ fn data_folder() -> Option<PathBuf> {
         path.is_absolute().then_some(path)
     };
     absolute("XDG_DATA_HOME").or_else(|| Some(absolute("HOME")?.join(".local/share")))
+}
+
+/// Files with credentials for registries, in the order in which other clients look.
+#[expect(clippy::disallowed_methods, reason = "these variables are where other clients look")]
+fn credential_files() -> Vec<PathBuf> {
+    let folder = |name: &str, rest: &str| {
+        let path = std::env::var_os(name).map(PathBuf::from)?;
+        path.is_absolute().then(|| path.join(rest))
+    };
+    let explicit = std::env::var_os("REGISTRY_AUTH_FILE").map(PathBuf::from);
+    let usual = [
+        folder("DOCKER_CONFIG", "config.json"),
+        folder("XDG_RUNTIME_DIR", "containers/auth.json"),
+        folder("XDG_CONFIG_HOME", "containers/auth.json"),
+        folder("HOME", ".config/containers/auth.json"),
+        folder("HOME", ".docker/config.json"),
+    ];
+    explicit.into_iter().chain(usual.into_iter().flatten()).collect()
 }
 
 /// Whether standard error gets colour, given the user's wish.

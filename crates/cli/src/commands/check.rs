@@ -68,7 +68,9 @@ fn collect(folder: &Path, depth: usize, found: &mut BTreeSet<PathBuf>) -> Result
         let entry = entry.map_err(unreadable)?;
         let (path, kind) = (entry.path(), entry.file_type().map_err(unreadable)?);
         let hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
-        if kind.is_dir() && !hidden {
+        // A module in a module, such as a vendored one, is checked on its own.
+        let module = path.join(cbuild_modules::MANIFEST_FILE);
+        if kind.is_dir() && !hidden && !module.is_file() {
             collect(&path, depth - 1, found)?;
         } else if kind.is_file() && path.extension().is_some_and(|e| e == "cbuild") {
             found.insert(path);

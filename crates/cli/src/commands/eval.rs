@@ -41,7 +41,7 @@ fn expression_value(session: &Session, scope: Option<&str>, text: &str) -> Resul
         })?,
     };
     let mut sources = Sources::default();
-    let mut loader = FileLoader::new(&here);
+    let mut loader = FileLoader::new(session.places(&here)?);
     let module = entry.as_ref().map(|entry| &entry.module);
     let found = cbuild_sema::check_expr(&mut sources, &mut loader, module, text);
     let (checked, sources) = accept(session, found.checked, sources)?;
@@ -62,7 +62,7 @@ fn print(
     find: impl FnOnce(&mut Evaluator<'_>, &Checked) -> Found,
 ) -> Result<(), Failure> {
     let store = session.store()?;
-    let mut world = StoreWorld::new(&store, &entry.package_root, &checked.keys);
+    let mut world = StoreWorld::new(&store, session.places(&entry.package_root)?, &checked.keys);
     let mut evaluator = Evaluator::new(&checked.program, &mut world, limits(session));
     let text = find(&mut evaluator, checked)?.and_then(|value| {
         if session.options.json {

@@ -6,6 +6,7 @@ mod eval;
 mod image;
 mod log;
 mod mirrors;
+mod module;
 mod store;
 mod test;
 
@@ -25,6 +26,8 @@ pub(crate) fn run(session: &Session, command: Command) -> Result<(), Failure> {
         }
         Command::Check { paths } => check::check(session, &paths),
         Command::Test { paths } => test::test(session, &paths),
+        Command::Mod { dir, command } => module::run(session, &dir, command),
+        Command::Lock { dir } => module::lock(session, &dir),
         Command::Log { target } => log::log(session, &target),
         Command::Image(command) => image::run(session, command),
         Command::Store(command) => store::run(session, command),

@@ -20,7 +20,8 @@ pub(crate) fn test(session: &Session, paths: &[PathBuf]) -> Result<(), Failure> 
     for file in files(paths)? {
         let entry = target::find(&file)?;
         let (checked, sources) = check(session, &entry)?;
-        let mut world = StoreWorld::new(&store, &entry.package_root, &checked.keys);
+        let mut world =
+            StoreWorld::new(&store, session.places(&entry.package_root)?, &checked.keys);
         let mut evaluator = Evaluator::new(&checked.program, &mut world, limits(session));
         for (name, result) in evaluator.run_tests(checked.entry) {
             let ok = matches!(result, Ok(true));
