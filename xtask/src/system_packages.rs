@@ -14,6 +14,7 @@ pub(crate) const TEST: &[(&str, &str)] = &[
     ("dockerd", "docker.io"),
     ("cc", "gcc"),
     ("python3", "python3"),
+    ("chromium", "chromium"),
     ("git", "git"),
     ("docker-registry", "docker-registry"),
 ];

@@ -79,6 +79,10 @@ pub(crate) enum Command {
         /// Print what would be done, and do nothing
         #[arg(long)]
         dry_run: bool,
+        /// Build the targets' programs once more and compare; with `vary` in another environment
+        #[arg(long, value_enum, value_name = "HOW", num_args = 0..=1, require_equals = true,
+              default_missing_value = "same", conflicts_with = "dry_run")]
+        check: Option<CheckMode>,
     },
     /// Evaluate a target or an expression and print its value, without building
     Eval {
@@ -128,6 +132,30 @@ pub(crate) enum Command {
         #[arg(value_name = "TARGET")]
         target: String,
     },
+    /// Explain why something was built, is needed or differs
+    #[command(subcommand)]
+    Why(WhyCommand),
+    /// Show all that a target needs
+    Graph {
+        /// Which target
+        #[arg(value_name = "TARGET")]
+        target: String,
+        /// How to show it; `--json` writes one JSON document
+        #[arg(long, value_enum, default_value_t = GraphFormat::Text)]
+        format: GraphFormat,
+    },
+    /// Open a shell in the sandbox of a step that fails, at the point of failure
+    Debug {
+        /// Which target
+        #[arg(value_name = "TARGET")]
+        target: String,
+        /// Shell to start, by its path inside the sandbox
+        #[arg(long, value_name = "PATH", default_value = "/bin/sh")]
+        shell: PathBuf,
+        /// Run a command instead of an interactive shell
+        #[arg(last = true, value_name = "CMD")]
+        command: Vec<std::ffi::OsString>,
+    },
     /// Export and inspect container images
     #[command(subcommand)]
     Image(ImageCommand),
@@ -137,6 +165,61 @@ pub(crate) enum Command {
     /// Show and change where `mirror://NAME/…` leads
     #[command(subcommand)]
     Mirrors(MirrorsCommand),
+}
+
+/// How a second build is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CheckMode {
+    /// As the first one.
+    Same,
+    /// With another host name, user, umask, number of processors and order of files.
+    Vary,
+}
+
+/// Formats of graphs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum GraphFormat {
+    /// An indented tree.
+    Text,
+    /// The language of Graphviz.
+    Dot,
+    /// A page with search and sizes.
+    Html,
+}
+
+/// Questions.
+#[derive(Debug, Subcommand)]
+pub(crate) enum WhyCommand {
+    /// The shortest chain of references from a target to an object, with the files that hold them
+    Depends {
+        /// Which target, or the path of an object
+        #[arg(value_name = "TARGET")]
+        target: String,
+        /// A store path, or a name with or without its version
+        #[arg(value_name = "OBJECT")]
+        object: String,
+    },
+    /// Which steps a build of a target would do, and what is new about them
+    Uncached {
+        /// Which target
+        #[arg(value_name = "TARGET")]
+        target: String,
+    },
+    /// What changed between the last build of a target and the one before
+    Rebuilt {
+        /// Which target
+        #[arg(value_name = "TARGET")]
+        target: String,
+    },
+    /// The files in which two objects or targets differ, with the likely cause
+    Differs {
+        /// A store path or a target
+        #[arg(value_name = "FIRST")]
+        first: String,
+        /// A store path or a target
+        #[arg(value_name = "SECOND")]
+        second: String,
+    },
 }
 
 /// Commands on images.

@@ -135,6 +135,19 @@ impl From<cbuild_store::Error> for Failure {
     }
 }
 
+impl From<cbuild_explain::Error> for Failure {
+    fn from(error: cbuild_explain::Error) -> Self {
+        match error {
+            cbuild_explain::Error::Store(error) => error.into(),
+            error => {
+                let mut problem = Problem::new(Exit::Environment, error.code(), error.to_string());
+                problem.help = error.help();
+                problem.into()
+            }
+        }
+    }
+}
+
 impl From<&FetchError> for Exit {
     fn from(error: &FetchError) -> Self {
         match error {
@@ -144,14 +157,14 @@ impl From<&FetchError> for Exit {
             | FetchError::NoNetwork { .. }
             | FetchError::Git { .. }
             | FetchError::Registry { .. }
-            | FetchError::Denied { .. } => Self::Network,
-            FetchError::MirrorEntry { .. } => Self::Input,
-            FetchError::Cancelled => Self::Cancelled,
+            | FetchError::Denied { .. } => Exit::Network,
+            FetchError::MirrorEntry { .. } => Exit::Input,
+            FetchError::Cancelled => Exit::Cancelled,
             FetchError::Io { .. }
             | FetchError::GitMissing { .. }
             | FetchError::MirrorTable { .. }
-            | FetchError::UnknownMirror { .. } => Self::Environment,
-            _ => Self::Failed,
+            | FetchError::UnknownMirror { .. } => Exit::Environment,
+            _ => Exit::Failed,
         }
     }
 }

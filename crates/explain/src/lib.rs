@@ -23,4 +23,6 @@ pub use content::Excerpt;
 pub use depends::{Link, chain};
 pub use error::{Error, Result};
 pub use lines::{LineChange, line_changes};
-pub use rebuilt::{Explained, Explanation, FileChange, Why, explain_change, last_two};
+pub use rebuilt::{
+    Explained, Explanation, FileChange, Why, explain_change, explain_pending, last_two,
+};

@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use cbuild_drv::{ActionKey, StorePath};
+use cbuild_drv::{ActionKey, Derivation, StorePath};
 use cbuild_store::Store;
 
+use crate::cause::Hints;
 use crate::change::{Change, changes};
 use crate::compare::{DifferenceKind, Side, compare};
-use crate::cause::Hints;
 use crate::error::Result;
 use crate::lines::{LineChange, line_changes};
 
@@ -84,6 +84,17 @@ pub fn explain_change(
     Search { store, seen: BTreeSet::new() }.actions(before, after, 0)
 }
 
+/// Compares an action that was carried out with one that was not, as [`explain_change`] does.
+pub fn explain_pending(
+    store: &Store,
+    before: &ActionKey,
+    after: &Derivation<StorePath>,
+) -> Result<Option<Explained>> {
+    let Some(old) = store.action(before)? else { return Ok(None) };
+    let mut search = Search { store, seen: BTreeSet::new() };
+    search.compare((before, &old), (&after.action_key(), after), 0).map(Some)
+}
+
 struct Search<'s> {
     store: &'s Store,
     seen: BTreeSet<(StorePath, StorePath)>,
@@ -98,8 +109,17 @@ impl Search<'_> {
     ) -> Result<Option<Explained>> {
         let (old, new) = (self.store.action(before)?, self.store.action(after)?);
         let (Some(old), Some(new)) = (old, new) else { return Ok(None) };
+        self.compare((before, &old), (after, &new), depth).map(Some)
+    }
+
+    fn compare(
+        &mut self,
+        (before, old): (&ActionKey, &Derivation<StorePath>),
+        (after, new): (&ActionKey, &Derivation<StorePath>),
+        depth: usize,
+    ) -> Result<Explained> {
         let mut whys = Vec::new();
-        for change in changes(&old, &new) {
+        for change in changes(old, new) {
             let explanation = match &change {
                 Change::Input { before: Some(old), after: Some(new) } => {
                     Some(self.input(old, new, depth + 1)?)
@@ -109,7 +129,7 @@ impl Search<'_> {
             whys.push(Why { change, explanation });
         }
         let name = new.name.to_string();
-        Ok(Some(Explained { name, before: *before, after: *after, whys }))
+        Ok(Explained { name, before: *before, after: *after, whys })
     }
 
     fn input(&mut self, old: &StorePath, new: &StorePath, depth: usize) -> Result<Explanation> {

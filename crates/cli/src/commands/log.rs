@@ -3,6 +3,7 @@
 use cbuild_store::BuildRecord;
 use serde_json::json;
 
+use super::why::known;
 use crate::evaluation::evaluate;
 use crate::failure::{Exit, Failure, Problem};
 use crate::output;
@@ -12,10 +13,19 @@ use crate::session::Session;
 pub(crate) fn log(session: &Session, target: &str) -> Result<(), Failure> {
     let store = session.store()?;
     let evaluated = evaluate(session, &store, &[target.to_owned()])?;
-    let drv = evaluated.targets.first().and_then(|found| evaluated.graph.get(&found.target.drv));
+    let wanted = evaluated.targets.first().map(|found| found.target.drv);
+    let drv = wanted.and_then(|drv| evaluated.graph.get(&drv));
     let name = drv.map(|drv| drv.name.to_string()).unwrap_or_default();
-    let records = store.builds(Some(&name), 100)?;
-    let logged = records.iter().find_map(|r| r.log.as_deref().map(|path| (r, path)));
+    let known = known(session, &store, &evaluated)?;
+    let resolved = wanted.and_then(|drv| known.get(&drv)?.resolved.as_ref());
+    let key = resolved.map(|(key, _)| *key);
+    let records = store.builds(Some(&name), u32::MAX)?;
+    // Other targets may have a derivation of the same name; only where the target's own action
+    // has no log, such as before its first build, one of them is better than nothing.
+    let logged = |of: &dyn Fn(&BuildRecord) -> bool| {
+        records.iter().filter(|r| of(r)).find_map(|r| r.log.as_deref().map(|path| (r, path)))
+    };
+    let logged = logged(&|r| Some(r.key) == key).or_else(|| logged(&|_| true));
     let Some((record, path)) = logged else {
         let message = format!("there is no log of `{name}`");
         return Err(Problem::new(Exit::Failed, "E1025", message)

@@ -2,13 +2,18 @@
 
 mod build;
 mod check;
+mod debug;
+mod determinism;
 mod eval;
+mod explanation;
+mod graph;
 mod image;
 mod log;
 mod mirrors;
 mod module;
 mod store;
 mod test;
+mod why;
 
 use crate::args::Command;
 use crate::failure::Failure;
@@ -17,7 +22,10 @@ use crate::session::Session;
 /// Runs a command.
 pub(crate) fn run(session: &Session, command: Command) -> Result<(), Failure> {
     match command {
-        Command::Build { targets, out_link, dry_run } => {
+        Command::Build { targets, check: Some(mode), .. } => {
+            determinism::check(session, &targets, mode)
+        }
+        Command::Build { targets, out_link, dry_run, check: None } => {
             build::build(session, &targets, out_link.as_deref(), dry_run)
         }
         Command::Fetch { targets } => build::fetch(session, &targets),
@@ -29,6 +37,11 @@ pub(crate) fn run(session: &Session, command: Command) -> Result<(), Failure> {
         Command::Mod { dir, command } => module::run(session, &dir, command),
         Command::Lock { dir } => module::lock(session, &dir),
         Command::Log { target } => log::log(session, &target),
+        Command::Why(command) => why::run(session, command),
+        Command::Graph { target, format } => graph::graph(session, &target, format),
+        Command::Debug { target, shell, command } => {
+            debug::debug(session, &target, shell, command)
+        }
         Command::Image(command) => image::run(session, command),
         Command::Store(command) => store::run(session, command),
         Command::Mirrors(command) => mirrors::run(session, command),

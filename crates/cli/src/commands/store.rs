@@ -35,7 +35,7 @@ fn info(session: &Session, paths: &[String]) -> Result<(), Failure> {
 }
 
 /// A store path as it is inside a sandbox, as it is on the host, or its last component alone.
-fn parse_path(store: &Store, text: &str) -> Result<StorePath, Failure> {
+pub(super) fn parse_path(store: &Store, text: &str) -> Result<StorePath, Failure> {
     let physical = store.store_dir();
     let base = std::path::Path::new(text).strip_prefix(&physical).ok().and_then(|p| p.to_str());
     StorePath::parse(base.unwrap_or(text)).map_err(|error| {

@@ -1,0 +1,67 @@
+//! `cbuild debug`.
+
+use std::ffi::OsString;
+use std::io::IsTerminal;
+use std::os::fd::AsFd;
+use std::path::PathBuf;
+
+use cbuild_build::{Builder, RunError, StepError, Terminal, Visit};
+
+use crate::evaluation::evaluate;
+use crate::failure::{Exit, Failure, Problem};
+use crate::progress::Display;
+use crate::session::Session;
+
+/// Builds the target; when a program fails, runs it again and enters its sandbox.
+pub(crate) fn debug(
+    session: &Session,
+    target: &str,
+    shell: PathBuf,
+    command: Vec<OsString>,
+) -> Result<(), Failure> {
+    let store = session.store()?;
+    let evaluated = evaluate(session, &store, &[target.to_owned()])?;
+    let fetcher = session.fetcher()?;
+    let display = Display::new(session);
+    let show = |event| display.show(&event);
+    let builder =
+        Builder::new(&store, &evaluated.graph, &fetcher, session.build_options(), &show);
+    let targets: Vec<_> = evaluated.targets.iter().map(|found| found.target.clone()).collect();
+    let failed = match builder.build(&targets) {
+        Ok(_) => {
+            let message = format!("`{target}` builds, so there is no failure to look at");
+            return Err(Problem::new(Exit::Input, "E1041", message)
+                .help("`cbuild log` prints what the builder wrote")
+                .into());
+        }
+        Err(RunError::Steps { failures, skipped }) => {
+            let of_program = |error: &StepError| error.log().is_some();
+            match failures.iter().find(|failure| of_program(&failure.error)) {
+                Some(failure) => failure.drv,
+                None => return Err(RunError::Steps { failures, skipped }.into()),
+            }
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let output = std::io::stdout().as_fd().try_clone_to_owned().map_err(|error| {
+        Problem::new(Exit::Environment, "E1020", format!("cannot write the result: {error}"))
+    })?;
+    let quiet = session.options.quiet;
+    let place = if command.is_empty() { format!("`{}`", shell.display()) } else { "the command".to_owned() };
+    let mut ended = |how: &str| {
+        if !quiet {
+            eprintln!("{how}; {place} sees what it left in /build, /tmp and /cbuild/store");
+        }
+    };
+    let visit = Visit { shell, command, prompts: std::io::stdin().is_terminal() };
+    let terminal = Terminal { output: output.into(), ended: &mut ended };
+    match builder.visit(&failed, &visit, terminal)? {
+        0 => Ok(()),
+        status => {
+            let message = format!("the shell or command ended with status {status}");
+            Err(Problem::new(Exit::Failed, "E1042", message)
+                .help("126 and 127 mean that a program was not found; `--shell PATH` names another shell")
+                .into())
+        }
+    }
+}

@@ -1,0 +1,268 @@
+//! `cbuild why`.
+
+use std::collections::BTreeMap;
+
+use cbuild_build::{Builder, Known, Target};
+use cbuild_diag::{SourceId, Sources};
+use cbuild_drv::{DrvId, Input, StorePath};
+use cbuild_explain::{
+    Hints, Side, chain, compare, explain_change, explain_pending, last_two,
+};
+use cbuild_sema::{ModuleKey, Package};
+use cbuild_store::Store;
+use serde_json::json;
+
+use super::explanation;
+use super::store::parse_path;
+use crate::args::WhyCommand;
+use crate::evaluation::{Evaluated, check, evaluate};
+use crate::failure::{Exit, Failure, Problem};
+use crate::output;
+use crate::session::Session;
+
+/// Shortest line that is looked for in sources; shorter ones, such as `fi`, tell no place.
+const MIN_LINE: usize = 4;
+
+/// Answers a question.
+pub(crate) fn run(session: &Session, command: WhyCommand) -> Result<(), Failure> {
+    match command {
+        WhyCommand::Depends { target, object } => depends(session, &target, &object),
+        WhyCommand::Uncached { target } => uncached(session, &target),
+        WhyCommand::Rebuilt { target } => rebuilt(session, &target),
+        WhyCommand::Differs { first, second } => differs(session, &first, &second),
+    }
+}
+
+/// The object that a store path or a target names.
+fn object(session: &Session, store: &Store, text: &str) -> Result<StorePath, Failure> {
+    if let Ok(path) = parse_path(store, text) {
+        return match store.info(&path)? {
+            Some(_) => Ok(path),
+            None => Err(cbuild_store::Error::NotInStore { path }.into()),
+        };
+    }
+    let evaluated = evaluate(session, store, &[text.to_owned()])?;
+    let target = first_target(&evaluated)?;
+    let known = known(session, store, &evaluated)?;
+    let output = known.get(&target.drv).and_then(|known| known.outputs.get(&target.output));
+    output.cloned().ok_or_else(|| {
+        Problem::new(Exit::Failed, "E1043", format!("`{text}` is not built"))
+            .help(format!("`cbuild build {text}` builds it"))
+            .into()
+    })
+}
+
+fn first_target(evaluated: &Evaluated) -> Result<Target, Failure> {
+    let found = evaluated.targets.first().map(|found| found.target.clone());
+    found.ok_or_else(|| Problem::new(Exit::Defect, "E1099", "the target was lost").into())
+}
+
+/// What is known of all that the targets need.
+pub(super) fn known(
+    session: &Session,
+    store: &Store,
+    evaluated: &Evaluated,
+) -> Result<BTreeMap<DrvId, Known>, Failure> {
+    let fetcher = session.fetcher()?;
+    let options = session.build_options();
+    let builder = Builder::new(store, &evaluated.graph, &fetcher, options, &|_| {});
+    let targets: Vec<_> = evaluated.targets.iter().map(|found| found.target.clone()).collect();
+    Ok(builder.known(&targets)?)
+}
+
+fn depends(session: &Session, target: &str, wanted: &str) -> Result<(), Failure> {
+    let store = session.store()?;
+    let from = object(session, &store, target)?;
+    let path = parse_path(&store, wanted).ok();
+    let is_wanted = |found: &StorePath| match &path {
+        Some(path) => found == path,
+        None => {
+            let name = found.name().as_str();
+            let version = name.strip_prefix(wanted).and_then(|rest| rest.strip_prefix('-'));
+            name == wanted
+                || version.is_some_and(|v| v.starts_with(|c: char| c.is_ascii_digit()))
+        }
+    };
+    let Some(links) = chain(&store, &from, is_wanted)? else {
+        let message = format!("{} does not refer to `{wanted}`, directly or not", from.name());
+        return Err(Problem::new(Exit::Failed, "E1044", message)
+            .help("what only a build needs is shown by `cbuild graph`")
+            .into());
+    };
+    for (depth, link) in links.iter().enumerate() {
+        let file = link.file.as_ref().map(|file| file.display().to_string());
+        if session.options.json {
+            output::json(&json!({"object": link.object.to_string(), "file": file}))?;
+            continue;
+        }
+        let arrow = if depth == 0 { "" } else { "└─ " };
+        let indent = "   ".repeat(depth.saturating_sub(1));
+        output::line(&format!("{indent}{arrow}{}", link.object))?;
+        if let Some(file) = file {
+            let inside = if file.is_empty() { "the object itself".to_owned() } else { file };
+            output::line(&format!("{}in {inside}", "   ".repeat(depth)))?;
+        }
+    }
+    Ok(())
+}
+
+fn differs(session: &Session, first: &str, second: &str) -> Result<(), Failure> {
+    let store = session.store()?;
+    let (a, b) = (object(session, &store, first)?, object(session, &store, second)?);
+    // An object's own digest is in its path; where it names itself, that is no difference.
+    let renamed = vec![(*b.digest(), *a.digest())];
+    let sides =
+        (Side::new(&store.physical(&a)), Side { path: store.physical(&b), renamed });
+    let differences = compare(&sides.0, &sides.1, &Hints::default())?;
+    if session.options.json {
+        return output::json(&json!({
+            "first": a.to_string(),
+            "second": b.to_string(),
+            "differences": explanation::differences_to_json(&differences),
+        }));
+    }
+    output::line(&format!("first   {a}"))?;
+    output::line(&format!("second  {b}"))?;
+    if differences.is_empty() {
+        return output::line("the two have the same content");
+    }
+    explanation::print_differences(&differences)
+}
+
+fn rebuilt(session: &Session, target: &str) -> Result<(), Failure> {
+    let store = session.store()?;
+    let evaluated = evaluate(session, &store, &[target.to_owned()])?;
+    let name = evaluated.graph.get(&first_target(&evaluated)?.drv).map(|drv| drv.name.to_string());
+    let name = name.unwrap_or_default();
+    let Some((last, before)) = last_two(&store, &name)? else {
+        let message = format!("`{name}` was never built in this store");
+        return Err(Problem::new(Exit::Failed, "E1045", message)
+            .help("`cbuild why uncached` tells what a build would do")
+            .into());
+    };
+    let Some(before) = before else {
+        let text = format!("{name} was built once, or each time from the same inputs; there is nothing to compare");
+        return if session.options.json {
+            output::json(&json!({"name": name, "after": last.to_string(), "before": null}))
+        } else {
+            output::line(&text)
+        };
+    };
+    let Some(explained) = explain_change(&store, &before, &last)? else {
+        let message = format!("the record of one of the last two builds of `{name}` is gone");
+        return Err(Problem::new(Exit::Failed, "E1046", message)
+            .help("builds record what they are from now on; ask again after the next one")
+            .into());
+    };
+    let places = Places::of(session, target)?;
+    let locate = |line: &str| places.find(line);
+    if session.options.json {
+        return output::json(&explanation::explained_to_json(&explained, &locate));
+    }
+    output::line(&format!("{name} was built again because, since the build before the last,"))?;
+    explanation::print_explained(&explained, &locate, 1)
+}
+
+fn uncached(session: &Session, target: &str) -> Result<(), Failure> {
+    let store = session.store()?;
+    let evaluated = evaluate(session, &store, &[target.to_owned()])?;
+    let fetcher = session.fetcher()?;
+    let options = session.build_options();
+    let builder = Builder::new(&store, &evaluated.graph, &fetcher, options, &|_| {});
+    let plan = builder.plan(&[first_target(&evaluated)?])?;
+    if plan.steps.is_empty() && !session.options.json {
+        return output::line("nothing: all that the target needs is in the store");
+    }
+    let known = known(session, &store, &evaluated)?;
+    let places = Places::of(session, target)?;
+    let locate = |line: &str| places.find(line);
+    let planned: BTreeMap<DrvId, String> =
+        plan.steps.iter().map(|step| (step.drv, step.name.to_string())).collect();
+    for step in &plan.steps {
+        let resolved = known.get(&step.drv).and_then(|known| known.resolved.as_ref());
+        if let Some((key, derivation)) = resolved.filter(|_| step.certain) {
+            let record = store.builds(Some(step.name.as_str()), u32::MAX)?;
+            let before = record.iter().map(|build| build.key).find(|other| other != key);
+            let last = record.iter().find(|build| build.key == *key).map(|build| build.status);
+            let reason = match (last, before) {
+                (Some(0), _) => "its result is no longer in the store",
+                (Some(_), _) => "its last build failed",
+                (None, Some(_)) => "its inputs are not those of the last build",
+                (None, None) => "it was never built in this store",
+            };
+            let explained = match (last, before) {
+                (None, Some(before)) => explain_pending(&store, &before, derivation)?,
+                _ => None,
+            };
+            if session.options.json {
+                output::json(&json!({
+                    "name": step.name.as_str(), "action": key.to_string(), "reason": reason,
+                    "changes": explained.map(|e| explanation::explained_to_json(&e, &locate)),
+                }))?;
+                continue;
+            }
+            output::line(&format!("{}: {reason}", step.name))?;
+            if let Some(explained) = explained {
+                explanation::print_explained(&explained, &locate, 1)?;
+            }
+            continue;
+        }
+        let waits = waits_for(&evaluated, &step.drv, &planned);
+        let reason = format!("depends on what {} will give", waits.join(", "));
+        if session.options.json {
+            output::json(&json!({"name": step.name.as_str(), "reason": reason, "waits": waits}))?;
+        } else {
+            output::line(&format!("{}: {reason}", step.name))?;
+        }
+    }
+    Ok(())
+}
+
+fn waits_for(
+    evaluated: &Evaluated,
+    drv: &DrvId,
+    planned: &BTreeMap<DrvId, String>,
+) -> Vec<String> {
+    let inputs = evaluated.graph.get(drv).map(|node| node.references()).unwrap_or_default();
+    let mut names: Vec<String> = inputs
+        .iter()
+        .filter_map(|input| match input {
+            Input::Output { drv, .. } => planned.get(drv).cloned(),
+            Input::Object(_) => None,
+        })
+        .collect();
+    names.dedup();
+    names
+}
+
+/// The texts of a target's own package, to find lines of scripts in.
+struct Places {
+    sources: Sources,
+    own: Vec<SourceId>,
+}
+
+impl Places {
+    fn of(session: &Session, target: &str) -> Result<Self, Failure> {
+        let (checked, sources) = check(session, &crate::target::parse(target)?.entry)?;
+        let is_own = |key: &ModuleKey| key.package == Package::Root;
+        let own = checked.keys.iter().filter(|(_, key)| is_own(key)).map(|(id, _)| *id).collect();
+        Ok(Self { sources, own })
+    }
+
+    /// The one place where a line stands; none when it stands nowhere or more than once.
+    fn find(&self, line: &str) -> Option<String> {
+        let line = line.trim();
+        let mut found = None;
+        for &source in self.own.iter().filter(|_| line.len() >= MIN_LINE) {
+            for (at, text) in self.sources.text(source).lines().enumerate() {
+                if text.contains(line) {
+                    if found.is_some() {
+                        return None;
+                    }
+                    found = Some(format!("{}:{}", self.sources.name(source), at + 1));
+                }
+            }
+        }
+        found
+    }
+}
