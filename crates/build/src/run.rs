@@ -44,6 +44,9 @@ pub(crate) fn run(
         // Nobody should wait for downloads to hear afterwards that nothing can be built here.
         let probed = cbuild_sandbox::probe().map_err(cbuild_sandbox::Error::from);
         probed.map_err(StepError::from)?;
+    } else if has(Kind::Exec) {
+        // It gets ready while the first step is looked up and laid out.
+        workshop.launcher.warm_up();
     }
     let run = Run::new(&workshop, steps, known)?;
     run.work_through()

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use cbuild_drv::{Action, ActionKey, Derivation, DrvId, Fetch, Input, OutputName, StorePath};
-use cbuild_sandbox::{Exit, Killer};
+use cbuild_sandbox::{Exit, Killer, Launcher};
 use cbuild_store::{ActionLock, BuildRecord, BuiltOutput};
 
 use crate::Builder;
@@ -35,6 +35,8 @@ pub(crate) struct Workshop<'a> {
     running: Mutex<BTreeMap<DrvId, Active>>,
     /// Closures of inputs: many steps share a root, whose closure is looked up once.
     closures: Mutex<BTreeMap<StorePath, BTreeSet<StorePath>>>,
+    /// Starts the sandboxes of all steps.
+    pub(crate) launcher: Launcher,
 }
 
 struct Active {
@@ -59,7 +61,8 @@ pub(crate) struct Failed {
 impl<'a> Workshop<'a> {
     pub(crate) fn new(builder: &'a Builder<'a>) -> Self {
         let (running, closures) = (Mutex::default(), Mutex::default());
-        Self { builder, stop: AtomicBool::new(false), running, closures }
+        let (stop, launcher) = (AtomicBool::new(false), Launcher::new());
+        Self { builder, stop, running, closures, launcher }
     }
 
     /// Does one step. `inputs` are the outputs of the derivations that it refers to.
@@ -275,7 +278,7 @@ impl<'a> Workshop<'a> {
             true => Follower::new(*drv, &prepared.log).ok(),
             false => None,
         };
-        let running = cbuild_sandbox::spawn(&prepared.spec, file)?;
+        let running = self.launcher.spawn(&prepared.spec, file)?;
         {
             let mut active = self.running.lock().unwrap_or_else(|broken| broken.into_inner());
             active.insert(*drv, Active { killer: running.killer(), follower });

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, SetupFailure, Step};
 use crate::filter;
-use crate::running;
+use crate::launcher::Launcher;
 use crate::spec::SandboxSpec;
 use crate::wire::Request;
 
@@ -298,7 +298,7 @@ fn try_probe() -> Result<(), Error> {
     let spec = SandboxSpec::new("/nothing");
     let request = Request { spec, probe: true, filters: filter::compiled()? };
     let log = File::options().write(true).open("/dev/null").map_err(Error::Helper)?;
-    let exit = running::start(request, log)?.wait()?;
+    let exit = Launcher::new().start(&request, &log)?.wait()?;
     if exit.success() { Ok(()) } else { Err(Error::Helper(io::Error::other("the probe failed"))) }
 }
 

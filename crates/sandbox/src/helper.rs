@@ -1,9 +1,9 @@
-//! The helper: the single-threaded process between caller and sandbox.
+//! The helper: the single-threaded process between caller and sandbox, one for each.
 //!
-//! It talks to the caller through one socket, its standard input. The request comes in through
-//! it and the report goes out. When the caller closes its writing side, or dies in whatever way,
+//! It talks to the caller through one socket. The request comes in through it and the report
+//! goes out. When the caller closes its writing side, or dies in whatever way,
 //! the helper sees the end of its input and kills the sandbox. That is more than
-//! `PR_SET_PDEATHSIG` can do here, which follows the *thread* that started the helper.
+//! `PR_SET_PDEATHSIG` could do, which follows the helper's parent, the [zygote](crate::zygote).
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -22,62 +22,31 @@ use crate::spec::{Limits, SandboxSpec};
 use crate::sys::{self, Fork};
 use crate::wire::{Ended, InitReport, MAX_REQUEST, Outcome, Report, Request};
 
-/// Exit code of a helper that could not even report.
-const LOST: i32 = 125;
-
 /// Most bytes that init sends: two messages of at most one pipe buffer page each.
 const MAX_INIT_REPORT: u64 = 8192;
-
-/// Becomes the sandbox helper if this process was started as one, and then never returns.
-/// Otherwise returns at once.
-///
-/// Every program that calls [`spawn`](crate::spawn) or [`probe`](crate::probe) calls this first in
-/// its `main`, before it starts threads or reads its arguments.
-pub fn helper_main_if_requested() {
-    if crate::running::is_helper_call(std::env::args_os()) {
-        let started = now();
-        // What the kernel's log calls it; the file name behind /proc/self/exe says nothing.
-        let _ = rustix::thread::set_name(c"cbuild-sandbox");
-        sys::close_inherited();
-        sys::reset_signals();
-        let code = match main(started) {
-            Ok(()) => 0,
-            Err(error) => {
-                eprintln!("sandbox helper: {error}");
-                LOST
-            }
-        };
-        std::process::exit(code);
-    }
-}
 
 #[expect(clippy::disallowed_methods, reason = "wall time and silence are measured to limit them")]
 fn now() -> Instant {
     Instant::now()
 }
 
-fn main(started: Instant) -> io::Result<()> {
-    let caller = take_standard_input()?;
-    // Ctrl-C in the caller's terminal is the caller's business; it cancels through the socket.
-    let _ = rustix::process::setsid();
-    std::env::set_current_dir("/")?;
-    let report = match read_request(&caller) {
-        Ok(request) => run(&request, &caller, started).unwrap_or_else(Report::Failed),
+/// Runs one sandbox: reads the request from `caller`, copies what the builder writes to standard
+/// output, and sends the report.
+///
+/// # Errors
+///
+/// When the caller is gone, so that nobody can be told anything.
+pub(crate) fn serve(caller: &UnixStream) -> io::Result<()> {
+    let started = now();
+    let report = match read_request(caller) {
+        Ok(request) => run(&request, caller, started).unwrap_or_else(Report::Failed),
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Err(error),
         Err(error) => {
             let errno = Errno::from_io_error(&error).unwrap_or(Errno::IO);
             Report::Failed(SetupFailure::new(Step::ReadSpec, "", errno))
         }
     };
-    crate::running::send_all(&caller, &report.encode())
-}
-
-/// Moves the socket away from descriptor 0 and leaves `/dev/null` there.
-fn take_standard_input() -> io::Result<UnixStream> {
-    let socket = io::stdin().as_fd().try_clone_to_owned()?;
-    let null = File::open("/dev/null")?;
-    rustix::stdio::dup2_stdin(&null)?;
-    Ok(UnixStream::from(socket))
+    crate::running::send_all(caller, &report.encode())
 }
 
 fn read_request(mut caller: &UnixStream) -> io::Result<Request> {

@@ -1,15 +1,16 @@
 //! Linux sandbox: a plain specification in, an exit status out.
 //!
-//! [`spawn`] runs one program in new user, mount, pid, network, ipc, uts and cgroup namespaces,
+//! [`Launcher::spawn`] runs one program in new user, mount, pid, network, ipc, uts and cgroup namespaces,
 //! on a fresh root that holds only what the [`SandboxSpec`] binds into it. It works for root and
 //! for an ordinary user alike, always through a user namespace.
 //!
-//! Three processes take part, see `book/src/sandbox.md`:
+//! Four processes take part, see `book/src/sandbox.md`:
 //!
 //! 1. the caller, which may have many threads and therefore cannot set up namespaces itself;
-//! 2. the *helper*: the caller's own executable, started again through `/proc/self/exe`. It
-//!    enters the namespaces, enforces the time limits and reports the result;
-//! 3. the sandbox's *init*, process 1 of the new pid namespace, which builds the root and starts
+//! 2. the *zygote* of a [`Launcher`]: the caller's own executable, started once more through
+//!    `/proc/self/exe`, which forks a helper for each sandbox;
+//! 3. the *helper*, which enters the namespaces, enforces the time limits and reports the result;
+//! 4. the sandbox's *init*, process 1 of the new pid namespace, which builds the root and starts
 //!    the builder. When it ends the kernel kills whatever the builder left behind.
 //!
 //! Because of 2., a program that uses this crate calls [`helper_main_if_requested`] first in
@@ -23,6 +24,7 @@ mod error;
 mod filter;
 mod helper;
 mod init;
+mod launcher;
 mod mounts;
 mod privileges;
 mod root;
@@ -34,9 +36,11 @@ mod spec;
 )]
 mod sys;
 mod wire;
+mod zygote;
 
 pub use diagnosis::{Cause, Facts, Unavailable, diagnose, probe};
 pub use error::{Error, SetupFailure, SpecError, Step};
-pub use helper::helper_main_if_requested;
+pub use launcher::Launcher;
 pub use running::{Exit, Killer, Running, Status, spawn};
 pub use spec::{Bind, Limits, SandboxSpec, Tmp};
+pub use zygote::helper_main_if_requested;

@@ -1,14 +1,11 @@
-//! The caller's side: starting the helper and waiting for its report.
+//! The caller's side of one sandbox: waiting for the helper's report.
 
-use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read};
 use std::net::Shutdown;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
-use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,15 +14,9 @@ use rustix::net::SendFlags;
 
 use crate::diagnosis::{Facts, diagnose, is_policy_step};
 use crate::error::{Error, Step};
-use crate::filter;
+use crate::launcher::Launcher;
 use crate::spec::SandboxSpec;
-use crate::wire::{Outcome, Report, Request};
-
-/// `argv[0]` of the helper, as `ps` shows it.
-pub(crate) const HELPER_NAME: &str = "cbuild-sandbox";
-
-/// `argv[1]` of the helper. Together with [`HELPER_NAME`] no ordinary call of the program has it.
-pub(crate) const HELPER_ARGUMENT: &str = "__sandbox-helper-1";
+use crate::wire::{Outcome, Report};
 
 /// Largest report in bytes that the caller reads.
 const MAX_REPORT: u64 = 64 << 10;
@@ -84,10 +75,11 @@ impl Exit {
 /// A sandbox whose builder may still run. Dropping it kills the builder.
 #[derive(Debug)]
 pub struct Running {
-    child: Child,
     socket: Arc<UnixStream>,
     program: PathBuf,
-    reaped: bool,
+    ended: bool,
+    /// Of a sandbox that was started alone; it ends with it.
+    launcher: Option<Launcher>,
 }
 
 /// Ends a sandbox from another thread than the one that waits for it.
@@ -105,6 +97,14 @@ impl Killer {
 }
 
 impl Running {
+    pub(crate) fn new(socket: UnixStream, program: PathBuf) -> Self {
+        Running { socket: Arc::new(socket), program, ended: false, launcher: None }
+    }
+
+    pub(crate) fn socket(&self) -> &UnixStream {
+        &self.socket
+    }
+
     /// Waits for the builder's end. No process of the sandbox is left afterwards.
     ///
     /// # Errors
@@ -112,12 +112,10 @@ impl Running {
     /// When the builder never ran or its end is unknown; see [`Error`].
     pub fn wait(mut self) -> Result<Exit, Error> {
         let report = self.read_report();
-        let status = self.child.wait();
-        self.reaped = true;
+        self.ended = true;
         let report = report.map_err(Error::Helper)?;
         if report.is_empty() {
-            let status = status.map_err(Error::Helper)?;
-            return Err(Error::HelperLost(status.to_string()));
+            return Err(Error::HelperLost("it was killed or could not be started".to_owned()));
         }
         match Report::decode(&report).map_err(|_| Error::Protocol)? {
             Report::Ended(ended) => Ok(Exit {
@@ -175,65 +173,24 @@ impl AsFd for Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        if !self.reaped {
+        if !self.ended {
             self.kill();
-            let _ = self.child.wait();
+            // The end of the report is the end of all processes of the sandbox.
+            let _ = self.read_report();
         }
     }
 }
 
-/// Starts the builder. What it writes to standard output and error is copied to `log` in order; it
-/// does not get `log` itself. When `log` is a pipe, its reader must keep reading: the limits are not
-/// watched while the helper waits for it.
-///
-/// The caller's `main` must have called [`helper_main_if_requested`](crate::helper_main_if_requested)
-/// before anything else. Returns as soon as the helper runs; failures of the set-up are reported
-/// by [`Running::wait`].
+/// Starts one builder with a [`Launcher`] of its own; see [`Launcher::spawn`].
 ///
 /// # Errors
 ///
-/// [`Error::Spec`] for a specification that contradicts itself, [`Error::Helper`] when the helper
-/// cannot be started.
+/// As [`Launcher::spawn`].
 pub fn spawn(spec: &SandboxSpec, log: File) -> Result<Running, Error> {
-    spec.check()?;
-    start(Request { spec: spec.clone(), probe: false, filters: filter::compiled()? }, log)
-}
-
-/// Starts the helper and hands it the request.
-pub(crate) fn start(request: Request, log: File) -> Result<Running, Error> {
-    let (ours, theirs) = UnixStream::pair().map_err(Error::Helper)?;
-    let second = log.try_clone().map_err(Error::Helper)?;
-    let child = Command::new("/proc/self/exe")
-        .arg0(HELPER_NAME)
-        .arg(HELPER_ARGUMENT)
-        .env_clear()
-        .stdin(Stdio::from(OwnedFd::from(theirs)))
-        .stdout(Stdio::from(log))
-        .stderr(Stdio::from(second))
-        .spawn();
-    let child = child.map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => Error::Unavailable(diagnose(&Facts::without_proc())),
-        _ => Error::Helper(error),
-    })?;
-    let running = Running {
-        child,
-        socket: Arc::new(ours),
-        program: request.spec.program.clone(),
-        reaped: false,
-    };
-    let bytes = request.encode();
-    let length = (bytes.len() as u64).to_le_bytes();
-    // A helper that is already dead shows as a missing report, which says more than EPIPE.
-    let _ = send_all(&running.socket, &length).and_then(|()| send_all(&running.socket, &bytes));
+    let launcher = Launcher::new();
+    let mut running = launcher.spawn(spec, log)?;
+    running.launcher = Some(launcher);
     Ok(running)
-}
-
-/// Whether this process was started as the helper.
-pub(crate) fn is_helper_call(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> bool {
-    let mut arguments = arguments.into_iter();
-    let mut next =
-        |expected| arguments.next().is_some_and(|found| found.as_ref() == OsStr::new(expected));
-    next(HELPER_NAME) && next(HELPER_ARGUMENT)
 }
 
 /// Writes everything, and never raises `SIGPIPE`.

@@ -1,7 +1,7 @@
 //! System calls that have no safe wrapper. All `unsafe` of the crate is here.
 
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::time::Duration;
 
 use rustix::io::Errno;
@@ -113,12 +113,41 @@ pub(crate) fn reset_signals() {
             libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), none, 8_usize)
         };
     }
+    unblock_signals();
+}
+
+/// Lets all signals through again.
+pub(crate) fn unblock_signals() {
     // SAFETY: the set is initialised by sigemptyset before it is read.
     unsafe {
         let mut none: libc::sigset_t = std::mem::zeroed();
         libc::sigemptyset(&mut none);
         libc::sigprocmask(libc::SIG_SETMASK, &none, std::ptr::null_mut());
     }
+}
+
+/// Blocks `SIGCHLD` and gives a descriptor that is readable when one waits.
+pub(crate) fn child_signals() -> io::Result<OwnedFd> {
+    // SAFETY: the set is initialised by sigemptyset before it is read, and both calls only read it.
+    let descriptor = unsafe {
+        let mut set: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&mut set);
+        libc::sigaddset(&mut set, libc::SIGCHLD);
+        libc::sigprocmask(libc::SIG_BLOCK, &set, std::ptr::null_mut());
+        libc::signalfd(-1, &set, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK)
+    };
+    if descriptor < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the kernel has just made this descriptor, and nothing else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
+}
+
+/// Reads away what waits on a descriptor of [`child_signals`].
+pub(crate) fn forget_signals(descriptor: BorrowedFd<'_>) {
+    let mut buffer = [0_u8; 4 * size_of::<libc::signalfd_siginfo>()];
+    // One kind of signal waits at most once; what is left makes the descriptor readable again.
+    let _ = rustix::io::read(descriptor, &mut buffer);
 }
 
 /// Switches address-space randomisation off for programs that this process executes.

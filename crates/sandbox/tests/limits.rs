@@ -13,7 +13,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use cbuild_sandbox::{Error, Status};
+use cbuild_sandbox::{Error, Launcher, Running, Status};
 use rustix::process::{Pid, Signal};
 use support::{Place, Test, eventually, mounted_anywhere, outside, processes_with, unique_sleep};
 
@@ -33,6 +33,8 @@ const TESTS: &[Test] = &[
     ("leftover_processes_are_killed", leftover_processes_are_killed),
     ("nothing_is_left_when_the_caller_is_killed", nothing_is_left_when_the_caller_is_killed),
     ("nothing_is_left_when_the_helper_is_killed", nothing_is_left_when_the_helper_is_killed),
+    ("a_killed_zygote_is_replaced", a_killed_zygote_is_replaced),
+    ("a_launcher_keeps_sandboxes_apart", a_launcher_keeps_sandboxes_apart),
     ("ignored_signals_do_not_protect_it", ignored_signals_do_not_protect_it),
 ];
 
@@ -244,18 +246,29 @@ fn nothing_is_left_when_the_caller_is_killed() {
         caller.wait().unwrap();
         eventually("no process is left", || processes_with(&sleep).is_empty());
         eventually("no mount is left", || !mounted_anywhere(place.folder()));
-        eventually("no helper is left", || helpers("1").is_empty());
+        eventually("no helper is left", || helpers(1).is_empty());
     }
 }
 
-/// Helpers by the process id of their caller; process 1 has those who lost theirs.
-fn helpers(caller: &str) -> Vec<u32> {
+/// Sandbox processes on the host by the process id of their parent; process 1 has those who lost
+/// theirs.
+fn helpers(parent: u32) -> Vec<u32> {
+    let parent = parent.to_string();
     let mine = |id: &u32| {
         let stat = fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
-        let parent = stat.rsplit(") ").next().and_then(|rest| rest.split(' ').nth(1));
-        parent == Some(caller)
+        let found = stat.rsplit(") ").next().and_then(|rest| rest.split(' ').nth(1));
+        found == Some(&parent)
     };
     processes_with("cbuild-sandbox").into_iter().filter(mine).collect()
+}
+
+fn only(ids: &[u32]) -> u32 {
+    assert_eq!(ids.len(), 1, "{ids:?}");
+    ids[0]
+}
+
+fn kill(id: u32) {
+    rustix::process::kill_process(Pid::from_raw(id as i32).unwrap(), Signal::KILL).unwrap();
 }
 
 fn nothing_is_left_when_the_helper_is_killed() {
@@ -265,14 +278,60 @@ fn nothing_is_left_when_the_helper_is_killed() {
         place.shell(&format!("touch /build/begun; (trap '' TERM; sleep {sleep}) & sleep {sleep}"));
     let running = cbuild_sandbox::spawn(&spec, place.log()).unwrap();
     eventually("the builder runs", || place.path("build/begun").exists());
-    let helpers = helpers(&std::process::id().to_string());
-    assert_eq!(helpers.len(), 1, "{helpers:?}");
-    let helper = Pid::from_raw(helpers[0] as i32).unwrap();
-    rustix::process::kill_process(helper, Signal::KILL).unwrap();
+    let zygote = only(&helpers(std::process::id()));
+    kill(only(&helpers(zygote)));
     let error = running.wait().unwrap_err();
     assert!(matches!(error, Error::HelperLost(_)), "{error:?}");
     assert_eq!(error.code(), "E0824");
     eventually("no process is left", || processes_with(&sleep).is_empty());
+}
+
+/// A builder that has begun ends as if nothing had happened, and the next one gets a new zygote.
+fn a_killed_zygote_is_replaced() {
+    let place = Place::new();
+    let launcher = Launcher::new();
+    let script = "touch /build/begun; until [ -e /build/go ]; do sleep 0.01; done; exit 7";
+    let running = launcher.spawn(&place.shell(script), place.log()).unwrap();
+    eventually("the builder runs", || place.path("build/begun").exists());
+    let zygote = only(&helpers(std::process::id()));
+    kill(zygote);
+    let second = launcher.spawn(&place.shell("exit 3"), place.log()).and_then(Running::wait);
+    match second {
+        Ok(exit) => assert_eq!(exit.status, Status::Exited(3)),
+        // The kill came between the order and the fork.
+        Err(error) => assert!(matches!(error, Error::HelperLost(_)), "{error:?}"),
+    }
+    let third = launcher.spawn(&place.shell("exit 4"), place.log()).unwrap();
+    assert_eq!(third.wait().unwrap().status, Status::Exited(4));
+    assert_ne!(only(&helpers(std::process::id())), zygote);
+    fs::write(place.path("build/go"), "").unwrap();
+    assert_eq!(running.wait().unwrap().status, Status::Exited(7));
+    drop(launcher);
+    assert_eq!(helpers(std::process::id()), [] as [u32; 0]);
+}
+
+/// What one sandbox gets, a later one and one beside it do not have.
+fn a_launcher_keeps_sandboxes_apart() {
+    let place = Place::new();
+    let launcher = Launcher::new();
+    let list =
+        "ls /proc/self/fd | tr '\\n' ' '; umask; cat /proc/self/status | grep -E 'Sig(Blk|Ign)'";
+    let run = || {
+        let _ = fs::remove_file(place.path("log"));
+        let exit = launcher.spawn(&place.shell(list), place.log()).unwrap().wait().unwrap();
+        assert!(exit.success(), "{}", place.log_text());
+        place.log_text()
+    };
+    let text = run();
+    // Standard input, output, error, and the folder that is listed.
+    assert!(text.starts_with("0 1 2 3 0022\n"), "{text}");
+    assert!(text.contains("SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000"), "{text}");
+    let beside = launcher.spawn(&place.shell("sleep 100"), place.log()).unwrap();
+    for _ in 0..20 {
+        assert_eq!(run(), text);
+    }
+    beside.kill();
+    assert_eq!(beside.wait().unwrap().status, Status::Killed);
 }
 
 fn ignored_signals_do_not_protect_it() {

@@ -1,0 +1,159 @@
+//! The caller's side of the zygote: starting it when it is needed first, and ordering helpers.
+
+use std::fs::File;
+use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use rustix::io::Errno;
+use rustix::net::{
+    AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType,
+};
+
+use crate::diagnosis::{Facts, diagnose};
+use crate::error::Error;
+use crate::filter;
+use crate::running::{Running, send_all};
+use crate::spec::SandboxSpec;
+use crate::wire::Request;
+use crate::zygote::{MESSAGE, ZYGOTE_ARGUMENT, ZYGOTE_NAME};
+
+/// Starts sandboxes. One launcher serves many of them, also from several threads at once; the first
+/// one takes some milliseconds longer.
+///
+/// Sandboxes outlive their launcher. Dropping it waits for its process, which is idle then.
+#[derive(Debug, Default)]
+pub struct Launcher(Mutex<Option<Zygote>>);
+
+#[derive(Debug)]
+struct Zygote {
+    child: Child,
+    /// `None` when the zygote has been told to end.
+    socket: Option<OwnedFd>,
+}
+
+impl Launcher {
+    /// A launcher that has not started anything yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Starts the process behind the launcher, if it does not run yet, and returns at once. A
+    /// failure shows at the first sandbox.
+    pub fn warm_up(&self) {
+        let mut zygote = self.lock();
+        if zygote.is_none() {
+            *zygote = Zygote::start().ok();
+        }
+    }
+
+    /// Starts the builder. What it writes to standard output and error is copied to `log` in
+    /// order; it does not get `log` itself. When `log` is a pipe, its reader must keep reading: the
+    /// limits are not watched while the helper waits for it.
+    ///
+    /// The caller's `main` must have called
+    /// [`helper_main_if_requested`](crate::helper_main_if_requested) before anything else. Failures
+    /// of the set-up are reported by [`Running::wait`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Spec`] for a specification that contradicts itself, [`Error::Helper`] when no
+    /// helper can be started.
+    pub fn spawn(&self, spec: &SandboxSpec, log: File) -> Result<Running, Error> {
+        spec.check()?;
+        self.start(
+            &Request { spec: spec.clone(), probe: false, filters: filter::compiled()? },
+            &log,
+        )
+    }
+
+    /// Orders a helper and hands it the request.
+    pub(crate) fn start(&self, request: &Request, log: &File) -> Result<Running, Error> {
+        let (ours, theirs) = UnixStream::pair().map_err(Error::Helper)?;
+        self.order(&theirs, log)?;
+        drop(theirs);
+        let running = Running::new(ours, request.spec.program.clone());
+        let request = request.encode();
+        let mut bytes = (request.len() as u64).to_le_bytes().to_vec();
+        bytes.extend(request);
+        // A helper that is already dead shows as a missing report, which says more than EPIPE.
+        let _ = send_all(running.socket(), &bytes);
+        Ok(running)
+    }
+
+    /// Hands the two descriptors to the zygote; one that has died is replaced.
+    fn order(&self, socket: &UnixStream, log: &File) -> Result<(), Error> {
+        let mut current = self.lock();
+        if let Some(zygote) = &*current {
+            match zygote.send(socket, log) {
+                Err(Errno::PIPE | Errno::CONNRESET | Errno::NOTCONN) => {}
+                other => return other.map_err(|errno| Error::Helper(errno.into())),
+            }
+        }
+        // Dropping the dead one reaps it.
+        *current = None;
+        let zygote = Zygote::start()?;
+        let sent = zygote.send(socket, log);
+        *current = Some(zygote);
+        sent.map_err(|errno| Error::Helper(errno.into()))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Zygote>> {
+        // A panic leaves either a zygote or none, and both are fine.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Zygote {
+    fn start() -> Result<Self, Error> {
+        let failed = |errno: Errno| Error::Helper(errno.into());
+        // Messages of this kind are whole or absent, and each has its own descriptors.
+        let (ours, theirs) = rustix::net::socketpair(
+            AddressFamily::UNIX,
+            SocketType::SEQPACKET,
+            SocketFlags::CLOEXEC,
+            None,
+        )
+        .map_err(failed)?;
+        let child = Command::new("/proc/self/exe")
+            .arg0(ZYGOTE_NAME)
+            .arg(ZYGOTE_ARGUMENT)
+            .env_clear()
+            .stdin(Stdio::from(theirs))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
+        let child = child.map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => Error::Unavailable(diagnose(&Facts::without_proc())),
+            _ => Error::Helper(error),
+        })?;
+        Ok(Zygote { child, socket: Some(ours) })
+    }
+
+    fn send(&self, socket: &UnixStream, log: &File) -> Result<(), Errno> {
+        let Some(zygote) = &self.socket else { return Err(Errno::PIPE) };
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
+        let mut control = SendAncillaryBuffer::new(&mut space);
+        let rights = [socket.as_fd(), log.as_fd()];
+        control.push(SendAncillaryMessage::ScmRights(&rights));
+        loop {
+            let message = [IoSlice::new(&[MESSAGE])];
+            match rustix::net::sendmsg(zygote, &message, &mut control, SendFlags::NOSIGNAL) {
+                Err(Errno::INTR) => {}
+                other => return other.map(drop),
+            }
+        }
+    }
+}
+
+impl Drop for Zygote {
+    fn drop(&mut self) {
+        // The end of its input ends it, and then it can be reaped.
+        self.socket = None;
+        let _ = self.child.wait();
+    }
+}

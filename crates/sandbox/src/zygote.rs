@@ -1,0 +1,172 @@
+//! The zygote: the caller's executable, started once and copied for each sandbox.
+//!
+//! Starting a large program costs more than a whole sandbox does: the loader has to relocate it. A
+//! `fork` of a process that has done so already is cheap, but only a process with one thread can
+//! be forked safely, which the caller is not. The zygote does nothing but fork [helpers](crate::helper):
+//! each message on its standard input carries the socket and the log of one. It ends when the
+//! caller closes its side, or dies in whatever way. Helpers hear of that through sockets of
+//! their own, and do not depend on the zygote once they run.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{self, IoSliceMut};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
+use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags};
+use rustix::process::WaitOptions;
+
+use crate::helper;
+use crate::sys::{self, Fork};
+
+/// `argv[0]` of the zygote, and the name of all processes that come from it.
+pub(crate) const ZYGOTE_NAME: &str = "cbuild-sandbox";
+
+/// `argv[1]` of the zygote. Together with [`ZYGOTE_NAME`] no ordinary call of the program has it.
+pub(crate) const ZYGOTE_ARGUMENT: &str = "__sandbox-zygote-2";
+
+/// The byte that carries descriptors; its value is the version of what helpers are told.
+pub(crate) const MESSAGE: u8 = 2;
+
+/// Exit code of a process that could not even report.
+const LOST: i32 = 125;
+
+/// Becomes the sandbox's zygote if this process was started as one, and then never returns.
+/// Otherwise returns at once.
+///
+/// Every program that makes a [`Launcher`](crate::Launcher) or calls [`spawn`](crate::spawn) or
+/// [`probe`](crate::probe) calls this first in its `main`, before it starts threads or reads its
+/// arguments.
+pub fn helper_main_if_requested() {
+    if is_zygote_call(std::env::args_os()) {
+        // What the kernel's log calls it; the file name behind /proc/self/exe says nothing.
+        let _ = rustix::thread::set_name(c"cbuild-sandbox");
+        sys::close_inherited();
+        sys::reset_signals();
+        let code = match main() {
+            Ok(()) => 0,
+            Err(error) => {
+                eprintln!("sandbox helper: {error}");
+                LOST
+            }
+        };
+        std::process::exit(code);
+    }
+}
+
+/// Whether this process was started as the zygote.
+fn is_zygote_call(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> bool {
+    let mut arguments = arguments.into_iter();
+    let mut next =
+        |expected| arguments.next().is_some_and(|found| found.as_ref() == OsStr::new(expected));
+    next(ZYGOTE_NAME) && next(ZYGOTE_ARGUMENT)
+}
+
+/// What a helper is given.
+struct Order {
+    caller: UnixStream,
+    log: OwnedFd,
+}
+
+fn main() -> io::Result<()> {
+    let caller = take_standard_input()?;
+    // Ctrl-C in the caller's terminal is the caller's business; it cancels through the sockets.
+    let _ = rustix::process::setsid();
+    std::env::set_current_dir("/")?;
+    let children = sys::child_signals()?;
+    while wait(&caller, &children)? {
+        let Some(order) = receive(&caller)? else { break };
+        // An order that cannot be carried out shows to the caller as a helper without a report.
+        if let Ok(Fork::Child) = sys::fork() {
+            drop((caller, children));
+            std::process::exit(help(order));
+        }
+    }
+    Ok(())
+}
+
+/// Moves the socket away from descriptor 0 and leaves `/dev/null` there.
+fn take_standard_input() -> io::Result<OwnedFd> {
+    let socket = io::stdin().as_fd().try_clone_to_owned()?;
+    let null = File::open("/dev/null")?;
+    rustix::stdio::dup2_stdin(&null)?;
+    Ok(socket)
+}
+
+/// Reaps helpers until the caller has something to say. False when the caller is gone.
+fn wait(caller: &OwnedFd, children: &OwnedFd) -> io::Result<bool> {
+    loop {
+        let mut watched = [
+            PollFd::from_borrowed_fd(caller.as_fd(), PollFlags::IN),
+            PollFd::from_borrowed_fd(children.as_fd(), PollFlags::IN),
+        ];
+        match poll(&mut watched, None) {
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+        let (said, ended) = (watched[0].revents(), watched[1].revents());
+        if !ended.is_empty() {
+            sys::forget_signals(children.as_fd());
+            while let Ok(Some(_)) = rustix::process::wait(WaitOptions::NOHANG) {}
+        }
+        if !said.is_empty() {
+            // With both, what was said comes first: a message may precede the end.
+            return Ok(said.contains(PollFlags::IN));
+        }
+    }
+}
+
+/// The next order; `None` at the end, or after something that is no order of this version.
+fn receive(caller: &OwnedFd) -> io::Result<Option<Order>> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let mut byte = [0];
+    let flags = RecvFlags::CMSG_CLOEXEC;
+    let received = loop {
+        match rustix::net::recvmsg(caller, &mut [IoSliceMut::new(&mut byte)], &mut control, flags) {
+            Err(Errno::INTR) => {}
+            other => break other?,
+        }
+    };
+    let mut descriptors = control.drain().flat_map(|message| match message {
+        RecvAncillaryMessage::ScmRights(rights) => rights.collect::<Vec<_>>(),
+        _ => Vec::new(),
+    });
+    match (received.bytes, byte, descriptors.next(), descriptors.next()) {
+        (1, [MESSAGE], Some(caller), Some(log)) => {
+            Ok(Some(Order { caller: UnixStream::from(caller), log }))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// Runs as a helper; the result is the exit code.
+fn help(Order { caller, log }: Order) -> i32 {
+    sys::unblock_signals();
+    let taken = rustix::stdio::dup2_stdout(&log).and_then(|()| rustix::stdio::dup2_stderr(&log));
+    drop(log);
+    match taken.map_err(io::Error::from).and_then(|()| helper::serve(&caller)) {
+        Ok(()) => 0,
+        Err(error) => {
+            eprintln!("sandbox helper: {error}");
+            LOST
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_exact_call_is_the_zygote() {
+        assert!(is_zygote_call([ZYGOTE_NAME, ZYGOTE_ARGUMENT]));
+        assert!(!is_zygote_call(["cbuild", ZYGOTE_ARGUMENT]));
+        assert!(!is_zygote_call([ZYGOTE_NAME, "build"]));
+        assert!(!is_zygote_call([ZYGOTE_NAME]));
+        assert!(!is_zygote_call([] as [&str; 0]));
+    }
+}
