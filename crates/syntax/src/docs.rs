@@ -4,7 +4,10 @@
 pub(crate) fn before(text: &str, from: usize, at: usize) -> String {
     let Some(gap) = text.get(from..at) else { return String::new() };
     // What follows the last line break of the gap is the indentation of the thing itself.
-    let Some((lines, _)) = gap.rsplit_once('\n') else { return String::new() };
+    let Some((lines, indentation)) = gap.rsplit_once('\n') else { return String::new() };
+    if !indentation.trim().is_empty() {
+        return String::new();
+    }
     // The first line of the gap is the rest of a line that something else stands on.
     let skip = usize::from(from != 0 && !text[..from].ends_with('\n'));
     let lines: Vec<&str> = lines.split('\n').skip(skip).collect();

@@ -8,6 +8,7 @@
 
 pub mod ast;
 mod docs;
+mod format;
 mod grammar;
 mod hash;
 mod lower;
@@ -20,6 +21,7 @@ mod words;
 
 use cbuild_diag::{Diagnostic, SourceId, Span};
 
+pub use crate::format::{FormatError, format};
 use crate::grammar::Rule;
 use crate::source::{Content, Piece};
 pub use crate::tree::{SyntaxKind, SyntaxNode, SyntaxToken};
