@@ -14,6 +14,7 @@ mod book;
 mod broken_programs;
 mod crash;
 mod early_cutoff;
+mod explain;
 mod harness;
 mod images;
 mod isolation;
