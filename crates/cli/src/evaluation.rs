@@ -74,12 +74,11 @@ pub(crate) fn evaluate(
     for text in targets {
         let name = crate::target::parse(text)?;
         let (checked, sources) = check(session, &name.entry)?;
-        let mut world =
-            StoreWorld::new(store, session.places(&name.entry.package_root)?, &checked.keys);
+        let mut world = StoreWorld::new(store, session.places(&name.entry.package_root)?, &checked.keys);
         let mut evaluator = Evaluator::new(&checked.program, &mut world, limits(session));
         let value = match value_of(&mut evaluator, &checked, &name)? {
             Ok(value) => value,
-            Err(diagnostic) => return Err(located(diagnostic, sources)),
+            Err(diagnostic) => return Err(located(diagnostic, with_decoded(sources, &evaluator))),
         };
         let Some(found) = evaluator.buildable(&value) else {
             return Err(not_buildable(&name, &value));
@@ -94,6 +93,14 @@ pub(crate) fn evaluate(
 /// An evaluation error with the texts it points into.
 pub(crate) fn located(diagnostic: Diagnostic, sources: Sources) -> Failure {
     Failure::Source { diagnostics: vec![diagnostic], sources: Box::new(sources) }
+}
+
+/// The sources of a program and the files that its evaluation has decoded.
+pub(crate) fn with_decoded(mut sources: Sources, evaluator: &Evaluator<'_>) -> Sources {
+    for file in evaluator.decoded() {
+        sources.put(file.id, file.name.clone(), file.text.clone());
+    }
+    sources
 }
 
 /// The value of a target's name. The outer error is about the name, the inner one about the evaluation.

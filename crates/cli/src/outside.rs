@@ -12,6 +12,7 @@ use cbuild_sema::{LoadError, Loader, ModuleKey, Package};
 use cbuild_store::Store;
 
 use crate::places::Places;
+use crate::session::shown;
 use crate::standard_library;
 
 /// Largest module file that is read, in bytes.
@@ -117,16 +118,37 @@ impl<'a> StoreWorld<'a> {
     }
 }
 
-impl World for StoreWorld<'_> {
-    fn import_source(&mut self, source: SourceId, path: &str) -> Result<StorePath, String> {
+impl StoreWorld<'_> {
+    /// The canonical place of what a path literal names.
+    fn located(&self, source: SourceId, path: &str) -> Result<PathBuf, String> {
         let module = self.keys.get(&source).ok_or("its module is unknown")?;
         let folder = self.places.folder(module.package);
         let folder = folder.ok_or("the standard library has no files but its modules")?;
         let key = module.relative(path).ok_or("it lies outside the package")?;
-        let file = inside(folder, &key.path).map_err(|error| match error {
+        inside(folder, &key.path).map_err(|error| match error {
             Outside::Missing => "there is no such file or folder".to_owned(),
             Outside::Refused(why) => why,
-        })?;
+        })
+    }
+}
+
+impl World for StoreWorld<'_> {
+    fn read_source(&mut self, source: SourceId, path: &str) -> Result<(String, Vec<u8>), String> {
+        let file = self.located(source, path)?;
+        let metadata = file.metadata().map_err(|error| error.to_string())?;
+        if !metadata.is_file() {
+            return Err("it is not a file".to_owned());
+        }
+        let mut bytes = Vec::new();
+        let most = cbuild_eval::MAX_DECODED_BYTES as u64 + 1;
+        std::fs::File::open(&file)
+            .and_then(|opened| opened.take(most).read_to_end(&mut bytes))
+            .map_err(|error| error.to_string())?;
+        Ok((shown(&file), bytes))
+    }
+
+    fn import_source(&mut self, source: SourceId, path: &str) -> Result<StorePath, String> {
+        let file = self.located(source, path)?;
         if let Some(known) = self.imported.get(&file) {
             return Ok(known.clone());
         }

@@ -38,6 +38,16 @@ impl Sources {
         SourceId(u32::try_from(self.texts.len() - 1).unwrap_or(u32::MAX))
     }
 
+    /// Puts a text under an id that was chosen elsewhere, such as that of a file that an evaluation
+    /// has read. Ids between the known ones and this one stay empty.
+    pub fn put(&mut self, id: SourceId, name: impl Into<String>, text: impl Into<String>) {
+        let at = id.0 as usize;
+        if self.texts.len() <= at {
+            self.texts.resize_with(at + 1, Default::default);
+        }
+        self.texts[at] = (name.into(), text.into());
+    }
+
     /// Shown name of a source; `?` for an id of another table.
     pub fn name(&self, id: SourceId) -> &str {
         self.texts.get(id.0 as usize).map_or("?", |(name, _)| name)

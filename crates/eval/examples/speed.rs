@@ -73,6 +73,10 @@ impl Loader for Files {
 struct NoFiles;
 
 impl World for NoFiles {
+    fn read_source(&mut self, _: SourceId, path: &str) -> Result<(String, Vec<u8>), String> {
+        Err(format!("there is no `{path}`"))
+    }
+
     fn import_source(&mut self, _: SourceId, _: &str) -> Result<StorePath, String> {
         Err("there are no files here".to_owned())
     }

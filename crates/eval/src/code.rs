@@ -8,7 +8,7 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use cbuild_sema::ir::Symbol;
+use cbuild_sema::ir::{Decoders, Symbol};
 use cbuild_syntax::ast::BinaryOp;
 
 use crate::fault::Place;
@@ -62,6 +62,8 @@ pub(crate) enum Node {
     Construct(Symbol, Box<[Delay]>),
     /// An operation on two evaluated operands; `&&` and `||` are conditionals.
     Binary(BinaryOp, Box<[Node; 2]>, Place),
+    /// The content of the file that a path names.
+    Decode(Rc<Decoders>, Box<Node>, Place),
     /// Negation of a number.
     Neg(Box<Node>, Place),
     /// Negation of a truth value.

@@ -164,6 +164,10 @@ impl<'m, 'p> Compiler<'m, 'p> {
             Expr::List(items) => Node::List(self.delays(items)?),
             Expr::Construct(tag, parts) => Node::Construct(*tag, self.delays(parts)?),
             Expr::Binary(op, left, right, span) => self.binary(*op, left, right, *span)?,
+            Expr::Decode(decoders, path, span) => {
+                let (path, place) = (Box::new(self.node(path)?), self.place(*span));
+                Node::Decode(decoders.clone(), path, place)
+            }
             Expr::Unary(op, operand, span) => {
                 let (operand, place) = (Box::new(self.node(operand)?), self.place(*span));
                 match op {
@@ -468,6 +472,7 @@ fn span_of(mut expr: &Expr) -> Option<Span> {
             | Expr::Match(_, _, span)
             | Expr::Field(_, _, span)
             | Expr::Binary(_, _, _, span)
+            | Expr::Decode(_, _, span)
             | Expr::Unary(_, _, span) => return Some(*span),
             Expr::Let(_, body) => body,
             Expr::If(condition, ..) => condition,

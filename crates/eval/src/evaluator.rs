@@ -5,6 +5,7 @@ use cbuild_drv::{DrvId, Graph, Input, OutputName};
 use cbuild_sema::ir::{Export, GlobalId, ModuleId, Program};
 
 use crate::codes;
+use crate::decode::DecodedFile;
 use crate::fault::{Fault, FaultBody};
 use crate::machine::Machine;
 use crate::print;
@@ -154,6 +155,12 @@ impl<'a> Evaluator<'a> {
             };
         };
         record.shape.names.iter().map(|&name| self.machine.shapes.name(name).to_owned()).collect()
+    }
+
+    /// The files that were decoded so far. Diagnostics may point into them, by ids that come after
+    /// those of all modules of the program.
+    pub fn decoded(&self) -> &[DecodedFile] {
+        &self.machine.decoded
     }
 
     /// The derivations described so far.

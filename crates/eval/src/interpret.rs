@@ -124,6 +124,10 @@ impl Machine<'_> {
             },
             Node::Not(operand) => Value::Bool(!self.truth(operand, env)?),
             Node::Deep(inner) => stack::guarded(|| self.eval(inner, env))?,
+            Node::Decode(decoders, path, place) => {
+                let path = self.eval(path, env)?;
+                self.decode(decoders, &path, *place)?
+            }
             Node::Text(parts, place) => self.text_of(parts, env, *place)?,
             Node::Script(parts, place) => self.script_of(parts, env, *place)?,
             Node::Lambda(code, captures) => self.closure(code, captures, env),

@@ -13,6 +13,7 @@ mod burial;
 mod code;
 pub mod codes;
 mod compile;
+mod decode;
 mod evaluator;
 mod externs;
 mod fault;
@@ -32,6 +33,7 @@ mod strictness;
 mod value;
 mod world;
 
+pub use decode::{DecodedFile, MAX_BYTES as MAX_DECODED_BYTES};
 pub use evaluator::{Evaluator, Target};
 pub use externs::{Extern, all as externs};
 pub use value::Value;

@@ -12,6 +12,7 @@ use smallvec::SmallVec;
 use crate::code::{Call, Callee, Label, Node};
 use crate::codes;
 use crate::compile::Compiler;
+use crate::decode::DecodedFile;
 use crate::externs::{self, Extern};
 use crate::fault::{CycleKey, Fault, FaultBody, Place};
 use crate::interpret::{Env, Flow};
@@ -33,6 +34,8 @@ pub(crate) struct Machine<'a> {
     pub(crate) graph: Graph,
     /// Objects of module files that were taken already.
     pub(crate) imported: BTreeMap<(SourceId, Rc<str>), StorePath>,
+    /// Files that were decoded, as sources of diagnostics.
+    pub(crate) decoded: Vec<DecodedFile>,
     strictness: Strictness<'a>,
     globals: Vec<GlobalState>,
     /// Frames of the running functions, one upon the other.
@@ -59,6 +62,7 @@ impl<'a> Machine<'a> {
             shapes: Shapes::new(program),
             graph: Graph::default(),
             imported: BTreeMap::new(),
+            decoded: Vec::new(),
             strictness: Strictness::new(program),
             globals: vec![GlobalState::New; program.globals.len()],
             stack: Vec::new(),

@@ -15,6 +15,12 @@ pub trait World {
     /// checks it again, since it alone knows where the package ends). The error is one sentence for
     /// the user, without a final full stop.
     fn import_source(&mut self, source: SourceId, path: &str) -> Result<StorePath, String>;
+
+    /// Reads a file of a module, for `decode`. Returns its name as shown to the user, and its bytes,
+    /// of which a file over [`crate::MAX_DECODED_BYTES`] may be cut off at one more than that.
+    ///
+    /// `path` and errors are as with [`World::import_source`].
+    fn read_source(&mut self, source: SourceId, path: &str) -> Result<(String, Vec<u8>), String>;
 }
 
 /// Bounds on one evaluation.

@@ -41,9 +41,10 @@ impl<'a> Checker<'a> {
     ) -> Typed {
         let head = match &callee.kind {
             ExprKind::Name(name) => Some(self.resolve_name(name)),
-            ExprKind::Field(base, name) => self
-                .as_module(base)
-                .map(|module| self.member(module, name).map_or(Head::Broken, Self::head_of)),
+            ExprKind::Field(base, name) => self.qualified_case(base, name).or_else(|| {
+                let module = self.as_module(base)?;
+                Some(self.member(module, name).map_or(Head::Broken, Self::head_of))
+            }),
             _ => None,
         };
         match head {

@@ -59,6 +59,10 @@ impl<'a> FreeNames<'a> {
                     }
                 }
             }
+            ExprKind::Decode { types, args } => {
+                types.iter().for_each(|ty| self.ty(ty));
+                args.iter().for_each(|arg| self.expr(&arg.value));
+            }
             ExprKind::List(items) => items.iter().for_each(|item| self.expr(item)),
             ExprKind::Record(fields) => fields.iter().for_each(|field| self.expr(&field.value)),
             ExprKind::If(condition, yes, no) => {

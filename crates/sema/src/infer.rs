@@ -96,6 +96,7 @@ impl<'a> Checker<'a> {
             }
             ExprKind::Field(base, name) => self.infer_field(base, name, expr.span),
             ExprKind::Call { callee, args } => self.infer_call(expr.span, callee, args, None),
+            ExprKind::Decode { types, args } => self.infer_decode(types, args, expr.span),
             ExprKind::Lambda { params, body } => self.infer_lambda(params, body, None),
             ExprKind::Let { bindings, body } => {
                 let scope = self.body.locals.len();
@@ -267,7 +268,7 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn no_such_value(&mut self, name: &ast::Ident) {
+    pub(crate) fn no_such_value(&mut self, name: &ast::Ident) {
         let what = if let Some(module) = self.find_module(&name.text) {
             if matches!(module, crate::resolve::ModuleRef::Broken) {
                 return;
@@ -300,6 +301,11 @@ impl<'a> Checker<'a> {
         if let Some(module) = self.as_module(base) {
             let head = self.member(module, name).map_or(Head::Broken, Self::head_of);
             return self.use_head(head);
+        }
+        match self.as_variant(base) {
+            Some(Some(con)) => return self.type_member(con, name),
+            Some(None) => return broken(),
+            None => {}
         }
         let typed = self.infer(base);
         let (record, lowered) = self.through_origin(typed, name, span);

@@ -153,10 +153,71 @@ pub enum Expr {
     Construct(Symbol, Vec<Expr>),
     /// A protocol value with its identity.
     Protocol(Rc<str>),
+    /// The content of a file, decoded; the operand evaluates to a path.
+    Decode(Rc<Decoders>, Box<Expr>, Span),
     /// A binary operation; operands are of a type that the operator accepts.
     Binary(cbuild_syntax::ast::BinaryOp, Box<Expr>, Box<Expr>, Span),
     /// A prefix operation.
     Unary(cbuild_syntax::ast::UnaryOp, Box<Expr>, Span),
+}
+
+/// How a file becomes a value: decoders that refer to one another by index. The first one is for the
+/// whole file.
+#[derive(Debug)]
+pub struct Decoders(pub Vec<Decoder>);
+
+/// How a part of a file becomes a value.
+#[derive(Debug)]
+pub enum Decoder {
+    /// A number without a fraction.
+    Int,
+    /// A truth value.
+    Bool,
+    /// Text.
+    Str,
+    /// The text form of a hash.
+    Hash,
+    /// Nothing or null is `None`.
+    Option(usize),
+    /// A list.
+    List(usize),
+    /// A table with any keys.
+    Map(usize),
+    /// A table; fields sorted by name text. Other keys of the table are ignored.
+    Record(Vec<DecoderField>),
+    /// The name of a case as text, or a table of that name and the payload.
+    Variant(Vec<DecoderCase>),
+}
+
+/// A field of a decoded record.
+#[derive(Debug)]
+pub struct DecoderField {
+    /// Name.
+    pub name: Symbol,
+    /// Index of its decoder.
+    pub decoder: usize,
+    /// What stands for it when the table does not have it.
+    pub absent: Absent,
+}
+
+/// What stands for a field that is not there.
+#[derive(Clone, Copy, Debug)]
+pub enum Absent {
+    /// Nothing: it must be there.
+    Refused,
+    /// `None`.
+    None,
+    /// The value of this global.
+    Default(GlobalId),
+}
+
+/// A case of a decoded variant.
+#[derive(Debug)]
+pub struct DecoderCase {
+    /// Its constructor.
+    pub name: Symbol,
+    /// Indices of the decoders of its payload.
+    pub fields: Vec<usize>,
 }
 
 /// A piece of text with holes.

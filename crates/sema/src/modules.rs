@@ -325,8 +325,9 @@ impl<'a> GraphLoader<'a> {
             format!("import a file of this package: `import ./{last}.cbuild`")
         };
         let message = format!("there is no module `{name}`");
-        let found = Diagnostic::error(codes::UNKNOWN_MODULE, top.source, span, message, "not found")
-            .help(help);
+        let found =
+            Diagnostic::error(codes::UNKNOWN_MODULE, top.source, span, message, "not found")
+                .help(help);
         if known.is_empty() {
             return found;
         }

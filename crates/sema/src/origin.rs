@@ -33,7 +33,9 @@ impl<'a> Checker<'a> {
             Ty::Con(have, _) if Some(want) == self.package && Some(have) == self.overridable => {
                 return self.field_of(lowered, "package", span);
             }
-            Ty::Record(_) if Some(want) == self.part => self.expect_part(expected, args[0], found, span),
+            Ty::Record(_) if Some(want) == self.part => {
+                self.expect_part(expected, args[0], found, span)
+            }
             _ => self.expect(expected, found, span),
         }
         lowered
@@ -148,5 +150,4 @@ impl<'a> Checker<'a> {
         )
         .fix("annotate the set that is extended, such as `pkgs: Set<Pkgs>`");
     }
-
 }

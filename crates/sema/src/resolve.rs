@@ -172,7 +172,12 @@ impl Checker<'_> {
         }
     }
 
-    fn if_public<T>(&mut self, module: ModIdx, name: &ast::Ident, entry: Entry<T>) -> Option<T> {
+    pub(crate) fn if_public<T>(
+        &mut self,
+        module: ModIdx,
+        name: &ast::Ident,
+        entry: Entry<T>,
+    ) -> Option<T> {
         if entry.public {
             return Some(entry.what);
         }
@@ -183,6 +188,11 @@ impl Checker<'_> {
     /// A constructor in a pattern.
     pub(crate) fn lookup_constructor(&mut self, path: &[ast::Ident]) -> Option<(ConId, usize)> {
         let (last, modules) = path.split_last()?;
+        let of_type =
+            modules.last().is_some_and(|m| m.text.starts_with(|c: char| c.is_ascii_uppercase()));
+        if of_type {
+            return self.lookup_case(modules, last);
+        }
         let value = if modules.is_empty() {
             let found = self.find_value(self.module, &last.text);
             if found.is_none() {

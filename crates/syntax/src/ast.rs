@@ -238,6 +238,13 @@ pub enum ExprKind {
         /// Arguments in source order, positional ones first (checked by the parser).
         args: Vec<Arg>,
     },
+    /// `decode<T>(./file.toml)`.
+    Decode {
+        /// Type arguments, of which there should be one.
+        types: Vec<Type>,
+        /// Arguments, of which there should be one.
+        args: Vec<Arg>,
+    },
     /// `(x, y) => e`, `(x: Int) => e`.
     Lambda {
         /// Parameters.

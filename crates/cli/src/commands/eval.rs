@@ -4,7 +4,7 @@ use cbuild_diag::Sources;
 use cbuild_eval::{Evaluator, Value};
 use cbuild_sema::Checked;
 
-use crate::evaluation::{accept, check, limits, located, value_of};
+use crate::evaluation::{accept, check, limits, located, value_of, with_decoded};
 use crate::failure::{Exit, Failure, Problem};
 use crate::output;
 use crate::outside::{FileLoader, StoreWorld};
@@ -73,6 +73,6 @@ fn print(
     });
     match text {
         Ok(text) => output::line(&text),
-        Err(diagnostic) => Err(located(diagnostic, sources)),
+        Err(diagnostic) => Err(located(diagnostic, with_decoded(sources, &evaluator))),
     }
 }

@@ -6,7 +6,7 @@ use cbuild_eval::Evaluator;
 use serde_json::json;
 
 use super::check::files;
-use crate::evaluation::{check, limits};
+use crate::evaluation::{check, limits, with_decoded};
 use crate::failure::{Exit, Failure, Problem, report_diagnostic};
 use crate::output;
 use crate::outside::StoreWorld;
@@ -20,10 +20,11 @@ pub(crate) fn test(session: &Session, paths: &[PathBuf]) -> Result<(), Failure> 
     for file in files(paths)? {
         let entry = target::find(&file)?;
         let (checked, sources) = check(session, &entry)?;
-        let mut world =
-            StoreWorld::new(&store, session.places(&entry.package_root)?, &checked.keys);
+        let mut world = StoreWorld::new(&store, session.places(&entry.package_root)?, &checked.keys);
         let mut evaluator = Evaluator::new(&checked.program, &mut world, limits(session));
-        for (name, result) in evaluator.run_tests(checked.entry) {
+        let results = evaluator.run_tests(checked.entry);
+        let sources = with_decoded(sources, &evaluator);
+        for (name, result) in results {
             let ok = matches!(result, Ok(true));
             if let Err(diagnostic) = result {
                 report_diagnostic(&diagnostic, &sources, session.options.json, session.color());

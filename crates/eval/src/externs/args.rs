@@ -138,13 +138,13 @@ impl Machine<'_> {
     }
 
     /// `Some(value)` of the language.
-    pub(super) fn some(&self, slot: Slot) -> Value {
+    pub(crate) fn some(&self, slot: Slot) -> Value {
         let fields = vec![slot].into();
         Value::Variant(Rc::new(crate::value::Variant { tag: self.shapes.some, fields }))
     }
 
     /// `None` of the language.
-    pub(super) fn none(&self) -> Value {
+    pub(crate) fn none(&self) -> Value {
         Value::Tag(self.shapes.none)
     }
 }

@@ -1,6 +1,7 @@
 //! Tests of the evaluator through real source text and the real standard library.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod decoding;
 mod derivations;
 mod externs;
 mod faults;

@@ -29,7 +29,10 @@ fn changing_one_package_changes_its_dependents_and_nothing_else() {
     assert_eq!(drv("pkgs.other"), drv("hardened.other"));
     let (_, redis, graph) = derivation(PKGS, "hardened.redis");
     let ssl = drv("hardened.ssl");
-    assert!(redis.references().iter().any(|input| format!("{input:?}").contains(&ssl)), "{redis:?}");
+    assert!(
+        redis.references().iter().any(|input| format!("{input:?}").contains(&ssl)),
+        "{redis:?}"
+    );
     assert!(graph.len() >= 2);
 }
 

@@ -31,10 +31,17 @@ impl Loader for Files {
 /// A world in which every path but `./missing` exists.
 #[derive(Default)]
 pub(crate) struct TestWorld {
+    /// Texts of files that can be decoded, by path.
+    pub(crate) texts: BTreeMap<String, Vec<u8>>,
     pub(crate) imports: Vec<(SourceId, String)>,
 }
 
 impl World for TestWorld {
+    fn read_source(&mut self, _: SourceId, path: &str) -> Result<(String, Vec<u8>), String> {
+        let found = self.texts.get(path).cloned().ok_or("there is no such file or folder")?;
+        Ok((path.trim_start_matches("./").to_owned(), found))
+    }
+
     fn import_source(&mut self, source: SourceId, path: &str) -> Result<StorePath, String> {
         if path == "./missing" {
             return Err("there is no such file".to_owned());

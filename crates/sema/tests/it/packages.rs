@@ -49,8 +49,7 @@ fn external(package: u32, path: &str) -> ModuleKey {
     ModuleKey { package: Package::External(package), path: path.to_owned() }
 }
 
-const TLS: &str =
-    "import ext.zlib\nimport ./inner.cbuild\npub let level: Int = zlib.level + inner.one\nlet key = 1\n";
+const TLS: &str = "import ext.zlib\nimport ./inner.cbuild\npub let level: Int = zlib.level + inner.one\nlet key = 1\n";
 
 fn check_main(main: &'static str) -> (Sources, Checked) {
     let mut sources = Sources::default();

@@ -137,9 +137,21 @@ impl Lower<'_> {
             Rule::list => ExprKind::List(kids(node).map(|kid| self.expr(kid, depth + 1)).collect()),
             Rule::record => return self.record_literal(node, depth),
             Rule::paren => return self.paren(node, depth),
+            Rule::decode => self.decode(node, depth),
             _ => ExprKind::Error,
         };
         Expr { span, kind }
+    }
+
+    fn decode(&mut self, node: Node<'_>, depth: usize) -> ExprKind {
+        let (mut types, mut args) = (Vec::new(), Vec::new());
+        for kid in kids(node) {
+            match kid.as_rule() {
+                Rule::args => args = self.args(kid, depth),
+                _ => types = self.types(kid, depth),
+            }
+        }
+        ExprKind::Decode { types, args }
     }
 
     fn paren(&mut self, node: Node<'_>, depth: usize) -> Expr {

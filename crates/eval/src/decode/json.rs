@@ -1,0 +1,72 @@
+//! JSON, without comments and other extensions.
+
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+use jsonc_parser::ast::Value;
+use jsonc_parser::common::{Range, Ranged};
+use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
+
+use super::{Datum, Located, MAX_NESTING, Malformed, span};
+
+/// Reads a text.
+pub(super) fn read(text: &str) -> Result<Located, Malformed> {
+    let strict = ParseOptions {
+        allow_comments: false,
+        allow_loose_object_property_names: false,
+        allow_trailing_commas: false,
+        allow_missing_commas: false,
+        allow_single_quoted_strings: false,
+        allow_hexadecimal_numbers: false,
+        allow_unary_plus_numbers: false,
+        allow_bare_decimal_point_numbers: false,
+        allow_non_finite_numbers: false,
+        allow_extended_string_escapes: false,
+    };
+    let parsed = parse_to_ast(text, &CollectOptions::default(), &strict)
+        .map_err(|error| Malformed::new(of(error.range()), error.kind().to_string()))?;
+    match parsed.value {
+        Some(value) => located(&value, 0),
+        None => Err(Malformed::new(span(0, text.len()), "there is no value")),
+    }
+}
+
+fn of(range: Range) -> cbuild_diag::Span {
+    span(range.start, range.end)
+}
+
+fn located(value: &Value<'_>, depth: usize) -> Result<Located, Malformed> {
+    let span = of(value.range());
+    if depth > MAX_NESTING {
+        return Err(Malformed::new(span, format!("it nests more than {MAX_NESTING} levels deep")));
+    }
+    let datum = match value {
+        Value::NullKeyword(_) => Datum::Null,
+        Value::BooleanLit(truth) => Datum::Bool(truth.value),
+        Value::StringLit(text) => Datum::Text(text.value.to_string()),
+        Value::NumberLit(number) => match number.value.parse() {
+            Ok(number) => Datum::Int(number),
+            Err(_) if number.value.contains(['.', 'e', 'E']) => Datum::Other("a fraction"),
+            Err(_) => Datum::Other("a number that does not fit into 64 bits"),
+        },
+        Value::Array(array) => {
+            let items = array.elements.iter().map(|item| located(item, depth + 1).map(Rc::new));
+            Datum::List(items.collect::<Result<_, _>>()?)
+        }
+        Value::Object(object) => {
+            let mut seen = BTreeSet::new();
+            let mut entries = Vec::with_capacity(object.properties.len());
+            for property in &object.properties {
+                let key = property.name.as_str();
+                let at = of(property.name.range());
+                if !seen.insert(key) {
+                    return Err(Malformed::new(at, format!("the key `{key}` is there twice")));
+                }
+                let value = located(&property.value, depth + 1)?;
+                entries.push((key.to_owned(), at, Rc::new(value)));
+            }
+            Datum::Table(entries)
+        }
+    };
+    Ok(Located { span, datum })
+}
