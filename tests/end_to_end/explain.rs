@@ -148,7 +148,12 @@ fn the_check_names_file_and_cause() {
         ("user", "id -u > $out/share/id", "--check=vary", "share/id"),
         ("cores", "echo $CBUILD_CORES > $out/share/cores", "--check=vary", "share/cores"),
         ("umask", "umask > $out/share/umask", "--check=vary", "share/umask"),
-        ("random", "od -An -N16 -tx1 /dev/urandom | tr -d ' ' > $out/share/r", "--check", "share/r"),
+        (
+            "random",
+            "od -An -N16 -tx1 /dev/urandom | tr -d ' ' > $out/share/r",
+            "--check",
+            "share/r",
+        ),
     ];
     let causes = ["time", "host name", "user", "parallelism", "", "randomness"];
     for ((name, script, how, file), cause) in cases.into_iter().zip(causes) {

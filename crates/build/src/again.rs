@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use cbuild_drv::{Action, ActionKey, Derivation, Digest, DrvId, OutputName, StorePath};
-use cbuild_sandbox::{Status, Tmp};
+use cbuild_sandbox::{SandboxSpec, Status, Tmp};
 use cbuild_store::Scratch;
 
 use crate::error::{RunError, StepError};
@@ -113,7 +113,8 @@ impl Subject {
         let output = node.outputs.first().cloned().unwrap_or_else(OutputName::out);
         let known = builder.known(&[Target { drv: *drv, output }])?.remove(drv);
         let known = known.ok_or(StepError::NotInGraph { drv: *drv })?;
-        let (key, derivation) = known.resolved.ok_or(StepError::NotBuilt { name: node.name.clone() })?;
+        let (key, derivation) =
+            known.resolved.ok_or(StepError::NotBuilt { name: node.name.clone() })?;
         Ok(Self { drv: *drv, key, derivation, outputs: known.outputs })
     }
 
@@ -192,22 +193,7 @@ impl Subject {
         let ended = exec::ending(&exit, &prepared.spec);
         let how = ended.map_or("the builder succeeded".to_owned(), |ending| ending.to_string());
         (terminal.ended)(&how);
-        let mut spec = prepared.spec;
-        spec.limits = cbuild_sandbox::Limits::default();
-        let shell = visit.shell.clone();
-        let mut script = OsString::from("exec \"$@\"");
-        spec.args = visit.command.clone();
-        if visit.command.is_empty() {
-            let pipe = scratch.path().join("input");
-            make_pipe(&pipe).map_err(StepError::io("create the pipe", &pipe))?;
-            script = if visit.prompts { "exec \"$0\" -i <" } else { "exec \"$0\" <" }.into();
-            script.push(INPUT);
-            spec = spec.bind_read_only(&pipe, INPUT);
-            pass_input(pipe);
-        }
-        let words = ["-c".into(), script, shell.clone().into_os_string()];
-        spec.args.splice(0..0, words);
-        spec.program = shell;
+        let spec = visited(prepared.spec, visit, scratch.path())?;
         let exit = attended(&workshop, || {
             let running = cbuild_sandbox::spawn(&spec, terminal.output)?;
             let killer = running.killer();
@@ -219,6 +205,25 @@ impl Subject {
             _ => Err(StepError::Cancelled),
         }
     }
+}
+
+/// The sandbox of a builder with a shell in the builder's place.
+fn visited(mut spec: SandboxSpec, visit: &Visit, scratch: &Path) -> Result<SandboxSpec, StepError> {
+    spec.limits = cbuild_sandbox::Limits::default();
+    let mut script = OsString::from("exec \"$@\"");
+    spec.args = visit.command.clone();
+    if visit.command.is_empty() {
+        let pipe = scratch.join("input");
+        make_pipe(&pipe).map_err(StepError::io("create the pipe", &pipe))?;
+        script = if visit.prompts { "exec \"$0\" -i <" } else { "exec \"$0\" <" }.into();
+        script.push(INPUT);
+        spec = spec.bind_read_only(&pipe, INPUT);
+        pass_input(pipe);
+    }
+    let words = ["-c".into(), script, visit.shell.clone().into_os_string()];
+    spec.args.splice(0..0, words);
+    spec.program.clone_from(&visit.shell);
+    Ok(spec)
 }
 
 fn apply(
@@ -269,11 +274,20 @@ fn until_stopped<T>(
                 std::thread::park_timeout(TICK);
             }
         });
-        let result = work();
-        done.store(true, Ordering::SeqCst);
-        watcher.thread().unpark();
-        result
+        // Also when the work panics: the watcher would wait for its end for ever.
+        let _end = End(&done, watcher.thread().clone());
+        work()
     })
+}
+
+/// Tells a watcher that there is nothing to watch any more.
+struct End<'d>(&'d AtomicBool, std::thread::Thread);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+        self.1.unpark();
+    }
 }
 
 fn make_pipe(place: &Path) -> std::io::Result<()> {

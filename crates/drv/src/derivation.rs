@@ -153,11 +153,7 @@ impl<R> Derivation<R> {
         Ok(Derivation { name, system, outputs: self.outputs.clone(), action })
     }
 
-    fn encode(
-        &self,
-        mut encoder: Encoder,
-        mut reference: impl FnMut(&mut Encoder, &R),
-    ) -> Encoder {
+    fn encode(&self, mut encoder: Encoder, mut reference: impl FnMut(&mut Encoder, &R)) -> Encoder {
         encoder.text(self.name.as_str());
         match &self.action {
             Action::Exec(exec) => {

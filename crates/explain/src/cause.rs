@@ -170,14 +170,14 @@ fn is_date(text: &str) -> bool {
         matches!(run.len(), 10 | 13 | 16 | 19)
             && run[..10].parse().is_ok_and(|number: u64| TIMES.contains(&number))
     });
-    let shape: String =
-        text.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+    let shape: String = text.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
     seconds || shape.contains("0000-00-00") || shape.contains("00:00")
 }
 
 /// Four bytes that hold two times less than two years apart, in a file that is no text.
 fn binary_time(first: &[u8], second: &[u8], at: usize) -> bool {
-    let is_text = |bytes: &[u8]| bytes.iter().all(|b| b.is_ascii_graphic() || b.is_ascii_whitespace());
+    let is_text =
+        |bytes: &[u8]| bytes.iter().all(|b| b.is_ascii_graphic() || b.is_ascii_whitespace());
     if is_text(first) || is_text(second) {
         return false;
     }
@@ -239,7 +239,11 @@ mod tests {
             (b"built 1700000000", b"built 1700000033", Cause::Time),
             (b"built 2026-11-21 08:00:01", b"built 2026-11-21 08:00:09", Cause::Time),
             (b"Sat Nov 21 2026", b"Sun Nov 22 2026", Cause::Time),
-            (b"\x1f\x8b\x08\0\x10\x20\x30\x40\0\x03", b"\x1f\x8b\x08\0\x11\x20\x30\x40\0\x03", Cause::Time),
+            (
+                b"\x1f\x8b\x08\0\x10\x20\x30\x40\0\x03",
+                b"\x1f\x8b\x08\0\x11\x20\x30\x40\0\x03",
+                Cause::Time,
+            ),
             (b"\0\0\x00\xf1\x53\x65\0\0", b"\0\0\x44\xf1\x53\x65\0\0", Cause::Time),
             (b"host=cbuild", b"host=varied", Cause::HostName),
             (b"uid 1000", b"uid 1001", Cause::User),

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cbuild_drv::{Action, Derivation, FetchKind, STORE_DIR, StorePath, Template};
+use cbuild_drv::{Action, Assemble, Derivation, Exec, FetchKind, STORE_DIR, StorePath, Template};
 
 /// One difference between an earlier and a later derivation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,9 +68,9 @@ fn inputs(before: &BTreeSet<StorePath>, after: &BTreeSet<StorePath>) -> Vec<Chan
 /// The part of a name before the first hyphen that a digit follows.
 fn stem(path: &StorePath) -> &str {
     let name = path.name().as_str();
-    let version = name.match_indices('-').find(|(at, _)| {
-        name.as_bytes().get(at + 1).is_some_and(u8::is_ascii_digit)
-    });
+    let version = name
+        .match_indices('-')
+        .find(|(at, _)| name.as_bytes().get(at + 1).is_some_and(u8::is_ascii_digit));
     version.map_or(name, |(at, _)| &name[..at])
 }
 
@@ -90,19 +90,7 @@ fn parts(derivation: &Derivation<StorePath>) -> BTreeMap<String, String> {
             put("system".to_owned(), derivation.system.to_string());
             let outputs: Vec<&str> = derivation.outputs.iter().map(|name| name.as_str()).collect();
             put("outputs".to_owned(), outputs.join(", "));
-            put("program".to_owned(), text(&exec.program));
-            for (at, arg) in exec.args.iter().enumerate() {
-                put(format!("argument {}", at + 1), text(arg));
-            }
-            for (name, value) in &exec.env {
-                put(format!("variable `{name}`"), text(value));
-            }
-            for (path, content) in &exec.files {
-                put(format!("file `{path}`"), text(content));
-            }
-            if let Some(root) = &exec.root {
-                put("root".to_owned(), root.name().to_string());
-            }
+            exec_parts(exec, &mut put);
         }
         Action::Fetch(fetch) => {
             put("kind".to_owned(), "a download".to_owned());
@@ -116,28 +104,49 @@ fn parts(derivation: &Derivation<StorePath>) -> BTreeMap<String, String> {
         }
         Action::Assemble(assemble) => {
             put("kind".to_owned(), "a composition".to_owned());
-            let layers = assemble.layers.iter().map(|layer| {
-                format!("{}/{} to /{}\n", layer.source.name(), layer.from, layer.into)
-            });
-            put("layers".to_owned(), layers.collect());
-            put("left out".to_owned(), assemble.exclude.join("\n"));
-            for (path, target) in &assemble.links {
-                put(format!("link `{path}`"), text(target));
-            }
-            for (path, file) in &assemble.files {
-                let program = if file.executable { "program" } else { "file" };
-                put(format!("{program} `{path}`"), text(&file.text));
-            }
-            let directories: Vec<&str> = assemble.directories.iter().map(String::as_str).collect();
-            put("directories".to_owned(), directories.join("\n"));
+            assemble_parts(assemble, &mut put);
         }
     }
     parts
 }
 
+fn exec_parts(exec: &Exec<StorePath>, put: &mut dyn FnMut(String, String)) {
+    put("program".to_owned(), text(&exec.program));
+    for (at, arg) in exec.args.iter().enumerate() {
+        put(format!("argument {}", at + 1), text(arg));
+    }
+    for (name, value) in &exec.env {
+        put(format!("variable `{name}`"), text(value));
+    }
+    for (path, content) in &exec.files {
+        put(format!("file `{path}`"), text(content));
+    }
+    if let Some(root) = &exec.root {
+        put("root".to_owned(), root.name().to_string());
+    }
+}
+
+fn assemble_parts(assemble: &Assemble<StorePath>, put: &mut dyn FnMut(String, String)) {
+    let layers = assemble
+        .layers
+        .iter()
+        .map(|layer| format!("{}/{} to /{}\n", layer.source.name(), layer.from, layer.into));
+    put("layers".to_owned(), layers.collect());
+    put("left out".to_owned(), assemble.exclude.join("\n"));
+    for (path, target) in &assemble.links {
+        put(format!("link `{path}`"), text(target));
+    }
+    for (path, file) in &assemble.files {
+        let program = if file.executable { "program" } else { "file" };
+        put(format!("{program} `{path}`"), text(&file.text));
+    }
+    let directories: Vec<&str> = assemble.directories.iter().map(String::as_str).collect();
+    put("directories".to_owned(), directories.join("\n"));
+}
+
 #[cfg(test)]
 mod tests {
-    use cbuild_drv::{Digest, Exec, Name, OutputName, Segment, System};
+    use cbuild_drv::{Digest, Name, OutputName, Segment, System};
 
     use super::*;
 

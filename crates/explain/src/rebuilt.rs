@@ -143,9 +143,9 @@ impl Search<'_> {
         if let Some(&both) = old_makers.intersection(&new_makers).next() {
             return Ok(Explanation::NotReproducible(both));
         }
-        let after = self.recorded(&new_makers)?.or(self.from_history(new, None)?);
+        let after = self.recorded(&new_makers)?.or(self.in_history(new, None)?);
         let Some(after) = after else { return self.source(old, new) };
-        let before = self.recorded(&old_makers)?.or(self.from_history(old, Some(after))?);
+        let before = self.recorded(&old_makers)?.or(self.in_history(old, Some(after))?);
         let explained = match before {
             Some(before) if before != after => self.actions(&before, &after, depth)?,
             _ => None,
@@ -169,7 +169,7 @@ impl Search<'_> {
     }
 
     /// An object that was collected has no realisation any more; its name still has a history.
-    fn from_history(&self, path: &StorePath, not: Option<ActionKey>) -> Result<Option<ActionKey>> {
+    fn in_history(&self, path: &StorePath, not: Option<ActionKey>) -> Result<Option<ActionKey>> {
         let builds = self.store.builds(Some(path.name().as_str()), u32::MAX)?;
         let mut keys = builds.into_iter().filter(|build| build.status == 0).map(|build| build.key);
         Ok(keys.find(|key| Some(*key) != not))
@@ -177,7 +177,8 @@ impl Search<'_> {
 
     fn source(&self, old: &StorePath, new: &StorePath) -> Result<Explanation> {
         if self.store.info(old)?.is_none() || self.store.info(new)?.is_none() {
-            let missing = "the earlier source is no longer in the store, so its files cannot be compared";
+            let missing =
+                "the earlier source is no longer in the store, so its files cannot be compared";
             return Ok(Explanation::Unknown(missing));
         }
         let (old, new) = (self.store.physical(old), self.store.physical(new));

@@ -33,7 +33,8 @@ impl Store {
         for (position, other) in others.iter().enumerate() {
             patterns.add(other.digest(), Pattern::Candidate(position));
         }
-        let mut search = Search { patterns: &patterns, found: BTreeMap::new(), total: others.len() };
+        let mut search =
+            Search { patterns: &patterns, found: BTreeMap::new(), total: others.len() };
         search.look(&top, &mut PathBuf::new(), 0)?;
         let found = search.found.into_iter();
         Ok(found.map(|(position, file)| (others[position].clone(), file)).collect())

@@ -20,7 +20,8 @@ fn the_file_that_holds_a_reference_is_named() {
     assert_eq!(fixture.store.makers(&a).unwrap(), BTreeSet::from([key("a")]));
     let outputs = build(&fixture.store, "two", &[("out", "@dev@"), ("dev", "text")], &[]);
     let dev = &outputs[&output("dev")];
-    let found = fixture.store.mentions(&outputs[&output("out")], &[dev.clone()]).unwrap();
+    let found =
+        fixture.store.mentions(&outputs[&output("out")], std::slice::from_ref(dev)).unwrap();
     assert_eq!(found[dev], Path::new("f"));
     assert!(try_build(&fixture.store, "two", &[("out", "x")], &[]).is_ok());
     assert_clean(&fixture.store);

@@ -5,7 +5,8 @@ use std::io::IsTerminal;
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 
-use cbuild_build::{Builder, RunError, StepError, Terminal, Visit};
+use cbuild_build::{Builder, RunError, StepError, Target, Terminal, Visit};
+use cbuild_drv::DrvId;
 
 use crate::evaluation::evaluate;
 use crate::failure::{Exit, Failure, Problem};
@@ -24,30 +25,18 @@ pub(crate) fn debug(
     let fetcher = session.fetcher()?;
     let display = Display::new(session);
     let show = |event| display.show(&event);
-    let builder =
-        Builder::new(&store, &evaluated.graph, &fetcher, session.build_options(), &show);
+    let builder = Builder::new(&store, &evaluated.graph, &fetcher, session.build_options(), &show);
     let targets: Vec<_> = evaluated.targets.iter().map(|found| found.target.clone()).collect();
-    let failed = match builder.build(&targets) {
-        Ok(_) => {
-            let message = format!("`{target}` builds, so there is no failure to look at");
-            return Err(Problem::new(Exit::Input, "E1041", message)
-                .help("`cbuild log` prints what the builder wrote")
-                .into());
-        }
-        Err(RunError::Steps { failures, skipped }) => {
-            let of_program = |error: &StepError| error.log().is_some();
-            match failures.iter().find(|failure| of_program(&failure.error)) {
-                Some(failure) => failure.drv,
-                None => return Err(RunError::Steps { failures, skipped }.into()),
-            }
-        }
-        Err(error) => return Err(error.into()),
-    };
+    let failed = failing(&builder, &targets)?;
     let output = std::io::stdout().as_fd().try_clone_to_owned().map_err(|error| {
         Problem::new(Exit::Environment, "E1020", format!("cannot write the result: {error}"))
     })?;
     let quiet = session.options.quiet;
-    let place = if command.is_empty() { format!("`{}`", shell.display()) } else { "the command".to_owned() };
+    let place = if command.is_empty() {
+        format!("`{}`", shell.display())
+    } else {
+        "the command".to_owned()
+    };
     let mut ended = |how: &str| {
         if !quiet {
             eprintln!("{how}; {place} sees what it left in /build, /tmp and /cbuild/store");
@@ -63,5 +52,22 @@ pub(crate) fn debug(
                 .help("126 and 127 mean that a program was not found; `--shell PATH` names another shell")
                 .into())
         }
+    }
+}
+
+/// Builds, and gives the first program that fails.
+fn failing(builder: &Builder<'_>, targets: &[Target]) -> Result<DrvId, Failure> {
+    match builder.build(targets) {
+        Ok(_) => Err(Problem::new(Exit::Input, "E1041", "there is no failure: the target builds")
+            .help("`cbuild log` prints what the builder wrote")
+            .into()),
+        Err(RunError::Steps { failures, skipped }) => {
+            let of_program = |error: &StepError| error.log().is_some();
+            match failures.iter().find(|failure| of_program(&failure.error)) {
+                Some(failure) => Ok(failure.drv),
+                None => Err(RunError::Steps { failures, skipped }.into()),
+            }
+        }
+        Err(error) => Err(error.into()),
     }
 }

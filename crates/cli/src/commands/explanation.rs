@@ -98,7 +98,9 @@ pub(crate) fn print_explained(
 ) -> Result<(), Failure> {
     let indent = "  ".repeat(depth);
     if explained.whys.is_empty() {
-        return output::line(&format!("{indent}the two actions differ in nothing that is recorded"));
+        return output::line(&format!(
+            "{indent}the two actions differ in nothing that is recorded"
+        ));
     }
     for why in &explained.whys {
         print_why(why, locate, depth)?;
@@ -202,7 +204,8 @@ fn why_to_json(why: &Why, locate: Locate<'_>) -> Value {
             })
         }
         Change::Input { before, after } => {
-            let text = |path: &Option<cbuild_drv::StorePath>| path.as_ref().map(ToString::to_string);
+            let text =
+                |path: &Option<cbuild_drv::StorePath>| path.as_ref().map(ToString::to_string);
             let because = why.explanation.as_ref().map(|why| match why {
                 Explanation::Built(explained) => explained_to_json(explained, locate),
                 Explanation::Source(files) => json!({

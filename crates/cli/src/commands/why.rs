@@ -4,10 +4,8 @@ use std::collections::BTreeMap;
 
 use cbuild_build::{Builder, Known, Target};
 use cbuild_diag::{SourceId, Sources};
-use cbuild_drv::{DrvId, Input, StorePath};
-use cbuild_explain::{
-    Hints, Side, chain, compare, explain_change, explain_pending, last_two,
-};
+use cbuild_drv::{ActionKey, Derivation, DrvId, Input, StorePath};
+use cbuild_explain::{Hints, Side, chain, compare, explain_change, explain_pending, last_two};
 use cbuild_sema::{ModuleKey, Package};
 use cbuild_store::Store;
 use serde_json::json;
@@ -79,8 +77,7 @@ fn depends(session: &Session, target: &str, wanted: &str) -> Result<(), Failure>
         None => {
             let name = found.name().as_str();
             let version = name.strip_prefix(wanted).and_then(|rest| rest.strip_prefix('-'));
-            name == wanted
-                || version.is_some_and(|v| v.starts_with(|c: char| c.is_ascii_digit()))
+            name == wanted || version.is_some_and(|v| v.starts_with(|c: char| c.is_ascii_digit()))
         }
     };
     let Some(links) = chain(&store, &from, is_wanted)? else {
@@ -111,8 +108,7 @@ fn differs(session: &Session, first: &str, second: &str) -> Result<(), Failure> 
     let (a, b) = (object(session, &store, first)?, object(session, &store, second)?);
     // An object's own digest is in its path; where it names itself, that is no difference.
     let renamed = vec![(*b.digest(), *a.digest())];
-    let sides =
-        (Side::new(&store.physical(&a)), Side { path: store.physical(&b), renamed });
+    let sides = (Side::new(&store.physical(&a)), Side { path: store.physical(&b), renamed });
     let differences = compare(&sides.0, &sides.1, &Hints::default())?;
     if session.options.json {
         return output::json(&json!({
@@ -141,7 +137,9 @@ fn rebuilt(session: &Session, target: &str) -> Result<(), Failure> {
             .into());
     };
     let Some(before) = before else {
-        let text = format!("{name} was built once, or each time from the same inputs; there is nothing to compare");
+        let text = format!(
+            "{name} was built once, or each time from the same inputs; there is nothing to compare"
+        );
         return if session.options.json {
             output::json(&json!({"name": name, "after": last.to_string(), "before": null}))
         } else {
@@ -180,49 +178,55 @@ fn uncached(session: &Session, target: &str) -> Result<(), Failure> {
         plan.steps.iter().map(|step| (step.drv, step.name.to_string())).collect();
     for step in &plan.steps {
         let resolved = known.get(&step.drv).and_then(|known| known.resolved.as_ref());
-        if let Some((key, derivation)) = resolved.filter(|_| step.certain) {
-            let record = store.builds(Some(step.name.as_str()), u32::MAX)?;
-            let before = record.iter().map(|build| build.key).find(|other| other != key);
-            let last = record.iter().find(|build| build.key == *key).map(|build| build.status);
-            let reason = match (last, before) {
-                (Some(0), _) => "its result is no longer in the store",
-                (Some(_), _) => "its last build failed",
-                (None, Some(_)) => "its inputs are not those of the last build",
-                (None, None) => "it was never built in this store",
-            };
-            let explained = match (last, before) {
-                (None, Some(before)) => explain_pending(&store, &before, derivation)?,
-                _ => None,
-            };
-            if session.options.json {
-                output::json(&json!({
-                    "name": step.name.as_str(), "action": key.to_string(), "reason": reason,
-                    "changes": explained.map(|e| explanation::explained_to_json(&e, &locate)),
-                }))?;
-                continue;
+        match resolved.filter(|_| step.certain) {
+            Some((key, derivation)) => certain(session, &store, (key, derivation), &locate)?,
+            None => {
+                let waits = waits_for(&evaluated, &step.drv, &planned);
+                let (name, reason) = (step.name.as_str(), "depends on what others will give");
+                if session.options.json {
+                    output::json(&json!({"name": name, "reason": reason, "waits": waits}))?;
+                } else {
+                    let waits = waits.join(", ");
+                    output::line(&format!("{name}: depends on what {waits} will give"))?;
+                }
             }
-            output::line(&format!("{}: {reason}", step.name))?;
-            if let Some(explained) = explained {
-                explanation::print_explained(&explained, &locate, 1)?;
-            }
-            continue;
-        }
-        let waits = waits_for(&evaluated, &step.drv, &planned);
-        let reason = format!("depends on what {} will give", waits.join(", "));
-        if session.options.json {
-            output::json(&json!({"name": step.name.as_str(), "reason": reason, "waits": waits}))?;
-        } else {
-            output::line(&format!("{}: {reason}", step.name))?;
         }
     }
     Ok(())
 }
 
-fn waits_for(
-    evaluated: &Evaluated,
-    drv: &DrvId,
-    planned: &BTreeMap<DrvId, String>,
-) -> Vec<String> {
+/// Says why a step will run whose inputs are known.
+fn certain(
+    session: &Session,
+    store: &Store,
+    (key, derivation): (&ActionKey, &Derivation<StorePath>),
+    locate: explanation::Locate<'_>,
+) -> Result<(), Failure> {
+    let name = derivation.name.as_str();
+    let record = store.builds(Some(name), u32::MAX)?;
+    let before = record.iter().map(|build| build.key).find(|other| other != key);
+    let last = record.iter().find(|build| build.key == *key).map(|build| build.status);
+    let reason = match (last, before) {
+        (Some(0), _) => "its result is no longer in the store",
+        (Some(_), _) => "its last build failed",
+        (None, Some(_)) => "its inputs are not those of the last build",
+        (None, None) => "it was never built in this store",
+    };
+    let explained = match (last, before) {
+        (None, Some(before)) => explain_pending(store, &before, derivation)?,
+        _ => None,
+    };
+    if session.options.json {
+        return output::json(&json!({
+            "name": name, "action": key.to_string(), "reason": reason,
+            "changes": explained.map(|e| explanation::explained_to_json(&e, locate)),
+        }));
+    }
+    output::line(&format!("{name}: {reason}"))?;
+    explained.map_or(Ok(()), |explained| explanation::print_explained(&explained, locate, 1))
+}
+
+fn waits_for(evaluated: &Evaluated, drv: &DrvId, planned: &BTreeMap<DrvId, String>) -> Vec<String> {
     let inputs = evaluated.graph.get(drv).map(|node| node.references()).unwrap_or_default();
     let mut names: Vec<String> = inputs
         .iter()
