@@ -1,8 +1,8 @@
 //! The tutorial's commands run, in order, as a reader would type them.
 //!
 //! Blocks of the chapter: `LANG file=NAME` writes a file, `sh` runs a command (`sh fails=N` expects that exit
-//! code), and `output` says what the command before it printed on both streams, where a line `…` stands
-//! for any number of lines and `…` within a line for any text.
+//! code), and `output` says what the command before it printed, on standard output, or on standard error when it
+//! was to fail. A line `…` stands for any number of lines, and `…` within a line for any text.
 
 use std::path::Path;
 use std::process::Command;
@@ -73,7 +73,7 @@ fn the_tutorial_works_as_written() {
             commands += 1;
         } else if words[0] == "output" {
             let done = last.as_ref().unwrap();
-            let printed = format!("{}{}", done.stderr, done.stdout);
+            let printed = if done.code == Some(0) { &done.stdout } else { &done.stderr };
             let (pattern, lines): (Vec<_>, Vec<_>) =
                 (text.lines().collect(), printed.lines().collect());
             assert!(matches(&pattern, &lines), "expected\n{text}\nfound\n{printed}");
