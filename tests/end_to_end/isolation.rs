@@ -1,6 +1,6 @@
 //! A builder sees its declared inputs and nothing of the host.
 
-use crate::harness::{cbuild, cbuild_command, module, run, shared_root};
+use crate::harness::{assert_clean, cbuild, cbuild_command, module, run, shared_root};
 
 const PROBE: &str = r##"
 import std
@@ -67,4 +67,26 @@ fn a_normal_user_can_build_too() {
     );
     let done = run(std::process::Command::new("sh").args(["-c", &script])).ok();
     assert_eq!(std::fs::read_to_string(done.path()).unwrap().trim(), "good morning");
+}
+
+#[test]
+fn a_machine_without_user_namespaces_is_refused_with_the_cause() {
+    let folder = module(
+        "import std\npub let default: Package = std.build.derivation {\n  name = \"nothing\",\n  \
+         program = sh\"/bin/true\",\n}\n",
+    );
+    let root = tempfile::tempdir().unwrap();
+    // Inside a user namespace of its own, root may forbid further ones, and nobody else notices.
+    let script = format!(
+        "echo 0 > /proc/sys/user/max_user_namespaces && exec {} --root {} build {}",
+        env!("CARGO_BIN_EXE_cbuild"),
+        root.path().display(),
+        folder.path().display(),
+    );
+    let mut shell = std::process::Command::new("unshare");
+    shell.args(["--user", "--map-root-user", "sh", "-c", &script]);
+    let done = run(&mut shell).fails(3, "E080");
+    assert!(done.stderr.contains("max_user_namespaces"), "{}", done.stderr);
+    assert!(done.stderr.contains("help:"), "{}", done.stderr);
+    assert_clean(root.path());
 }

@@ -35,7 +35,10 @@ const ONLY_IN: &[(&str, &str)] = &[
     ("toml_edit", "modules"),
 ];
 
-/// Checks both tables; every violation is listed.
+/// The only crate that may hold `unsafe` blocks.
+const MAY_BE_UNSAFE: &str = "cbuild-sandbox";
+
+/// Checks both tables, and that every other crate than the sandbox forbids `unsafe`; every violation is listed.
 pub(crate) fn check() -> Result {
     let metadata = MetadataCommand::new()
         .current_dir(repository())
@@ -46,6 +49,9 @@ pub(crate) fn check() -> Result {
     let mut wrong = Vec::new();
     let mut seen = BTreeSet::new();
     for package in &metadata.packages {
+        if package.name.as_str() != MAY_BE_UNSAFE {
+            forbids_unsafe(package, &mut wrong);
+        }
         if let Some(name) = package.name.strip_prefix("cbuild-") {
             seen.insert(name);
             match rules.get(name) {
@@ -57,6 +63,16 @@ pub(crate) fn check() -> Result {
     let vanished = rules.keys().filter(|name| !seen.contains(**name));
     wrong.extend(vanished.map(|name| format!("the rule for `{name}` has no crate")));
     if wrong.is_empty() { Ok(()) } else { Err(format!("layer rules:\n  {}", wrong.join("\n  "))) }
+}
+
+fn forbids_unsafe(package: &Package, wrong: &mut Vec<String>) {
+    let tops = package.targets.iter().filter(|target| target.is_lib() || target.is_bin());
+    for top in tops {
+        let text = std::fs::read_to_string(&top.src_path).unwrap_or_default();
+        if !text.contains("#![forbid(unsafe_code)]") {
+            wrong.push(format!("`{}` lacks #![forbid(unsafe_code)]", top.src_path));
+        }
+    }
 }
 
 fn violations(package: &Package, name: &str, allowed: &[&str], wrong: &mut Vec<String>) {

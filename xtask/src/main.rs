@@ -1,6 +1,7 @@
 //! Chores of the repository: `cargo xtask demo`, `test`, `layers` and `bench`.
 //!
 //! It knows the repository's folders and the programs that the chores call, and nothing of cbuild's inside.
+#![forbid(unsafe_code)]
 
 mod bench;
 mod command;

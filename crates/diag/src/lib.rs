@@ -3,6 +3,7 @@
 //! Every phase describes what is wrong as a [`Diagnostic`]: a stable code, a severity, spans with
 //! labels, notes and a fix. Only the renderer knows miette. This crate knows nothing of syntax,
 //! types or the store.
+#![forbid(unsafe_code)]
 
 mod json;
 mod render;

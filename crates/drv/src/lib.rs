@@ -8,6 +8,7 @@
 //! Each hashed encoding is written by hand ([`encoding`]), starts with a domain string that
 //! carries its version, and has golden digests in its tests. The byte layout is specified
 //! in `lang-spec/derivations.md`.
+#![forbid(unsafe_code)]
 
 pub mod assemble;
 pub mod derivation;

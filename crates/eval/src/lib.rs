@@ -8,6 +8,7 @@
 //! It knows nothing of source text, of types, of a store or of a file system: whatever comes from
 //! outside comes through the one trait [`World`]. It reads no clock and no environment variable, so
 //! the same program and the same world give the same values and the same derivation identities.
+#![forbid(unsafe_code)]
 
 mod burial;
 mod code;

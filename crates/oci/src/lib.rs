@@ -8,6 +8,7 @@
 //!
 //! This crate knows nothing of the language, of how objects were built, of a network or of a
 //! registry, and it never runs an image. It reads the store and writes only its target.
+#![forbid(unsafe_code)]
 
 mod archive;
 mod canonical;

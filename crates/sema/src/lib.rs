@@ -6,6 +6,7 @@
 //!
 //! This crate deliberately does not know where the texts of modules come from (that is a
 //! [`Loader`]'s business), how expressions are evaluated, or that there is a store.
+#![forbid(unsafe_code)]
 
 mod bindings;
 mod call;

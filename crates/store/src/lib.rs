@@ -9,6 +9,7 @@
 //! Read on in this order: `store` (look-ups), `register` (from a build's outputs to objects),
 //! `tree` and `scan` (reading, rewriting), `commit` and `reconcile` (atomic change, recovery),
 //! `live` and `gc` (what is kept), `verify`.
+#![forbid(unsafe_code)]
 
 mod actions;
 mod clock;

@@ -5,6 +5,7 @@
 //! `lang-spec/cbuild.pest`. Only this crate names pest and rowan, so that either can be replaced
 //! without a caller noticing. It deliberately knows nothing of names, modules, types or files: it
 //! is given a text and reads nothing.
+#![forbid(unsafe_code)]
 
 pub mod ast;
 mod docs;
