@@ -20,6 +20,8 @@ pub(super) static TABLE: &[Extern] = &[
     Extern::new("list.range", 2, range),
     Extern::new("list.sort_by", 2, sort_by).lazy(&[1]),
     Extern::new("list.reverse", 1, reverse),
+    Extern::new("list.sort", 2, sort).lazy(&[1]),
+    Extern::new("list.slice", 3, slice),
     Extern::new("list.any", 2, any).lazy(&[1]),
     Extern::new("list.all", 2, every).lazy(&[1]),
 ];
@@ -134,6 +136,63 @@ fn reverse(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> {
     let list = m.list_arg(&args[0], place)?;
     let items = list.items.iter().rev().cloned().collect();
     Ok(Value::List(Rc::new(List { items })))
+}
+
+/// Sorts by merging runs of growing length, as the comparison may fail.
+fn sort(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> {
+    let list = m.list_arg(&args[0], place)?;
+    if list.items.len() < 2 {
+        return Ok(Value::List(list));
+    }
+    let before = m.force(&args[1])?;
+    let mut items: Vec<Slot> = list.items.iter().map(Slot::settled).collect();
+    let mut run = 1;
+    while run < items.len() {
+        let mut merged = Vec::with_capacity(items.len());
+        for pair in items.chunks(run * 2) {
+            let (left, right) = pair.split_at(run.min(pair.len()));
+            merge(m, &before, left, right, &mut merged, place)?;
+        }
+        items = merged;
+        run *= 2;
+    }
+    Ok(Value::list(items))
+}
+
+/// Merges two sorted runs; of equal items those of the left run come first.
+fn merge(
+    m: &mut Machine<'_>,
+    before: &Value,
+    mut left: &[Slot],
+    mut right: &[Slot],
+    merged: &mut Vec<Slot>,
+    place: Place,
+) -> Result<()> {
+    while let ([first, left_rest @ ..], [second, right_rest @ ..]) = (left, right) {
+        let truth = m.apply(before, [second.clone(), first.clone()], place)?;
+        if m.bool_arg(&Slot::Ready(truth), place)? {
+            merged.push(second.clone());
+            right = right_rest;
+        } else {
+            merged.push(first.clone());
+            left = left_rest;
+        }
+    }
+    merged.extend(left.iter().chain(right).cloned());
+    Ok(())
+}
+
+fn slice(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> {
+    let list = m.list_arg(&args[0], place)?;
+    let (start, end) = (m.int_arg(&args[1], place)?, m.int_arg(&args[2], place)?);
+    let (start, end) = bounds(start, end, list.items.len());
+    Ok(Value::list(list.items[start..end].iter().map(Slot::settled).collect()))
+}
+
+/// Positions inside of a length, the second one never before the first.
+pub(super) fn bounds(start: i64, end: i64, length: usize) -> (usize, usize) {
+    let inside = |at: i64| usize::try_from(at.max(0)).unwrap_or(usize::MAX).min(length);
+    (inside(start), inside(end).max(inside(start)))
 }
 
 fn any(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> {

@@ -18,6 +18,7 @@ pub(super) static TABLE: &[Extern] = &[
     Extern::new("text.lower", 1, lower),
     Extern::new("text.upper", 1, upper),
     Extern::new("text.to_int", 1, to_int),
+    Extern::new("text.slice", 3, slice),
 ];
 
 type Result<T> = std::result::Result<T, Fault>;
@@ -35,6 +36,16 @@ fn join(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> {
         text.push_str(&item);
     }
     Ok(Value::text(text))
+}
+
+fn slice(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> {
+    let text = m.text_arg(&args[0], place)?;
+    let (start, end) = (m.int_arg(&args[1], place)?, m.int_arg(&args[2], place)?);
+    let (start, end) = super::list::bounds(start, end, text.len());
+    if text.is_ascii() {
+        return Ok(Value::text(&text[start..end]));
+    }
+    Ok(Value::text(text.chars().skip(start).take(end - start).collect::<String>()))
 }
 
 fn split(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> {

@@ -6,6 +6,7 @@ mod derivations;
 mod externs;
 mod faults;
 mod images;
+mod library;
 mod limits;
 mod model;
 mod printing;
