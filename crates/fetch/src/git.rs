@@ -312,7 +312,7 @@ impl Repository<'_> {
         let text = String::from_utf8_lossy(&complained).replace(self.url, &self.place);
         let lines = || text.lines().map(str::trim).filter(|line| !line.is_empty());
         let fatal = lines().find_map(|line| line.strip_prefix("fatal: "));
-        let message = fatal.or_else(|| lines().last()).unwrap_or("it failed without a word");
+        let message = fatal.or_else(|| lines().next_back()).unwrap_or("it failed without a word");
         Err(self.error(message.to_owned()))
     }
 

@@ -177,5 +177,5 @@ fn top_folder(folder: &Path, module: &ModuleVersion, source: &Source) -> Result<
         return Ok(only.path());
     }
     let why = "it has no cbuild.mod at its top".to_owned();
-    Err(Error::WrongModule { place: source.clone(), wanted: module.clone(), why })
+    Err(Error::WrongModule { place: source.to_string(), wanted: module.to_string(), why })
 }

@@ -12,7 +12,6 @@ use crate::codes;
 use crate::names::{ModulePath, ModuleVersion};
 use crate::select::{Conflict, MAX_NODES};
 use crate::source::Source;
-use crate::verify::Outdated;
 
 /// Why a command on modules failed.
 #[derive(Debug, Error)]
@@ -28,12 +27,6 @@ pub enum Error {
     /// A folder has no `cbuild.mod`.
     #[error("there is no cbuild.mod in `{}`", .0.display())]
     NoManifest(PathBuf),
-    /// Something is required, and nothing pins it.
-    #[error("cbuild.mod requires modules, and there is no cbuild.lock beside it")]
-    LockMissing,
-    /// `cbuild.mod` or the pinned modules have changed since the lock was written.
-    #[error("cbuild.lock does not fit cbuild.mod:{}", lines(.0))]
-    Outdated(Vec<Outdated>),
     /// Two modules name different sources for the same version.
     #[error("different sources are named for `{}`:{}", .0.module, sources(.0))]
     Conflict(Box<Conflict>),
@@ -63,26 +56,15 @@ pub enum Error {
     #[error("`{place}` is not the module `{wanted}`: {why}")]
     WrongModule {
         /// Where they came from.
-        place: Source,
+        place: String,
         /// What was wanted.
-        wanted: ModuleVersion,
+        wanted: String,
         /// What was found instead.
         why: String,
     },
     /// The fetched files are not those that are pinned.
-    #[error(
-        "the files of `{module}` are not those that cbuild.lock pins\n  pinned {wanted}\n  got    {got}\n  from   {place}"
-    )]
-    WrongTree {
-        /// The module.
-        module: ModuleVersion,
-        /// Where they came from.
-        place: Source,
-        /// Digest of the pinned tree.
-        wanted: Digest,
-        /// Digest of what came.
-        got: Digest,
-    },
+    #[error("{0}")]
+    WrongTree(Box<TreeMismatch>),
     /// A vendored module is not what is pinned.
     #[error("the vendored copy of `{module}` is not what cbuild.lock pins: `{}`", .folder.display())]
     VendorChanged {
@@ -108,7 +90,7 @@ pub enum Error {
         /// The module.
         path: ModulePath,
         /// The source.
-        place: Source,
+        place: String,
         /// What was looked for.
         why: String,
     },
@@ -135,8 +117,20 @@ pub enum Error {
     },
 }
 
-fn lines(outdated: &[Outdated]) -> String {
-    outdated.iter().map(|one| format!("\n  {one}")).collect()
+/// Files of a module, with another digest than the pinned one.
+#[derive(Debug, Error)]
+#[error(
+    "the files of `{module}` are not those that cbuild.lock pins\n  pinned {wanted}\n  got    {got}\n  from   {place}"
+)]
+pub struct TreeMismatch {
+    /// The module.
+    pub module: ModuleVersion,
+    /// Where they came from.
+    pub place: Source,
+    /// Digest of the pinned tree.
+    pub wanted: Digest,
+    /// Digest of what came.
+    pub got: Digest,
 }
 
 fn sources(conflict: &Conflict) -> String {
@@ -153,15 +147,13 @@ impl Error {
         match self {
             Self::Text { diagnostics, .. } => diagnostics.first().map_or(codes::SHAPE, |d| d.code),
             Self::NoManifest(_) => codes::NO_MANIFEST,
-            Self::LockMissing => codes::LOCK_MISSING,
-            Self::Outdated(_) => codes::LOCK_OUTDATED,
             Self::Conflict(_) => codes::CONFLICT,
             Self::TooMany => codes::TOO_MANY,
             Self::Fetch { error, .. } | Self::Versions { error, .. } => error.code(),
             Self::Push(error) => error.code(),
             Self::Store(error) => error.code(),
             Self::WrongModule { .. } => codes::WRONG_MODULE,
-            Self::WrongTree { .. } => codes::WRONG_TREE,
+            Self::WrongTree(_) => codes::WRONG_TREE,
             Self::VendorChanged { .. } => codes::VENDOR_CHANGED,
             Self::Override { .. } => codes::OVERRIDE,
             Self::NotRequired(_) => codes::NOT_REQUIRED,
@@ -179,7 +171,6 @@ impl Error {
             Self::Push(error) => return error.help(),
             Self::Store(error) => return error.help(),
             Self::NoManifest(_) => "create it with the line `module = \"example.org/name/v1\"`".to_owned(),
-            Self::LockMissing | Self::Outdated(_) => "run `cbuild lock`".to_owned(),
             Self::Conflict(conflict) => format!(
                 "decide by requiring `{}` with one of these sources in your own cbuild.mod",
                 conflict.module
@@ -188,9 +179,9 @@ impl Error {
             Self::WrongModule { .. } => {
                 "check the source and the version in the cbuild.mod that requires it".to_owned()
             }
-            Self::WrongTree { module, .. } => format!(
+            Self::WrongTree(mismatch) => format!(
                 "the source has changed what it publishes; if the new files are right, remove the line of `{}` from cbuild.lock and run `cbuild lock`",
-                module.path
+                mismatch.module.path
             ),
             Self::VendorChanged { .. } => {
                 "run `cbuild mod vendor` to write it anew; to work on a module, use `[override]` with a folder of your own".to_owned()

@@ -27,7 +27,7 @@ mod workspace;
 
 pub use acquire::Means;
 pub use edit::{add_requirement, remove_requirement};
-pub use error::Error;
+pub use error::{Error, TreeMismatch};
 pub use lock::{Entry, Lock};
 pub use manifest::{Manifest, Override, Requirement};
 pub use names::{ImportName, ModulePath, ModuleVersion, NameError, Version};

@@ -59,7 +59,8 @@ impl Manifest {
             Err(error) => {
                 let span = error.span().unwrap_or_default();
                 let message = format!("cbuild.mod is not TOML: {}", error.message().trim_end());
-                reader.report(codes::SYNTAX, span, &message, "here", None);
+                let help = "each line is `key = value`, with texts in quotes, or `[require]`";
+                reader.report(codes::SYNTAX, span, &message, "here", Some(help.to_owned()));
                 None
             }
         };

@@ -10,7 +10,7 @@ use crate::manifest::Requirement;
 use crate::names::{ModulePath, ModuleVersion, Version};
 use crate::select::{Provider, SelectError, select};
 use crate::source::{Pin, Source};
-use crate::workspace::{Workspace, read_manifest};
+use crate::workspace::{Workspace, expect_tree, read_manifest};
 use crate::{LOCK_FILE, MANIFEST_FILE};
 
 /// What a new lock changed, ordered by path.
@@ -119,15 +119,8 @@ impl Fetched<'_> {
     fn pinned_anew(&self, module: &ModuleVersion, entry: &Entry) -> Result<PathBuf, Error> {
         let means = self.workspace.means;
         let acquired = acquire(means, module, &entry.source, Some(&entry.pin))?;
-        if acquired.tree == entry.tree {
-            return Ok(acquired.folder);
-        }
-        Err(Error::WrongTree {
-            module: module.clone(),
-            place: entry.source.clone(),
-            wanted: entry.tree,
-            got: acquired.tree,
-        })
+        expect_tree(module, entry, &acquired)?;
+        Ok(acquired.folder)
     }
 }
 

@@ -99,8 +99,9 @@ pub fn select<P: Provider>(
     }
     while let Some((module, source)) = walk.next()? {
         let found = provider.requirements(&module, &source).map_err(SelectError::Provider)?;
+        // It is known before its requirements are looked at: it may require itself.
+        walk.known.insert(module.clone(), found.clone());
         walk.require(Some(&module), &found);
-        walk.known.insert(module, found);
     }
     walk.conflict()?;
     Ok(walk.finish())

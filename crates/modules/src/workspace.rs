@@ -7,16 +7,16 @@ use std::path::{Path, PathBuf};
 
 use cbuild_diag::{Diagnostic, SourceId, Sources};
 
-use crate::acquire::{self, Means, acquire};
-use crate::error::Error;
+use crate::acquire::{self, Acquired, Means, acquire};
+use crate::error::{Error, TreeMismatch};
 use crate::lock::{self, Entry, Lock};
 use crate::manifest::{self, Manifest, Requirement};
 use crate::names::{ImportName, ModulePath, ModuleVersion, Version};
 use crate::packages::{Import, Package, Packages};
 use crate::select::Roots;
 use crate::vendor;
-use crate::verify::{verify, verify_roots};
-use crate::{LOCK_FILE, MANIFEST_FILE};
+use crate::verify::{Outdated, verify, verify_roots};
+use crate::{LOCK_FILE, MANIFEST_FILE, codes};
 
 /// A root module and the means to fetch what it requires.
 pub struct Workspace<'a> {
@@ -97,18 +97,18 @@ impl<'a> Workspace<'a> {
     /// the table of imports. Nothing is taken that `cbuild.lock` does not pin.
     ///
     /// # Errors
-    /// [`Error::LockMissing`] and [`Error::Outdated`] when the lock does not fit; [`Error::Fetch`],
+    /// [`Error::Text`] when the lock is missing or does not fit; [`Error::Fetch`],
     /// [`Error::WrongTree`], [`Error::VendorChanged`] when the pinned files cannot be had.
     pub fn load(&self) -> Result<Packages, Error> {
         let roots = self.roots();
         let lock = match self.lock_file()? {
             Some(lock) => lock,
             None if verify_roots(&roots, &Lock::default()).is_empty() => Lock::default(),
-            None => return Err(Error::LockMissing),
+            None => return Err(self.lock_missing()),
         };
         let early = verify_roots(&roots, &lock);
         if !early.is_empty() {
-            return Err(Error::Outdated(early));
+            return Err(self.outdated(early));
         }
         let mut found = BTreeMap::new();
         for (path, entry) in &lock.entries {
@@ -120,9 +120,41 @@ impl<'a> Workspace<'a> {
         let known = found.iter().map(|(path, (_, m))| (path.clone(), m.require.clone())).collect();
         let outdated = verify(&roots, &lock, &known);
         if !outdated.is_empty() {
-            return Err(Error::Outdated(outdated));
+            return Err(self.outdated(outdated));
         }
         Ok(self.table(&lock, found))
+    }
+
+    /// The source of the root's `cbuild.mod` for messages about its lock.
+    fn manifest_source(&self) -> (Sources, SourceId) {
+        let mut sources = Sources::default();
+        let shown = self.shown.join(MANIFEST_FILE).display().to_string();
+        let source = sources.add(shown, self.text.as_str());
+        (sources, source)
+    }
+
+    fn lock_missing(&self) -> Error {
+        let (sources, source) = self.manifest_source();
+        let first = self.manifest.require.values().map(|requirement| requirement.span).min();
+        let message = "modules are required, and there is no cbuild.lock that pins them";
+        let span = first.unwrap_or_default();
+        let problem =
+            Diagnostic::error(codes::LOCK_MISSING, source, span, message, "required here");
+        text_error(vec![problem.help("run `cbuild lock`")], sources)
+    }
+
+    /// Shows each thing that does not fit at the requirement that it is about, if the root has it.
+    fn outdated(&self, found: Vec<Outdated>) -> Error {
+        let (sources, source) = self.manifest_source();
+        let shown = found.iter().map(|one| {
+            let place = self.manifest.require.get(one.path()).map(|requirement| requirement.span);
+            let label = if place.is_some() { "required here" } else { "this is the root module" };
+            let span = place.unwrap_or_default();
+            let message = format!("cbuild.lock is out of date: {one}");
+            Diagnostic::error(codes::LOCK_OUTDATED, source, span, message, label)
+                .help("run `cbuild lock`")
+        });
+        text_error(shown.collect(), sources)
     }
 
     /// The folder of a pinned module: vendored, stored or fetched, and in each case verified.
@@ -138,14 +170,7 @@ impl<'a> Workspace<'a> {
             return Ok(folder);
         }
         let acquired = acquire(self.means, module, &entry.source, Some(&entry.pin))?;
-        if acquired.tree != entry.tree {
-            return Err(Error::WrongTree {
-                module: module.clone(),
-                place: entry.source.clone(),
-                wanted: entry.tree,
-                got: acquired.tree,
-            });
-        }
+        expect_tree(module, entry, &acquired)?;
         Ok(acquired.folder)
     }
 
@@ -184,6 +209,23 @@ impl<'a> Workspace<'a> {
     }
 }
 
+/// Checks that what was fetched is what is pinned.
+pub(crate) fn expect_tree(
+    module: &ModuleVersion,
+    entry: &Entry,
+    acquired: &Acquired,
+) -> Result<(), Error> {
+    if acquired.tree == entry.tree {
+        return Ok(());
+    }
+    Err(Error::WrongTree(Box::new(TreeMismatch {
+        module: module.clone(),
+        place: entry.source.clone(),
+        wanted: entry.tree,
+        got: acquired.tree,
+    })))
+}
+
 /// The folder and `cbuild.mod` of an override.
 fn override_folder(
     root: &Path,
@@ -211,7 +253,7 @@ pub(crate) fn read_manifest(
     place: &crate::source::Source,
 ) -> Result<Manifest, Error> {
     let wrong = |why: String| {
-        let (place, wanted) = (place.clone(), module.clone());
+        let (place, wanted) = (place.to_string(), module.to_string());
         Error::WrongModule { place, wanted, why }
     };
     let text = read(&folder.join(MANIFEST_FILE), manifest::MAX_BYTES)?;
