@@ -81,7 +81,7 @@ pub(crate) enum Command {
         dry_run: bool,
         /// Build the targets' programs once more and compare; with `vary` in another environment
         #[arg(long, value_enum, value_name = "HOW", num_args = 0..=1, require_equals = true,
-              default_missing_value = "same", conflicts_with = "dry_run")]
+              default_missing_value = "same", conflicts_with_all = ["dry_run", "out_link"])]
         check: Option<CheckMode>,
     },
     /// Evaluate a target or an expression and print its value, without building
