@@ -42,3 +42,19 @@ fn the_tests_of_the_library_hold() {
     }
     assert!(count >= 40, "only {count} tests");
 }
+
+#[test]
+fn the_tests_of_the_overlay_example_hold() {
+    let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../examples/overlay/main.cbuild");
+    #[expect(clippy::disallowed_methods, reason = "tests read the examples")]
+    let text = std::fs::read_to_string(file).unwrap();
+    let mut files = Files([("main.cbuild".to_owned(), text)].into());
+    let mut sources = Sources::default();
+    let checked = check(&mut sources, &mut files, &ModuleKey::root("main.cbuild"));
+    assert!(!checked.has_errors());
+    let mut world = TestWorld::default();
+    let mut evaluator = Evaluator::new(&checked.program, &mut world, Limits::default());
+    let results = evaluator.run_tests(checked.entry);
+    assert_eq!(results.len(), 2);
+    assert!(results.iter().all(|(_, result)| matches!(result, Ok(true))), "{results:?}");
+}
