@@ -1,8 +1,9 @@
 //! `cbuild test`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use cbuild_eval::Evaluator;
+use cbuild_sema::ModuleKey;
 use serde_json::json;
 
 use super::check::files;
@@ -11,14 +12,31 @@ use crate::failure::{Exit, Failure, Problem, report_diagnostic};
 use crate::output;
 use crate::outside::StoreWorld;
 use crate::session::{Session, shown};
-use crate::target;
+use crate::standard_library;
+use crate::target::{self, Entry};
+
+/// The files to test, and their modules. `std` alone, where no such file is, is the standard library.
+fn entries(paths: &[PathBuf]) -> Result<Vec<(PathBuf, Entry)>, Failure> {
+    let std = Path::new("std");
+    if paths != [std] || std.exists() {
+        let files = files(paths)?.into_iter();
+        return files.map(|file| target::find(&file).map(|entry| (file, entry))).collect();
+    }
+    let here = Path::new(".").canonicalize().map_err(|error| {
+        Problem::new(Exit::Environment, "E1023", format!("the working folder is gone: {error}"))
+    })?;
+    let entry = |path: &str| {
+        let entry = Entry { package_root: here.clone(), module: ModuleKey::std(path) };
+        (std.join(path), entry)
+    };
+    Ok(standard_library::modules().map(entry).collect())
+}
 
 /// Runs the `test` blocks of all files; each result is a line.
 pub(crate) fn test(session: &Session, paths: &[PathBuf]) -> Result<(), Failure> {
     let store = session.store()?;
     let (mut passed, mut failed) = (0_usize, 0_usize);
-    for file in files(paths)? {
-        let entry = target::find(&file)?;
+    for (file, entry) in entries(paths)? {
         let (checked, sources) = check(session, &entry)?;
         let mut world = StoreWorld::new(&store, session.places(&entry.package_root)?, &checked.keys);
         let mut evaluator = Evaluator::new(&checked.program, &mut world, limits(session));
