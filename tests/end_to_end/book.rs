@@ -1,4 +1,4 @@
-//! The tutorial's commands run, in order, as a reader would type them.
+//! The commands of the book's chapters run, in order, as a reader would type them.
 //!
 //! Blocks of the chapter: `LANG file=NAME` writes a file, `sh` runs a command (`sh fails=N` expects that exit
 //! code), and `output` says what the command before it printed, on standard output, or on standard error when it
@@ -57,14 +57,26 @@ fn run_in(folder: &Path, command: &str) -> Done {
 
 #[test]
 fn the_tutorial_works_as_written() {
-    let chapter = std::fs::read_to_string(repository().join("book/src/tutorial.md")).unwrap();
+    assert!(run_chapter("tutorial.md") >= 5);
+}
+
+#[test]
+fn the_chapter_on_modules_works_as_written() {
+    assert!(run_chapter("modules.md") >= 8);
+}
+
+/// Runs a chapter's blocks in a new folder, and returns the number of commands.
+fn run_chapter(name: &str) -> usize {
+    let chapter = std::fs::read_to_string(repository().join("book/src").join(name)).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let mut last: Option<Done> = None;
     let mut commands = 0;
     for Block { info, text } in blocks(&chapter) {
         let words: Vec<&str> = info.split(' ').collect();
         if let Some(name) = words.iter().find_map(|word| word.strip_prefix("file=")) {
-            std::fs::write(folder.path().join(name), text).unwrap();
+            let file = folder.path().join(name);
+            std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+            std::fs::write(file, text).unwrap();
         } else if words[0] == "sh" {
             let wanted = words.iter().find_map(|word| word.strip_prefix("fails=")).unwrap_or("0");
             let done = run_in(folder.path(), &text);
@@ -79,5 +91,5 @@ fn the_tutorial_works_as_written() {
             assert!(matches(&pattern, &lines), "expected\n{text}\nfound\n{printed}");
         }
     }
-    assert!(commands >= 5);
+    commands
 }

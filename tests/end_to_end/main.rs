@@ -18,6 +18,7 @@ mod explain;
 mod harness;
 mod images;
 mod isolation;
+mod modules;
 mod offline;
 mod packages;
 mod reproducible;

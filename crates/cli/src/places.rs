@@ -138,7 +138,7 @@ impl From<Error> for Failure {
             Error::Fetch { error, .. } | Error::Versions { error, .. } => Exit::from(&**error),
             Error::Push(error) => Exit::from(error),
             Error::Store(error) => Exit::from(error),
-            Error::WrongTree { .. } | Error::VendorChanged { .. } => Exit::Failed,
+            Error::WrongTree(_) | Error::VendorChanged { .. } => Exit::Failed,
             Error::Io { .. } => Exit::Environment,
             _ => Exit::Input,
         };

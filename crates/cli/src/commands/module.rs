@@ -126,7 +126,7 @@ fn updated(workspace: &Workspace<'_>, modules: &[String]) -> Result<String, Fail
                 let moved = known.source.moved(&known.version, &version);
                 let source = moved.ok_or_else(|| {
                     let why = "its address does not name the version".to_owned();
-                    let (path, place) = (path.clone(), known.source.clone());
+                    let (path, place) = (path.clone(), known.source.to_string());
                     Error::NoVersion { path, place, why }
                 })?;
                 Some((version, source))

@@ -5,4 +5,5 @@
 mod lock;
 mod manifest;
 mod selection;
+mod spec;
 mod workspaces;
