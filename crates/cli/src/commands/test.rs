@@ -38,7 +38,8 @@ pub(crate) fn test(session: &Session, paths: &[PathBuf]) -> Result<(), Failure> 
     let (mut passed, mut failed) = (0_usize, 0_usize);
     for (file, entry) in entries(paths)? {
         let (checked, sources) = check(session, &entry)?;
-        let mut world = StoreWorld::new(&store, session.places(&entry.package_root)?, &checked.keys);
+        let mut world =
+            StoreWorld::new(&store, session.places(&entry.package_root)?, &checked.keys);
         let mut evaluator = Evaluator::new(&checked.program, &mut world, limits(session));
         let results = evaluator.run_tests(checked.entry);
         let sources = with_decoded(sources, &evaluator);
