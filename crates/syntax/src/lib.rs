@@ -2,18 +2,22 @@
 //!
 //! [`parse`] never fails: it gives a tree that holds every byte of the text, the lowered
 //! [`ast::File`] that later phases work on, and a diagnostic for each syntax error. The grammar is
-//! `lang-spec/cbuild.pest`. Only this crate names pest and rowan, so that either can be replaced
+//! `lang-spec/cbuild.pest`, and two parsers share the work: the one that pest makes from it reads what
+//! is wrong with a text, and expressions of the command line; a quicker one, written by hand, reads
+//! texts that are in the language. Only this crate names pest and rowan, so that either can be replaced
 //! without a caller noticing. It deliberately knows nothing of names, modules, types or files: it
 //! is given a text and reads nothing.
 #![forbid(unsafe_code)]
 
 pub mod ast;
+mod direct;
 mod docs;
 mod format;
 mod grammar;
 mod hash;
 mod lower;
 mod messages;
+mod node;
 mod report;
 mod scan;
 mod source;
@@ -24,7 +28,8 @@ use cbuild_diag::{Diagnostic, SourceId, Span};
 
 pub use crate::format::{FormatError, format};
 use crate::grammar::Rule;
-use crate::source::{Content, Piece};
+use crate::node::Node;
+use crate::source::{Content, Parsers, Piece};
 pub use crate::tree::{SyntaxKind, SyntaxNode, SyntaxToken};
 
 /// The deepest nesting of lowered expressions, types and patterns. Later phases may recurse over
@@ -51,24 +56,34 @@ pub struct Parse {
 
 /// Parses a source file.
 pub fn parse(source: SourceId, text: &str) -> Parse {
-    let pieces = pieces(text, Rule::file);
+    parse_by(source, text, Parsers::Both)
+}
+
+/// Parses a source file with nothing but the parser that is made from the normative grammar. It
+/// gives what [`parse`] gives, and takes longer; tests and benchmarks compare the two.
+pub fn parse_by_grammar(source: SourceId, text: &str) -> Parse {
+    parse_by(source, text, Parsers::Grammar)
+}
+
+fn parse_by(source: SourceId, text: &str, parsers: Parsers) -> Parse {
+    let pieces = pieces(text, Rule::file, parsers);
     let tree = tree::build(text, &pieces);
-    let (file, diagnostics) = lower_file(source, text, pieces);
+    let (file, diagnostics) = lower_file(source, text, &pieces);
     Parse { tree, file, diagnostics }
 }
 
 /// Parses a source file without building its tree, for evaluation.
 pub fn parse_file_only(source: SourceId, text: &str) -> (ast::File, Vec<Diagnostic>) {
-    lower_file(source, text, pieces(text, Rule::file))
+    lower_file(source, text, &pieces(text, Rule::file, Parsers::Both))
 }
 
 /// Parses one expression, as `cbuild eval -e` takes it.
 pub fn parse_expr(source: SourceId, text: &str) -> (ast::Expr, Vec<Diagnostic>) {
     let mut diagnostics = Vec::new();
     let mut expr = None;
-    for piece in pieces(text, Rule::expression) {
-        if let Some(node) = reported_node(source, text, &piece, &mut diagnostics) {
-            expr = Some(lower::Lower::new(source, &piece, &mut diagnostics).expression(node));
+    for piece in &pieces(text, Rule::expression, Parsers::Both) {
+        if let Some(node) = reported_node(source, text, piece, &mut diagnostics) {
+            expr = Some(lower::Lower::new(source, piece, &mut diagnostics).expression(node));
         }
     }
     sort(&mut diagnostics);
@@ -76,24 +91,20 @@ pub fn parse_expr(source: SourceId, text: &str) -> (ast::Expr, Vec<Diagnostic>) 
     (expr.unwrap_or(ast::Expr { span, kind: ast::ExprKind::Error }), diagnostics)
 }
 
-fn pieces(text: &str, rule: Rule) -> Vec<Piece<'_>> {
+fn pieces(text: &str, rule: Rule, parsers: Parsers) -> Vec<Piece<'_>> {
     if text.len() > MAX_SOURCE_BYTES {
         return vec![Piece { base: 0, text, content: Content::TooLarge }];
     }
-    source::pieces(text, rule)
+    source::pieces(text, rule, parsers)
 }
 
-fn lower_file(
-    source: SourceId,
-    text: &str,
-    pieces: Vec<Piece<'_>>,
-) -> (ast::File, Vec<Diagnostic>) {
+fn lower_file(source: SourceId, text: &str, pieces: &[Piece<'_>]) -> (ast::File, Vec<Diagnostic>) {
     let mut diagnostics = Vec::new();
     let mut file = ast::File { doc: docs::top(text), items: Vec::new() };
     let mut items_end = 0;
     for piece in pieces {
-        if let Some(node) = reported_node(source, text, &piece, &mut diagnostics) {
-            let mut lower = lower::Lower::new(source, &piece, &mut diagnostics);
+        if let Some(node) = reported_node(source, text, piece, &mut diagnostics) {
+            let mut lower = lower::Lower::new(source, piece, &mut diagnostics);
             lower.file(node, text, &mut items_end, &mut file);
         }
     }
@@ -105,12 +116,12 @@ fn lower_file(
 fn reported_node<'i>(
     source: SourceId,
     text: &str,
-    piece: &Piece<'i>,
+    piece: &'i Piece<'_>,
     diagnostics: &mut Vec<Diagnostic>,
-) -> Option<lower::Node<'i>> {
+) -> Option<Node<'i>> {
     match &piece.content {
-        Content::Parsed { pairs, broken } => {
-            let node = pairs.clone().next()?;
+        Content::Parsed { entries, broken } => {
+            let node = Node::root(piece.text, entries)?;
             if *broken {
                 report::Report::new(source, text, piece, diagnostics).walk(&node);
             }

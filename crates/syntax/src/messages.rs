@@ -9,7 +9,7 @@ use crate::words::RESERVED;
 use crate::{MAX_NESTING, MAX_SOURCE_BYTES};
 
 /// The diagnostic of a piece that was not parsed.
-pub(crate) fn refused(source: SourceId, piece: &Piece<'_>, content: &Content<'_>) -> Diagnostic {
+pub(crate) fn refused(source: SourceId, piece: &Piece<'_>, content: &Content) -> Diagnostic {
     let start = Span { start: piece.base as u32, end: piece.base as u32 };
     match content {
         Content::TooDeep(at) => {
@@ -71,7 +71,7 @@ pub(crate) fn message(report: &Report<'_>, place: &Place<'_, '_>) -> Diagnostic 
             .help(text.help);
     match opening_word(place) {
         Some((word, label)) => {
-            let start = place.parent.as_span().start();
+            let start = place.parent.start();
             diagnostic.label(report.source, report.range(start, start + word), label)
         }
         None => diagnostic,
@@ -97,7 +97,7 @@ fn expected(
     what: &str,
     help: impl Into<String>,
 ) -> Text {
-    let at = place.node.as_span().start();
+    let at = place.node.start();
     let found = report.found(at);
     let span = if found.same_line { found.span } else { report.range(at, at) };
     let message = format!("expected {what}, found {}", found.name);
@@ -105,7 +105,7 @@ fn expected(
 }
 
 fn missing(report: &Report<'_>, place: &Place<'_, '_>) -> Text {
-    let found = report.found(place.node.as_span().start());
+    let found = report.found(place.node.start());
     match place.node.as_rule() {
         Rule::missing_name => missing_name(report, place, &found),
         Rule::missing_item => {
@@ -361,7 +361,7 @@ fn camel(name: &str) -> String {
 }
 
 fn junk(report: &Report<'_>, place: &Place<'_, '_>) -> Text {
-    let found = report.found(place.node.as_span().start());
+    let found = report.found(place.node.start());
     let span = report.first_line(place.node);
     let top = place.parent.as_rule() == Rule::file;
     match found.text.as_str() {
@@ -439,9 +439,9 @@ fn brackets(source: &str) -> (&str, &'static str) {
 
 fn unclosed(report: &Report<'_>, place: &Place<'_, '_>) -> Diagnostic {
     let (open, close) = brackets(place.parent.as_str());
-    let start = place.parent.as_span().start();
+    let start = place.parent.start();
     let opening = report.range(start, start + open.len());
-    let at = place.node.as_span().start();
+    let at = place.node.start();
     let found = report.found(at);
     let help = format!("add `{close}`");
     if found.same_line {
@@ -462,7 +462,7 @@ fn unclosed_text(report: &Report<'_>, place: &Place<'_, '_>) -> Diagnostic {
     let prefix = if source.starts_with("sh") { 2 } else { 0 };
     let block = source[prefix..].starts_with("\"\"\"");
     let quotes = if block { "\"\"\"" } else { "\"" };
-    let start = place.parent.as_span().start();
+    let start = place.parent.start();
     let opening = report.range(start, start + prefix + quotes.len());
     let at = start + source.trim_end().len();
     let help = if block {

@@ -6,8 +6,8 @@
 use cbuild_diag::{Diagnostic, SourceId, Span};
 
 use crate::grammar::Rule;
-use crate::lower::Node;
 use crate::messages;
+use crate::node::Node;
 use crate::source::{self, is_error, is_junk};
 
 /// A token of the source, for messages.
@@ -56,7 +56,7 @@ impl<'a> Report<'a> {
     /// Reports what is below `parent`.
     pub(crate) fn walk(&mut self, parent: &Node<'_>) {
         let mut before: Option<Node<'_>> = None;
-        for node in parent.clone().into_inner() {
+        for node in parent.children() {
             let rule = node.as_rule();
             if is_error(rule) {
                 let place = Place { node: &node, parent, before: before.as_ref() };
@@ -73,7 +73,7 @@ impl<'a> Report<'a> {
     }
 
     fn error(&mut self, place: &Place<'_, '_>) {
-        let at = place.node.as_span().start();
+        let at = place.node.start();
         if self.last == Some(at) || self.is_consequence(place) {
             return;
         }
@@ -87,7 +87,7 @@ impl<'a> Report<'a> {
         if !is_junk(place.node.as_rule()) || place.parent.as_rule() == Rule::file {
             return false;
         }
-        let since = place.before.unwrap_or(place.parent).as_span().start();
+        let since = place.before.unwrap_or(place.parent).start();
         self.last.is_some_and(|last| last >= since)
     }
 
@@ -98,7 +98,7 @@ impl<'a> Report<'a> {
 
     /// A span of the first line of a node.
     pub(crate) fn first_line(&self, node: &Node<'_>) -> Span {
-        let start = node.as_span().start();
+        let start = node.start();
         let len = node.as_str().find('\n').unwrap_or(node.as_str().len());
         self.range(start, start + node.as_str()[..len].trim_end().len())
     }

@@ -3,14 +3,20 @@
 //! A text that is in the language is parsed as a whole. Otherwise it is cut where items seem to
 //! start, at the first column, and each piece is parsed by itself, so that an error stays in its
 //! item. A piece that nests too deeply is not parsed at all.
+//!
+//! Two parsers work together. [`crate::direct`] is quick and knows only what is in the language;
+//! what it refuses goes to the parser that pest makes from the normative grammar, which finds the
+//! errors and recovers from them. In builds with debug assertions, and so in all tests, both parse
+//! every text, and a difference is a panic.
 
 use std::num::NonZeroUsize;
 use std::sync::Once;
 
-use pest::Parser;
-use pest::iterators::Pairs;
+use pest::Parser as _;
 
+use crate::direct::{self, Refused};
 use crate::grammar::{Grammar, Rule};
+use crate::node::{self, Entry};
 use crate::{MAX_SOURCE_BYTES, scan};
 
 /// Calls of grammar rules after which the parser gives up. The grammar takes about 10 calls for a
@@ -24,13 +30,13 @@ pub(crate) struct Piece<'i> {
     /// Its text.
     pub(crate) text: &'i str,
     /// Its parse.
-    pub(crate) content: Content<'i>,
+    pub(crate) content: Content,
 }
 
 /// What is known of a piece.
-pub(crate) enum Content<'i> {
+pub(crate) enum Content {
     /// It was parsed; `broken` tells whether the parse holds error nodes.
-    Parsed { pairs: Pairs<'i, Rule>, broken: bool },
+    Parsed { entries: Vec<Entry>, broken: bool },
     /// It nests too deeply at this byte of the source.
     TooDeep(usize),
     /// The parser gave up.
@@ -45,47 +51,107 @@ impl Piece<'_> {
     }
 }
 
-/// Parses a text in pieces, of which most texts have only one.
-pub(crate) fn pieces(text: &str, rule: Rule) -> Vec<Piece<'_>> {
-    let scan = scan::scan(text);
-    let mut whole = None;
-    if scan.too_deep.is_empty() {
-        let piece = Piece { base: 0, text, content: content(text, rule) };
-        if piece.is_sound() || rule == Rule::expression || scan.starts.len() < 2 {
-            return vec![piece];
-        }
-        whole = Some(piece);
-    }
-    let pieces = cut(text, rule, &scan);
-    match whole {
-        // The cuts made sense of it, which means that they are not where the error is.
-        Some(whole) if pieces.iter().all(Piece::is_sound) => vec![whole],
-        _ => pieces,
-    }
+/// Which parsers are used.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Parsers {
+    /// The quick one where it can, the normative one elsewhere.
+    Both,
+    /// Only the one that is made from the grammar.
+    Grammar,
 }
 
-fn cut<'i>(text: &'i str, rule: Rule, scan: &scan::Scan) -> Vec<Piece<'i>> {
+/// Parses a text in pieces, of which most texts have only one.
+pub(crate) fn pieces(text: &str, rule: Rule, parsers: Parsers) -> Vec<Piece<'_>> {
+    let piece = |content| Piece { base: 0, text, content };
+    let mut certain = false;
+    if parsers == Parsers::Both && rule == Rule::file {
+        match quick(text) {
+            Ok(content) => return vec![piece(content)],
+            Err(refused) => certain = refused == Refused::Syntax,
+        }
+    }
+    let scan = scan::scan(text);
+    let single = rule == Rule::expression || scan.starts.len() < 2;
+    let mut whole = None;
+    // A text that is known not to be in the language is only parsed in pieces.
+    if scan.too_deep.is_empty() && (single || !certain) {
+        let parsed = piece(normative(text, rule));
+        if single || parsed.is_sound() {
+            return vec![parsed];
+        }
+        whole = Some(parsed);
+    }
+    let pieces = cut(text, rule, &scan, parsers);
+    if scan.too_deep.is_empty() && pieces.iter().all(Piece::is_sound) {
+        // The cuts made sense of it, which means that they are not where the error is.
+        return vec![whole.unwrap_or_else(|| piece(normative(text, rule)))];
+    }
+    pieces
+}
+
+fn cut<'i>(text: &'i str, rule: Rule, scan: &scan::Scan, parsers: Parsers) -> Vec<Piece<'i>> {
     let mut pieces = Vec::new();
     let mut base = 0;
     let ends = scan.starts.iter().copied().filter(|start| *start > 0).chain([text.len()]);
     for end in ends {
         let part = &text[base..end];
         let deep = scan.too_deep.iter().copied().find(|at| (base..end).contains(at));
-        let content = deep.map_or_else(|| content(part, rule), Content::TooDeep);
+        let content = match (deep, parsers) {
+            (Some(at), _) => Content::TooDeep(at),
+            (None, Parsers::Both) => quick(part).unwrap_or_else(|_| normative(part, rule)),
+            (None, Parsers::Grammar) => normative(part, rule),
+        };
         pieces.push(Piece { base, text: part, content });
         base = end;
     }
     pieces
 }
 
-fn content(text: &str, rule: Rule) -> Content<'_> {
+/// The parse of a file that is in the language, by the quick parser.
+fn quick(text: &str) -> Result<Content, Refused> {
+    let parsed = direct::file(text);
+    if cfg!(debug_assertions) {
+        compare(text, &parsed);
+    }
+    parsed.map(|entries| Content::Parsed { entries, broken: false })
+}
+
+/// Checks the quick parser against the normative one.
+///
+/// # Panics
+///
+/// If they disagree, which is a mistake in the quick parser.
+fn compare(text: &str, parsed: &Result<Vec<Entry>, Refused>) {
+    let deep = !scan::scan(text).too_deep.is_empty();
+    match parsed {
+        Ok(_) if deep => panic!("the quick parser accepts what nests too deeply:\n{text}"),
+        Ok(entries) => match normative(text, Rule::file) {
+            Content::Parsed { entries: expected, broken: false } => {
+                let same = entries.iter().zip(&expected).take_while(|(a, b)| a == b).count();
+                let (quick, grammar) = (entries.get(same), expected.get(same));
+                assert_eq!(quick, grammar, "the quick parser finds other nodes in\n{text}");
+            }
+            _ => panic!("the quick parser accepts what is not in the language:\n{text}"),
+        },
+        Err(Refused::Syntax) if !deep => {
+            let sound =
+                matches!(normative(text, Rule::file), Content::Parsed { broken: false, .. });
+            assert!(!sound, "the quick parser refuses what is in the language:\n{text}");
+        }
+        Err(_) => {}
+    }
+}
+
+/// The parse by the parser that is made from the grammar.
+fn normative(text: &str, rule: Rule) -> Content {
     // The limit is one for the process, and this crate is the only one that uses pest.
     static LIMIT: Once = Once::new();
     LIMIT.call_once(|| pest::set_call_limit(Some(MAX_CALLS)));
     match Grammar::parse(rule, text) {
-        Ok(pairs) => {
-            let broken = pairs.clone().flatten().any(|pair| is_error(pair.as_rule()));
-            Content::Parsed { pairs, broken }
+        Ok(mut pairs) => {
+            let entries = pairs.next().map(node::flatten).unwrap_or_default();
+            let broken = entries.iter().any(|entry| is_error(entry.rule));
+            Content::Parsed { entries, broken }
         }
         Err(_) => Content::TooComplex,
     }

@@ -7,9 +7,9 @@
 use rowan::{GreenNodeBuilder, Language};
 
 use crate::grammar::Rule;
-use crate::lower::Node;
+use crate::node::Node;
 use crate::source::{Content, Piece};
-use crate::words::{RESERVED, is_word_byte};
+use crate::words::{is_reserved, is_word_byte};
 
 /// A node of the lossless tree.
 pub type SyntaxNode = rowan::SyntaxNode<Cbuild>;
@@ -145,6 +145,7 @@ kinds! {
         arm => Arm,
         wrong_arrow => WrongArrow,
         postfix => Postfix,
+        decode => Decode,
         field_access => FieldAccess,
         args => Args,
         arg => Arg,
@@ -235,9 +236,9 @@ pub(crate) fn build(text: &str, pieces: &[Piece<'_>]) -> SyntaxNode {
     builder.open(SyntaxKind::File);
     for piece in pieces {
         match &piece.content {
-            Content::Parsed { pairs, .. } => {
+            Content::Parsed { entries, .. } => {
                 let mut at = 0;
-                for node in pairs.clone().flat_map(Node::into_inner) {
+                for node in Node::root(piece.text, entries).iter().flat_map(Node::children) {
                     builder.child(piece.text, &mut at, node);
                 }
                 builder.gap(&piece.text[at..]);
@@ -267,36 +268,34 @@ impl Builder {
 
     /// A node with what stands between `at` and it; `at` moves behind it.
     fn child(&mut self, text: &str, at: &mut usize, node: Node<'_>) {
-        let span = node.as_span();
-        self.gap(&text[*at..span.start()]);
-        *at = span.end();
+        self.gap(&text[*at..node.start()]);
+        *at = node.end();
         self.node(text, node);
     }
 
     fn node(&mut self, text: &str, node: Node<'_>) {
-        let span = node.as_span();
         let rule = node.as_rule();
         if rule == Rule::EOI {
             return;
         }
         if is_token(rule) {
-            return self.token(kind(rule), span.as_str());
+            return self.token(kind(rule), node.as_str());
         }
         let quoted = matches!(rule, Rule::text | Rule::script);
-        let kids = node.into_inner();
-        if let Some(only) = wrapped(rule, kids.clone(), span.start(), span.end()) {
+        let kids = node.children();
+        if let Some(only) = wrapped(&node) {
             return self.node(text, only);
         }
         self.open(kind(rule));
-        let mut at = span.start();
+        let mut at = node.start();
         for kid in kids {
             if quoted {
-                self.token(SyntaxKind::Quote, &text[at..kid.as_span().start()]);
-                at = kid.as_span().start();
+                self.token(SyntaxKind::Quote, &text[at..kid.start()]);
+                at = kid.start();
             }
             self.child(text, &mut at, kid);
         }
-        let rest = &text[at..span.end()];
+        let rest = &text[at..node.end()];
         if quoted {
             self.token(SyntaxKind::Quote, rest)
         } else {
@@ -318,18 +317,15 @@ impl Builder {
 }
 
 /// The one node that a node only wraps.
-fn wrapped<'i>(
-    rule: Rule,
-    mut kids: pest::iterators::Pairs<'i, Rule>,
-    start: usize,
-    end: usize,
-) -> Option<Node<'i>> {
+fn wrapped<'i>(node: &Node<'i>) -> Option<Node<'i>> {
+    let rule = node.as_rule();
     if !matches!(rule, Rule::expr | Rule::postfix | Rule::plain_postfix | Rule::scrutinee) {
         return None;
     }
+    let mut kids = node.children();
     let only = kids.next()?;
-    let span = only.as_span();
-    (span.start() == start && span.end() == end && kids.next().is_none()).then_some(only)
+    let whole = only.start() == node.start() && only.end() == node.end();
+    (whole && kids.next().is_none()).then_some(only)
 }
 
 fn gap_token(text: &str) -> (SyntaxKind, usize) {
@@ -344,7 +340,7 @@ fn gap_token(text: &str) -> (SyntaxKind, usize) {
     let word = run(is_word_byte);
     if word > 0 {
         let keyword =
-            RESERVED.contains(&&text[..word]) || matches!(&text[..word], "protocol" | "test");
+            is_reserved(&text.as_bytes()[..word]) || matches!(&text[..word], "protocol" | "test");
         return (if keyword { SyntaxKind::Keyword } else { SyntaxKind::Word }, word);
     }
     let double = ["=>", "->", "#{"].iter().any(|sign| text.starts_with(sign));

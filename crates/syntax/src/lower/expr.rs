@@ -57,12 +57,7 @@ impl Lower<'_> {
     fn head(&mut self, node: Node<'_>, depth: usize) -> Head {
         let at = self.span(&node);
         match node.as_rule() {
-            Rule::let_head => Head::Let(
-                kids(node)
-                    .filter(|kid| kid.as_rule() == Rule::binding)
-                    .map(|kid| self.binding(kid, depth))
-                    .collect(),
-            ),
+            Rule::let_head => Head::Let(self.bindings(node, depth)),
             Rule::if_head => {
                 let mut values = kids(node).map(|kid| self.expr(kid, depth));
                 let condition = values.next().unwrap_or_else(|| broken(at));
@@ -74,7 +69,9 @@ impl Lower<'_> {
                 for kid in kids(node) {
                     match kid.as_rule() {
                         Rule::params => params = self.params(kid, false, depth),
-                        _ => params.push(Param { name: self.ident(&kid), ty: None, default: None }),
+                        _ => {
+                            params = vec![Param { name: self.ident(&kid), ty: None, default: None }]
+                        }
                     }
                 }
                 Head::Lambda(params)
@@ -82,15 +79,21 @@ impl Lower<'_> {
         }
     }
 
+    fn bindings(&mut self, node: Node<'_>, depth: usize) -> Vec<Let> {
+        let mut bindings = Vec::with_capacity(kids(node).count());
+        let nodes = kids(node).filter(|kid| kid.as_rule() == Rule::binding);
+        bindings.extend(nodes.map(|kid| self.binding(kid, depth)));
+        bindings
+    }
+
     /// An operand with what follows it: fields, arguments, a record as argument.
     pub(super) fn postfix(&mut self, node: Node<'_>, depth: usize) -> Expr {
         let at = self.span(&node);
-        let kids: Vec<Node<'_>> = kids(node).collect();
-        let depth = depth + kids.len();
+        let mut kids = kids(node);
+        let depth = depth + kids.clone().count();
         if self.too_deep(at, depth) {
             return broken(at);
         }
-        let mut kids = kids.into_iter();
         let Some(first) = kids.next() else { return broken(at) };
         let mut result = self.primary(first, depth);
         for kid in kids {
@@ -134,7 +137,7 @@ impl Lower<'_> {
             Rule::hash => self.hash(&node),
             Rule::text => ExprKind::Text(self.text(node, depth)),
             Rule::script => ExprKind::Script(self.text(node, depth)),
-            Rule::list => ExprKind::List(kids(node).map(|kid| self.expr(kid, depth + 1)).collect()),
+            Rule::list => ExprKind::List(super::each(node, |kid| self.expr(kid, depth + 1))),
             Rule::record => return self.record_literal(node, depth),
             Rule::paren => return self.paren(node, depth),
             Rule::decode => self.decode(node, depth),
@@ -169,10 +172,10 @@ impl Lower<'_> {
 
     /// The fields of a `record` node.
     pub(super) fn fields(&mut self, node: Node<'_>, depth: usize) -> Vec<FieldValue> {
-        kids(node)
-            .filter(|kid| kid.as_rule() == Rule::field)
-            .filter_map(|kid| self.field(kid, depth + 1))
-            .collect()
+        let mut fields = Vec::with_capacity(kids(node).count());
+        let nodes = kids(node).filter(|kid| kid.as_rule() == Rule::field);
+        fields.extend(nodes.filter_map(|kid| self.field(kid, depth + 1)));
+        fields
     }
 
     fn field(&mut self, node: Node<'_>, depth: usize) -> Option<FieldValue> {
@@ -210,7 +213,7 @@ impl Lower<'_> {
     }
 
     fn args(&mut self, node: Node<'_>, depth: usize) -> Vec<Arg> {
-        let mut args: Vec<Arg> = Vec::new();
+        let mut args: Vec<Arg> = Vec::with_capacity(kids(node).count());
         let mut named: Option<Span> = None;
         for kid in kids(node) {
             let at = self.span(&kid);
@@ -275,7 +278,7 @@ impl Lower<'_> {
     }
 
     fn arms(&mut self, node: Node<'_>, depth: usize) -> Vec<Arm> {
-        let mut arms = Vec::new();
+        let mut arms = Vec::with_capacity(kids(node).count());
         for kid in kids(node).filter(|kid| kid.as_rule() == Rule::arm) {
             let at = self.span(&kid);
             let mut parts = kids(kid);

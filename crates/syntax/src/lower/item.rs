@@ -23,14 +23,14 @@ impl Lower<'_> {
     }
 
     fn item(&mut self, node: Node<'_>, doc: String, text: &str) -> Option<Item> {
-        let start = node.as_span().start();
+        let start = node.start();
         let mut public = None;
         for kid in kids(node) {
             if kid.as_rule() == Rule::kw_pub {
                 public = Some(self.span(&kid));
                 continue;
             }
-            let span = self.range(start, kid.as_span().end());
+            let span = self.range(start, kid.end());
             let kind = self.item_kind(kid, text)?;
             if let (Some(at), ItemKind::Test { .. }) = (public, &kind) {
                 let message = "a test cannot be `pub`";
@@ -63,7 +63,7 @@ impl Lower<'_> {
             let name = alias.unwrap_or_else(|| self.name_of_path(&path, span));
             return Some(Import { source: ImportSource::File { path, span }, name });
         }
-        let path: Vec<Ident> = kids(target).map(|kid| self.ident(&kid)).collect();
+        let path: Vec<Ident> = super::each(target, |kid| self.ident(&kid));
         let name = alias.or_else(|| path.last().cloned())?;
         Some(Import { source: ImportSource::Module(path), name })
     }
@@ -125,15 +125,15 @@ impl Lower<'_> {
     }
 
     fn generics(&mut self, node: Node<'_>) -> Vec<Ident> {
-        kids(node).map(|kid| self.ident(&kid)).collect()
+        super::each(node, |kid| self.ident(&kid))
     }
 
     /// Parameters of a function, or of a lambda, which has no defaults.
     pub(super) fn params(&mut self, node: Node<'_>, defaults: bool, depth: usize) -> Vec<Param> {
-        kids(node)
-            .filter(|kid| kid.as_rule() == Rule::param)
-            .filter_map(|kid| self.param(kid, defaults, depth))
-            .collect()
+        let mut params = Vec::with_capacity(kids(node).count());
+        let nodes = kids(node).filter(|kid| kid.as_rule() == Rule::param);
+        params.extend(nodes.filter_map(|kid| self.param(kid, defaults, depth)));
+        params
     }
 
     fn param(&mut self, node: Node<'_>, defaults: bool, depth: usize) -> Option<Param> {
@@ -187,7 +187,7 @@ impl Lower<'_> {
 
     fn variants(&mut self, node: Node<'_>, from: usize, text: &str) -> Vec<VariantCase> {
         let mut end = from;
-        let mut cases = Vec::new();
+        let mut cases = Vec::with_capacity(kids(node).count());
         for kid in kids(node) {
             let span = self.span(&kid);
             let doc = docs::before(text, end, span.start as usize);

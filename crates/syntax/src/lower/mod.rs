@@ -1,4 +1,4 @@
-//! From the parse of pest to the lowered syntax.
+//! From the parse to the lowered syntax.
 //!
 //! Nodes that stand for errors (`missing_*`, `wrong_*`, `junk*`) are reported by [`crate::report`];
 //! here they are dropped, or become an `Error` node where something must stand. What the grammar
@@ -13,15 +13,12 @@ mod text;
 mod types;
 
 use cbuild_diag::{Diagnostic, SourceId, Span};
-use pest::iterators::Pair;
 
 use crate::MAX_DEPTH;
 use crate::ast::{Expr, ExprKind, Ident};
 use crate::grammar::Rule;
+use crate::node::Node;
 use crate::source::Piece;
-
-/// A node of the parse.
-pub(crate) type Node<'i> = Pair<'i, Rule>;
 
 /// Lowers the nodes of one piece of a source text.
 pub(crate) struct Lower<'d> {
@@ -42,8 +39,7 @@ impl<'d> Lower<'d> {
     }
 
     fn span(&self, node: &Node<'_>) -> Span {
-        let span = node.as_span();
-        self.range(span.start(), span.end())
+        self.range(node.start(), node.end())
     }
 
     /// A range of the piece as a span of the source. Sources are limited to
@@ -90,8 +86,16 @@ fn broken(span: Span) -> Expr {
 
 /// The children that matter to the lowering. What only marks an error is left out, except where it
 /// stands in the place of something.
-fn kids(node: Node<'_>) -> impl Iterator<Item = Node<'_>> {
-    node.into_inner().filter(|kid| !only_marks(kid.as_rule()))
+fn kids(node: Node<'_>) -> impl Iterator<Item = Node<'_>> + Clone {
+    node.children().filter(|kid| !only_marks(kid.as_rule()))
+}
+
+/// What the children of a node are lowered to. The list is made for that many: later phases keep it,
+/// and the room that a growing list has to spare would be most of their memory.
+fn each<'i, T>(node: Node<'i>, lower: impl FnMut(Node<'i>) -> T) -> Vec<T> {
+    let mut list = Vec::with_capacity(kids(node).count());
+    list.extend(kids(node).map(lower));
+    list
 }
 
 /// Whether a rule marks an error without standing for a name, a type or an expression.

@@ -224,7 +224,7 @@ impl Lower<'_> {
 
 /// The only child of a node, if it has this rule.
 fn sole<'i>(node: &Node<'i>, rule: Rule) -> Option<Node<'i>> {
-    let mut kids = kids(node.clone());
+    let mut kids = kids(*node);
     let only = kids.next().filter(|kid| kid.as_rule() == rule)?;
     kids.next().is_none().then_some(only)
 }

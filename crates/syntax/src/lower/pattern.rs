@@ -34,12 +34,12 @@ impl Lower<'_> {
     }
 
     fn constructor(&mut self, node: Node<'_>, depth: usize) -> PatternKind {
-        let mut path = Vec::new();
+        let mut path = Vec::with_capacity(kids(node).count());
         let mut args = Vec::new();
         for kid in kids(node) {
             match kid.as_rule() {
                 Rule::pattern_args => {
-                    args = kids(kid).map(|kid| self.pattern(kid, depth + 1)).collect();
+                    args = super::each(kid, |kid| self.pattern(kid, depth + 1));
                 }
                 _ => path.push(self.ident(&kid)),
             }

@@ -19,7 +19,7 @@ impl Lower<'_> {
     /// The parts of a `text` or `script` node.
     pub(super) fn text(&mut self, node: Node<'_>, depth: usize) -> Vec<TextPart> {
         let block = node.as_str().trim_start_matches("sh").starts_with("\"\"\"");
-        let mut pieces = Vec::new();
+        let mut pieces = Vec::with_capacity(kids(node).count());
         for kid in kids(node) {
             match kid.as_rule() {
                 Rule::escape => pieces.extend(self.escape(&kid).map(Piece::Escape)),
@@ -111,7 +111,7 @@ fn push_piece(parts: &mut Vec<TextPart>, piece: Piece<'_>) {
 }
 
 fn join(pieces: Vec<Piece<'_>>) -> Vec<TextPart> {
-    let mut parts = Vec::new();
+    let mut parts = Vec::with_capacity(pieces.len());
     for piece in pieces {
         push_piece(&mut parts, piece);
     }

@@ -26,11 +26,15 @@ impl Lower<'_> {
         if node.as_rule() != Rule::r#type {
             return broken(at);
         }
-        let parts: Vec<Node<'_>> = kids(node).collect();
-        let depth = depth + parts.len();
+        let count = kids(node).count();
+        let depth = depth + count;
         if self.too_deep(at, depth) {
             return broken(at);
         }
+        if let (1, Some(only)) = (count, kids(node).next()) {
+            return self.type_part(only, depth);
+        }
+        let parts: Vec<Node<'_>> = kids(node).collect();
         let mut parts = parts.into_iter().rev();
         let Some(last) = parts.next() else { return broken(at) };
         let mut result = self.type_part(last, depth);
@@ -61,7 +65,7 @@ impl Lower<'_> {
 
     /// The types inside of brackets.
     pub(super) fn types(&mut self, node: Node<'_>, depth: usize) -> Vec<Type> {
-        kids(node).map(|kid| self.ty(kid, depth + 1)).collect()
+        super::each(node, |kid| self.ty(kid, depth + 1))
     }
 
     fn type_part(&mut self, node: Node<'_>, depth: usize) -> Type {
@@ -91,7 +95,7 @@ impl Lower<'_> {
     }
 
     fn type_named(&mut self, node: Node<'_>, depth: usize) -> TypeKind {
-        let mut path = Vec::new();
+        let mut path = Vec::with_capacity(kids(node).count());
         let mut args = Vec::new();
         for kid in kids(node) {
             match kid.as_rule() {
@@ -104,7 +108,7 @@ impl Lower<'_> {
     }
 
     fn type_record(&mut self, node: Node<'_>, depth: usize) -> TypeKind {
-        let mut fields = Vec::new();
+        let mut fields = Vec::with_capacity(kids(node).count());
         let mut rest = None;
         for kid in kids(node) {
             match kid.as_rule() {
