@@ -4,15 +4,19 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use cbuild_fetch::{
     Artifact, FetchError, Fetcher, MirrorSource, Mirrors, Options, RegistryReference, pack_layer,
 };
+use data_encoding::HEXLOWER;
+use sha2::{Digest, Sha256};
 
 /// `me:secret`, as `htpasswd -B` writes it.
 const PASSWORDS: &str = "me:$2y$05$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hjl0a\n";
@@ -163,6 +167,80 @@ fn a_registry_with_passwords() {
     let right = fetcher(&[login(registry.folder.path(), &registry.host, "secret")]);
     push(&right).unwrap();
     assert_eq!(pull(&right, &reference).unwrap().1, "one");
+}
+
+/// A server with one artifact that wants a token of its own token server; `seen` gets each request's
+/// first line and its authorization.
+fn with_tokens(layer: Vec<u8>, seen: mpsc::Sender<(String, String)>) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let host = listener.local_addr().unwrap().to_string();
+    let digest = |bytes: &[u8]| format!("sha256:{}", HEXLOWER.encode(&Sha256::digest(bytes)));
+    let Artifact { artifact_type, layer_type, .. } = artifact();
+    let manifest = format!(
+        r#"{{"schemaVersion": 2, "artifactType": "{artifact_type}", "layers": [{{"mediaType": "{layer_type}", "digest": "{}", "size": {}}}]}}"#,
+        digest(&layer),
+        layer.len()
+    );
+    let realm = format!("http://{host}/token");
+    thread::spawn(move || {
+        for connection in listener.incoming() {
+            let mut reader = BufReader::new(connection.unwrap());
+            let (mut first, mut authorization, mut line) =
+                (String::new(), String::new(), String::new());
+            while reader.read_line(&mut line).is_ok_and(|read| read > 2) {
+                match line.split_once(": ") {
+                    None => first = line.trim().to_owned(),
+                    Some((name, value)) if name.eq_ignore_ascii_case("authorization") => {
+                        authorization = value.trim().to_owned();
+                    }
+                    Some(_) => {}
+                }
+                line.clear();
+            }
+            let challenge =
+                format!("www-authenticate: Bearer realm=\"{realm}\",service=\"here\"\r\n");
+            let (status, head, body) = match first.split(' ').nth(1).unwrap_or_default() {
+                path if path.starts_with("/token") => {
+                    ("200 OK", "", br#"{"token": "abc"}"#.to_vec())
+                }
+                _ if authorization != "Bearer abc" => ("401 No", challenge.as_str(), Vec::new()),
+                path if path.contains("/manifests/") => {
+                    ("200 OK", "", manifest.clone().into_bytes())
+                }
+                _ => ("200 OK", "", layer.clone()),
+            };
+            seen.send((first, authorization)).unwrap();
+            let length = body.len();
+            let head = format!(
+                "HTTP/1.1 {status}\r\n{head}content-length: {length}\r\nconnection: close\r\n\r\n"
+            );
+            let answer = [head.as_bytes(), &body].concat();
+            // A client that went away is no matter of the server.
+            drop(reader.get_mut().write_all(&answer));
+        }
+    });
+    host
+}
+
+#[test]
+fn a_token_is_got_with_the_credentials_and_then_used() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("tree")).unwrap();
+    fs::write(folder.path().join("tree/main.cbuild"), "one").unwrap();
+    let layer = folder.path().join("layer");
+    pack_layer(&folder.path().join("tree"), &layer).unwrap();
+    let (sender, seen) = mpsc::channel();
+    let host = with_tokens(fs::read(layer).unwrap(), sender);
+    let reference = RegistryReference::parse(&format!("{host}/modules/tls:1.0.0")).unwrap();
+    let fetcher = fetcher(&[login(folder.path(), &host, "secret")]);
+    assert_eq!(pull(&fetcher, &reference).unwrap().1, "one");
+    let seen: Vec<(String, String)> = seen.try_iter().collect();
+    let [first, token, manifest, blob] = seen.as_slice() else { panic!("{seen:?}") };
+    assert_eq!(first.1, "");
+    assert!(token.0.contains("scope=repository%3Amodules%2Ftls%3Apull&service=here"), "{token:?}");
+    assert_eq!(token.1, "Basic bWU6c2VjcmV0");
+    assert_eq!((manifest.1.as_str(), blob.1.as_str()), ("Bearer abc", "Bearer abc"));
+    assert!(blob.0.contains("/v2/modules/tls/blobs/sha256:"), "{blob:?}");
 }
 
 #[test]
