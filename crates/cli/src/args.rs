@@ -99,6 +99,15 @@ pub(crate) enum Command {
         #[arg(value_name = "PATH", default_value = ".")]
         paths: Vec<PathBuf>,
     },
+    /// Format files in the one style
+    Fmt {
+        /// Change nothing, and fail with the differences if something is not formatted
+        #[arg(long)]
+        check: bool,
+        /// Files or folders; `-` formats standard input to standard output
+        #[arg(value_name = "PATH", default_value = ".")]
+        paths: Vec<PathBuf>,
+    },
     /// Run the `test` blocks of a file or folder
     Test {
         /// Files or folders

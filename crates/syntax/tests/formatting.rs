@@ -100,6 +100,43 @@ fn all_sources_of_the_repository() {
     assert!(sound > 60 && broken > 10, "{sound} and {broken} files");
 }
 
+/// The blocks of a chapter: what follows the fence, and the text.
+fn blocks(chapter: &str) -> Vec<(&str, String)> {
+    let mut blocks: Vec<(&str, String)> = Vec::new();
+    let mut open = false;
+    for line in chapter.lines() {
+        match line.strip_prefix("```") {
+            Some(info) if !open => blocks.push((info, String::new())),
+            None if open => {
+                let text = &mut blocks.last_mut().unwrap().1;
+                text.push_str(line);
+                text.push('\n');
+                continue;
+            }
+            _ => {}
+        }
+        open ^= line.starts_with("```");
+    }
+    blocks
+}
+
+#[test]
+fn specification() {
+    let blocks = blocks(include_str!("../../../lang-spec/11-formatting.md"));
+    let mut count = 0;
+    let mut before = None;
+    for (info, text) in blocks {
+        match info {
+            "cbuild-before" => before = Some(text),
+            "cbuild-after" => assert_eq!(formatted(&before.take().unwrap()), text),
+            "cbuild-formatted" => assert_eq!(formatted(&text), text),
+            other => panic!("unknown kind of block `{other}`"),
+        }
+        count += 1;
+    }
+    assert!(count > 20 && before.is_none());
+}
+
 #[test]
 fn layout() {
     insta::assert_snapshot!("layout_sketch", formatted(SKETCH));

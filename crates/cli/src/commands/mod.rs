@@ -6,6 +6,7 @@ mod debug;
 mod determinism;
 mod eval;
 mod explanation;
+mod fmt;
 mod graph;
 mod image;
 mod log;
@@ -34,6 +35,7 @@ pub(crate) fn run(session: &Session, command: Command) -> Result<(), Failure> {
         }
         Command::Check { paths } => check::check(session, &paths),
         Command::Test { paths } => test::test(session, &paths),
+        Command::Fmt { paths, check } => fmt::fmt(session, &paths, check),
         Command::Mod { dir, command } => module::run(session, &dir, command),
         Command::Lock { dir } => module::lock(session, &dir),
         Command::Log { target } => log::log(session, &target),

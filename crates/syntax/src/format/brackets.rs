@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::builder::{Builder, Element, is_sign, kids, start};
-use super::doc::{Doc, GAP, Hug, Line, SPACE};
+use super::doc::{Doc, FORCED, GAP, Hug, Line, SPACE};
 use crate::{SyntaxKind, SyntaxNode};
 
 /// How a list in brackets is printed.
@@ -19,6 +19,18 @@ pub(super) struct Brackets {
 impl Brackets {
     pub(super) const PADDED: Self = Self { pad: Line::Space, broken: false };
     pub(super) const TIGHT: Self = Self { pad: Line::Soft, broken: false };
+}
+
+/// How one element of a list, the last if nothing else is said, breaks while the others stay on one
+/// line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Embrace {
+    /// It ends with a bracket of its own.
+    Braced,
+    /// It is a function whose body goes to the next line.
+    Lambda,
+    /// Not the last, but the first one breaks, which is in brackets; the others are short.
+    First,
 }
 
 /// A list in brackets, taken apart.
@@ -70,17 +82,18 @@ impl<'s> Builder<'s> {
         self.assemble(&list, brackets, docs)
     }
 
-    /// As [`Self::list`]; if `hug` is set, the last element may also be the only one that breaks.
+    /// As [`Self::list`], where the last element may also be the only one that breaks.
     pub(super) fn hugging(
         &mut self,
         list: &Listed,
         brackets: Brackets,
-        hug: bool,
+        hug: Option<Embrace>,
         mut element: impl FnMut(&mut Self, &Element) -> Doc<'s>,
     ) -> Doc<'s> {
         let first = list.elements.first().map(|(_, first)| start(first));
         let starts_line = first.is_some_and(|first| self.starts_line(first));
-        let mut hug = hug && !brackets.broken && !starts_line;
+        let how = hug;
+        let mut hug = hug.is_some() && !brackets.broken && !starts_line;
         hug &= !self.has_comments(start(&list.open)) && !self.has_comments(start(&list.close));
         hug &= !list.last_comma.as_ref().is_some_and(|comma| self.has_comments(start(comma)));
         let mut leads = Vec::new();
@@ -90,20 +103,28 @@ impl<'s> Builder<'s> {
             leads.push(lead);
         }
         let elements: Vec<_> = list.elements.iter().map(|(_, kid)| element(self, kid)).collect();
-        let hugged = hug.then(|| self.hugged(list, &elements));
+        let hugged = how.filter(|_| hug).map(|how| self.hugged(list, &elements, how));
+        let unless = if how == Some(Embrace::Lambda) { elements.last().cloned() } else { None };
         let plain = self.assemble(list, brackets, leads.into_iter().zip(elements).collect());
         match hugged {
-            Some(hugged) => Doc::Hug(Rc::new(Hug { plain, hugged })),
+            Some(hugged) => Doc::Hug(Rc::new(Hug { plain, hugged, unless })),
             None => plain,
         }
     }
 
-    fn hugged(&self, list: &Listed, elements: &[Doc<'s>]) -> Doc<'s> {
+    fn hugged(&self, list: &Listed, elements: &[Doc<'s>], how: Embrace) -> Doc<'s> {
         let mut docs = vec![Doc::Text(self.source(&list.open))];
-        if let Some((last, others)) = elements.split_last() {
+        if let (Embrace::First, Some((first, others))) = (how, elements.split_first()) {
+            docs.push(first.clone());
+            let others = others.iter().map(|other| [Doc::Text(","), GAP, other.clone()].into());
+            docs.push(Doc::flat(others.collect::<Vec<_>>().into()));
+        } else if let Some((last, others)) = elements.split_last() {
             let others = others.iter().map(|other| [other.clone(), Doc::Text(","), GAP].into());
             docs.push(Doc::flat(others.collect::<Vec<_>>().into()));
             docs.push(last.clone());
+        }
+        if how == Embrace::Lambda {
+            docs.push(FORCED);
         }
         docs.push(Doc::Text(self.source(&list.close)));
         docs.into()

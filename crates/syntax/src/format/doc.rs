@@ -39,6 +39,7 @@ pub(super) enum Doc<'s> {
     Block(Rc<Block>),
     Value(Rc<Value<'s>>),
     Hug(Rc<Hug<'s>>),
+    Table(Rc<Table<'s>>),
     /// Printed on one line, come what may.
     Flat(Rc<Doc<'s>>),
     /// What is in front of it rather breaks than this.
@@ -91,6 +92,15 @@ pub(super) enum Style {
 pub(super) struct Hug<'s> {
     pub(super) plain: Doc<'s>,
     pub(super) hugged: Doc<'s>,
+    /// If this fits on a line of its own, the first way is better.
+    pub(super) unless: Option<Doc<'s>>,
+}
+
+/// Two ways to break: the second has a few long lines, and is better if all of them fit.
+#[derive(Debug)]
+pub(super) struct Table<'s> {
+    pub(super) plain: Doc<'s>,
+    pub(super) lines: Vec<Doc<'s>>,
 }
 
 pub(super) const GAP: Doc<'static> = Doc::Gap;
@@ -128,6 +138,7 @@ impl<'s> Doc<'s> {
             Self::Group { content, .. } => content.must_break(),
             Self::Value(value) => value.content.must_break(),
             Self::Hug(hug) => hug.plain.must_break(),
+            Self::Table(table) => table.plain.must_break(),
             Self::Nil | Self::Text(_) | Self::Gap | Self::Line(_) => false,
             Self::Blank | Self::IfBroken(_) => false,
         }

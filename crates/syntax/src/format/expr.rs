@@ -2,7 +2,7 @@
 
 use rowan::NodeOrToken;
 
-use super::brackets::{Brackets, listed};
+use super::brackets::{Brackets, Embrace, listed};
 use super::builder::{Builder, Element, is_sign, kids, start};
 use super::doc::{Doc, GAP, SOFT};
 use super::operators::Hang;
@@ -58,9 +58,13 @@ impl<'s> Builder<'s> {
     }
 
     fn postfix(&mut self, node: &SyntaxNode) -> Doc<'s> {
-        let mut docs = Vec::new();
+        let mut docs: Vec<Doc<'s>> = Vec::new();
         let mut after_path = false;
         for kid in kids(node) {
+            // Only the last brackets break, unless that is not enough.
+            if let Some(before) = docs.pop() {
+                docs.push(Doc::tight(before));
+            }
             // A path takes in every `.` that follows it, and `.` is only a path in front of a blank.
             if after_path {
                 docs.push(GAP);
@@ -89,6 +93,7 @@ impl<'s> Builder<'s> {
         let tall = |(_, element): &(Option<Element>, Element)| shape::has_tall(element);
         let broken = list.elements.len() > 1 && list.elements.iter().any(tall);
         let hug = matches!(list.elements.as_slice(), [(_, only)] if shape::is_braced(only));
+        let hug = hug.then_some(Embrace::Braced);
         let brackets = Brackets { broken, ..Brackets::TIGHT };
         self.hugging(&list, brackets, hug, |this, kid| this.expr(kid, Hang::Indented))
     }
@@ -97,8 +102,14 @@ impl<'s> Builder<'s> {
         let Some(list) = listed(node) else { return Doc::Nil };
         let tall = |(_, element): &(Option<Element>, Element)| shape::has_tall(element);
         let hug = shape::hug_last(&list.elements);
-        let checked = list.elements.len() - usize::from(hug);
-        let broken = list.elements.iter().take(checked).any(tall);
+        // What is to break alone may be tall.
+        let alone = match hug {
+            Some(Embrace::First) => Some(0),
+            Some(_) => list.elements.len().checked_sub(1),
+            None => None,
+        };
+        let others = list.elements.iter().enumerate().filter(|(at, _)| Some(*at) != alone);
+        let broken = others.map(|(_, element)| element).any(tall);
         let brackets = Brackets { broken, ..Brackets::TIGHT };
         self.hugging(&list, brackets, hug, Self::arg)
     }
@@ -161,7 +172,8 @@ impl<'s> Builder<'s> {
                     let brackets = Brackets { broken, ..Brackets::PADDED };
                     self.list(arms, brackets, |this, kid| this.arm(kid))
                 }
-                _ => self.expr(&part, Hang::Indented),
+                NodeOrToken::Token(_) => self.word(&part),
+                _ => Doc::tight(self.expr(&part, Hang::Indented)),
             });
         }
         docs.into()
@@ -171,7 +183,7 @@ impl<'s> Builder<'s> {
         let Some(node) = element.as_node() else { return self.word(element) };
         let parts = kids(node);
         let [pattern, arrow, value] = parts.as_slice() else { return Doc::Nil };
-        [self.pattern(pattern), GAP, self.word(arrow), self.rhs(value)].into()
+        [Doc::tight(self.pattern(pattern)), GAP, self.word(arrow), self.rhs(value)].into()
     }
 
     fn pattern(&mut self, element: &Element) -> Doc<'s> {

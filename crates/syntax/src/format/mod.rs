@@ -5,6 +5,7 @@
 //! same. It knows nothing of files; broken sources it refuses.
 
 mod brackets;
+mod branch;
 mod builder;
 mod doc;
 mod expr;

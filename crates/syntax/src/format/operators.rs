@@ -14,7 +14,7 @@ pub(super) enum Chain {
     Infix { strength: u8, first: Box<Chain>, rest: Vec<(Element, Chain)> },
 }
 
-const WITH: u8 = 0;
+pub(super) const WITH: u8 = 0;
 const PIPE: u8 = 1;
 
 fn strength(element: &Element) -> Option<u8> {
@@ -162,7 +162,7 @@ impl<'s> Builder<'s> {
         let rest = if how.hang == Hang::Level { docs.into() } else { Doc::indent(docs.into()) };
         let plain = Doc::group([first, rest].into(), how.broken);
         match hug {
-            Some(hugged) => Doc::Hug(Rc::new(Hug { plain, hugged })),
+            Some(hugged) => Doc::Hug(Rc::new(Hug { plain, hugged, unless: None })),
             None => plain,
         }
     }

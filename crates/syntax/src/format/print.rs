@@ -1,6 +1,6 @@
 //! From a document to text.
 
-use super::doc::{Doc, Line, Style, Value};
+use super::doc::{Doc, FORCED, Hug, Line, Style, Table, Value};
 use super::output::Output;
 use super::{INDENT, WIDTH};
 
@@ -11,8 +11,6 @@ pub(super) enum Mode {
     Flat,
     /// Each line breaks.
     Broken,
-    /// Only for measuring: on one line, but what must break may.
-    Tight,
 }
 
 #[derive(Clone, Copy)]
@@ -22,9 +20,17 @@ struct Command<'d, 's> {
     doc: &'d Doc<'s>,
 }
 
+impl<'d, 's> Command<'d, 's> {
+    /// Another document, printed in the same way.
+    fn of(self, doc: &'d Doc<'s>) -> Self {
+        Self { doc, ..self }
+    }
+}
+
 /// Prints a document; the result has no line break at its end.
 pub(super) fn print(doc: &Doc<'_>, mode: Mode) -> String {
-    let mut printer = Printer { out: Output::default(), stack: Vec::new() };
+    let line = FORCED;
+    let mut printer = Printer { out: Output::default(), stack: Vec::new(), line: &line };
     printer.stack.push(Command { indent: 0, mode, doc });
     while let Some(command) = printer.stack.pop() {
         printer.command(command);
@@ -34,7 +40,10 @@ pub(super) fn print(doc: &Doc<'_>, mode: Mode) -> String {
 
 struct Printer<'d, 's> {
     out: Output<'s>,
+    /// What is still to be printed, the next at the end.
     stack: Vec<Command<'d, 's>>,
+    /// A line to break between others.
+    line: &'d Doc<'s>,
 }
 
 impl<'d, 's> Printer<'d, 's> {
@@ -66,26 +75,48 @@ impl<'d, 's> Printer<'d, 's> {
             Doc::Block(block) => self.out.block(block, indent),
             Doc::Value(value) => self.value(indent, mode, value),
             Doc::Hug(hug) => {
-                let doc = self.alternative(indent, mode, &hug.plain, &hug.hugged);
+                let doc = self.alternative(indent, mode, hug);
                 self.stack.push(Command { indent, mode, doc });
             }
+            Doc::Table(table) => self.table(indent, mode, table),
             Doc::Flat(doc) => self.stack.push(Command { indent, mode: Mode::Flat, doc }),
             Doc::Tight(doc) => self.stack.push(Command { indent, mode, doc }),
         }
     }
 
-    fn alternative(
-        &self,
-        indent: usize,
-        mode: Mode,
-        plain: &'d Doc<'s>,
-        hugged: &'d Doc<'s>,
-    ) -> &'d Doc<'s> {
-        if mode != Mode::Broken || self.fits(Command { indent, mode: Mode::Flat, doc: plain }) {
-            return plain;
+    fn alternative(&self, indent: usize, mode: Mode, hug: &'d Hug<'s>) -> &'d Doc<'s> {
+        let plain = Command { indent, mode: Mode::Flat, doc: &hug.plain };
+        if mode != Mode::Broken || self.fits(plain) {
+            return &hug.plain;
         }
-        let head = Command { indent, mode: Mode::Broken, doc: hugged };
-        if self.fits(head) { hugged } else { plain }
+        let alone = |doc| {
+            let indent = indent + INDENT;
+            fits_alone(indent, Command { indent, mode: Mode::Flat, doc })
+        };
+        if hug.unless.as_ref().is_some_and(alone) {
+            return &hug.plain;
+        }
+        let head = Command { indent, mode: Mode::Broken, doc: &hug.hugged };
+        if self.fits(head) { &hug.hugged } else { &hug.plain }
+    }
+
+    fn table(&mut self, indent: usize, mode: Mode, table: &'d Table<'s>) {
+        let whole = Command { indent, mode: Mode::Flat, doc: &table.plain };
+        if mode != Mode::Broken || self.fits(whole) {
+            return self.stack.push(whole);
+        }
+        let lines = table.lines.iter().map(|doc| Command { indent, mode: Mode::Flat, doc });
+        let column = self.out.column();
+        let mut all = lines.clone().enumerate();
+        if !all.all(|(at, line)| fits_alone(if at == 0 { column } else { indent }, line)) {
+            return self.stack.push(Command { mode, ..whole });
+        }
+        for (at, line) in lines.enumerate().collect::<Vec<_>>().into_iter().rev() {
+            self.stack.push(line);
+            if at > 0 {
+                self.stack.push(Command { indent, mode, doc: self.line });
+            }
+        }
     }
 
     fn value(&mut self, indent: usize, mode: Mode, value: &'d Value<'s>) {
@@ -114,26 +145,35 @@ impl<'d, 's> Printer<'d, 's> {
     /// Whether a document, with what follows it up to the next place where a line can break, fits
     /// into a line from `column` on.
     fn fits_at(&self, column: usize, command: Command<'d, 's>) -> bool {
-        let mut measure = Measure { left: WIDTH.checked_sub(column), suffix: false };
-        let mut todo = vec![command];
-        let mut inside = true;
-        let mut rest = self.stack.iter().rev();
-        loop {
-            let command = match todo.pop() {
-                Some(command) => command,
-                None => match rest.next() {
-                    Some(command) => {
-                        inside = false;
-                        *command
-                    }
-                    None => return measure.left.is_some(),
-                },
-            };
-            match measure.step(command, inside, &mut todo) {
-                Some(fits) => return fits,
-                None if measure.left.is_none() => return false,
-                None => {}
-            }
+        measure(column, command, &self.stack)
+    }
+}
+
+/// Whether a document fits into a line from `column` on, with a comma or bracket behind it.
+fn fits_alone(column: usize, command: Command<'_, '_>) -> bool {
+    measure(column + 1, command, &[])
+}
+
+fn measure<'d, 's>(column: usize, command: Command<'d, 's>, rest: &[Command<'d, 's>]) -> bool {
+    let mut measure = Measure { left: WIDTH.checked_sub(column), suffix: false };
+    let mut todo = vec![command];
+    let mut inside = true;
+    let mut rest = rest.iter().rev();
+    loop {
+        let command = match todo.pop() {
+            Some(command) => command,
+            None => match rest.next() {
+                Some(command) => {
+                    inside = false;
+                    *command
+                }
+                None => return measure.left.is_some(),
+            },
+        };
+        match measure.step(command, inside, &mut todo) {
+            Some(fits) => return fits,
+            None if measure.left.is_none() => return false,
+            None => {}
         }
     }
 }
@@ -167,8 +207,8 @@ impl Measure {
                 todo.extend(parts.iter().rev().map(|doc| Command { indent, mode, doc }));
             }
             Doc::Line(_) if mode == Mode::Broken => return Some(true),
-            Doc::Line(_) if self.suffix => return Some(mode == Mode::Tight || !inside),
-            Doc::Line(Line::Forced) => return Some(mode == Mode::Tight || !inside),
+            Doc::Line(_) if self.suffix => return Some(!inside),
+            Doc::Line(Line::Forced) => return Some(!inside),
             Doc::Line(Line::Space) => self.take(1),
             Doc::Line(Line::Soft) => {}
             Doc::Group { broken: true, .. } if mode == Mode::Flat && inside => return Some(false),
@@ -180,7 +220,7 @@ impl Measure {
             Doc::Group { content: doc, .. } => todo.push(Command { indent, mode, doc }),
             Doc::IfBroken(text) if mode == Mode::Broken => self.take(text.len()),
             Doc::IfBroken(_) => {}
-            Doc::Comment { .. } => return Some(mode != Mode::Flat || !inside),
+            Doc::Comment { .. } => return Some(mode == Mode::Broken || !inside),
             Doc::Suffix(_) => self.suffix = true,
             Doc::Block(block) => {
                 self.take(block.first.chars().count());
@@ -199,10 +239,13 @@ impl Measure {
                 todo.push(Command { indent, mode, doc: &value.content });
             }
             Doc::Hug(hug) => todo.push(Command { indent, mode, doc: &hug.plain }),
+            Doc::Table(table) => todo.push(Command { indent, mode, doc: &table.plain }),
             Doc::Flat(doc) => todo.push(Command { indent, mode: Mode::Flat, doc }),
+            // What follows breaks only if it does not fit on a line of its own.
             Doc::Tight(doc) => {
-                let mode = if mode == Mode::Broken { Mode::Tight } else { mode };
-                todo.push(Command { indent, mode, doc });
+                let flat = Command { indent, mode: Mode::Flat, doc };
+                let alone = inside || fits_alone(indent + INDENT, flat);
+                todo.push(if alone { flat } else { command.of(doc) });
             }
         }
         None
