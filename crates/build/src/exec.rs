@@ -73,8 +73,8 @@ pub(crate) fn prepare(
     scratch: &Path,
     cores: NonZeroUsize,
 ) -> Result<Prepared, StepError> {
-    let store_folder = folder(scratch, "store")?;
-    let build = folder(scratch, "build")?;
+    let store_folder = folder_again(scratch, "store")?;
+    let build = folder_again(scratch, "build")?;
     let render = |text: &Template<StorePath>| render(text, &outputs);
     for (path, text) in &exec.files {
         write_file(&build, path, &render(text))?;
@@ -98,6 +98,12 @@ pub(crate) fn prepare(
         spec = spec.bind_read_only(store.physical(path), path.to_string());
     }
     Ok(Prepared { spec, log: scratch.join("log"), build, store_folder, outputs })
+}
+
+/// A folder with the usual mode that an earlier build may have left empty, see [`crate::place`].
+fn folder_again(parent: &Path, name: &str) -> Result<PathBuf, StepError> {
+    let path = parent.join(name);
+    if path.is_dir() { Ok(path) } else { folder(parent, name) }
 }
 
 /// A folder with the usual mode, whatever the caller's umask: a builder can see it.

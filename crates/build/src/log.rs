@@ -59,9 +59,15 @@ fn line(bytes: &[u8]) -> String {
 }
 
 /// Compresses a log into the store's place for it and returns that place. The file appears there
-/// by a rename, so that a reader never sees half of one.
+/// by a rename, so that a reader never sees half of one. A log without a byte has no file.
 pub(crate) fn keep(store: &Store, key: &ActionKey, log: &Path) -> io::Result<PathBuf> {
     let place = store.log_path(key);
+    if fs::metadata(log)?.len() == 0 {
+        return match fs::remove_file(&place) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(place),
+        };
+    }
     let compressed = log.with_extension("zst");
     let mut encoder = zstd::Encoder::new(File::create(&compressed)?, LEVEL)?;
     io::copy(&mut File::open(log)?, &mut encoder)?;
@@ -70,13 +76,17 @@ pub(crate) fn keep(store: &Store, key: &ActionKey, log: &Path) -> io::Result<Pat
     Ok(place)
 }
 
-/// Reads a log that was kept: at most 1 GiB, broken UTF-8 replaced.
+/// Reads a log that was kept: at most 1 GiB, broken UTF-8 replaced. Without a file the log is empty.
 ///
 /// # Errors
 /// When the file cannot be read or is no zstd data.
 pub fn read_log(path: &Path) -> io::Result<String> {
     let mut bytes = Vec::new();
-    zstd::Decoder::new(File::open(path)?)?.take(MAX_LOG).read_to_end(&mut bytes)?;
+    let file = match File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(String::new()),
+        file => file?,
+    };
+    zstd::Decoder::new(file)?.take(MAX_LOG).read_to_end(&mut bytes)?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 

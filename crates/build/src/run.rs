@@ -3,16 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cbuild_drv::{Derivation, DrvId, Input};
 
 use crate::clock;
 use crate::error::{BuildFailure, RunError, StepError};
 use crate::event::{Event, Kind};
+use crate::finish::Handover;
 use crate::queue::{Item, Lane, Queue};
 use crate::resolve::{Outputs, resolve};
-use crate::step::{Done, Failed, Workshop};
+use crate::step::{Done, Failed, Made, Worked, Workshop};
 use crate::walk::{Step, Walk, walk};
 use crate::{Builder, Plan, PlannedStep, Target};
 
@@ -104,6 +105,7 @@ struct Run<'a> {
     steps: Vec<Planned<'a>>,
     state: Mutex<State>,
     changed: Condvar,
+    made: Handover<(usize, Instant, Made)>,
 }
 
 struct Planned<'a> {
@@ -135,7 +137,8 @@ impl<'a> Run<'a> {
         let items: Vec<Item> = planned.iter().map(Planned::item).collect();
         let (failures, skipped) = (Vec::new(), Vec::new());
         let state = State { queue: Queue::new(&items), known, failures, skipped, workers: 0 };
-        Ok(Self { workshop, steps: planned, state: Mutex::new(state), changed: Condvar::new() })
+        let (state, changed, made) = (Mutex::new(state), Condvar::new(), Handover::new());
+        Ok(Self { workshop, steps: planned, state, changed, made })
     }
 
     fn work_through(self) -> Result<BTreeMap<DrvId, Outputs>, RunError> {
@@ -153,6 +156,7 @@ impl<'a> Run<'a> {
             for _ in 0..network {
                 scope.spawn(|| self.worker(Lane::Network));
             }
+            scope.spawn(|| self.finisher());
             self.watch();
         });
         let name = |index: &usize| self.steps[*index].node.name.clone();
@@ -199,17 +203,40 @@ impl<'a> Run<'a> {
             events(Event::Started { drv, name: name.clone(), kind, last_duration });
             let started = clock::now();
             match self.workshop.step(&drv, node, &step.wanted, &inputs) {
-                Ok(Done { outputs, outcome }) => {
-                    let duration = started.elapsed();
-                    events(Event::Finished { drv, name, duration, outcome });
-                    let mut state = self.lock();
-                    state.known.insert(drv, outputs);
-                    state.queue.done(index);
-                }
+                Ok(Worked::Done(done)) => self.done(index, started, done),
+                Ok(Worked::Made(made)) => self.made.put((index, started, *made)),
                 Err(failed) => self.failed(index, *failed),
             }
             self.wake();
         }
+    }
+
+    /// Brings what workers have made into the store, until no worker is left.
+    fn finisher(&self) {
+        let _leave = LeaveFinisher(self);
+        while let Some(group) = self.made.take() {
+            let (mut steps, mut made) = (Vec::new(), Vec::new());
+            for (index, started, one) in group {
+                steps.push((index, started));
+                made.push(one);
+            }
+            for ((index, started), result) in steps.into_iter().zip(self.workshop.finish(made)) {
+                match result {
+                    Ok(done) => self.done(index, started, done),
+                    Err(failed) => self.failed(index, *failed),
+                }
+            }
+            self.wake();
+        }
+    }
+
+    fn done(&self, index: usize, started: Instant, Done { outputs, outcome }: Done) {
+        let Planned { step, node, .. } = &self.steps[index];
+        let (drv, name, duration) = (step.drv, node.name.clone(), started.elapsed());
+        (self.workshop.builder.events)(Event::Finished { drv, name, duration, outcome });
+        let mut state = self.lock();
+        state.known.insert(drv, outputs);
+        state.queue.done(index);
     }
 
     /// The next step of a lane with the outputs of what it refers to; `None` at the run's end.
@@ -288,8 +315,28 @@ impl Drop for Leave<'_, '_> {
         if std::thread::panicking() {
             self.0.workshop.halt();
         }
-        self.0.lock().workers -= 1;
+        let workers = {
+            let mut state = self.0.lock();
+            state.workers -= 1;
+            state.workers
+        };
+        if workers == 0 {
+            self.0.made.close();
+        }
         self.0.changed.notify_all();
+    }
+}
+
+/// A finisher that panics takes the workers with it, which would wait for it otherwise.
+struct LeaveFinisher<'r, 'a>(&'r Run<'a>);
+
+impl Drop for LeaveFinisher<'_, '_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.made.close();
+            self.0.workshop.halt();
+            self.0.wake();
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use cbuild_drv::{Action, ActionKey, Derivation, DrvId, Fetch, Input, OutputName, StorePath};
 use cbuild_sandbox::{Exit, Killer, Launcher};
-use cbuild_store::{ActionLock, BuildRecord, BuiltOutput};
+use cbuild_store::{ActionLock, BuildRecord, BuiltOutput, Registration};
 
 use crate::Builder;
 use crate::assemble::assemble;
@@ -18,6 +18,7 @@ use crate::error::{Ending, ExitClass, StepError};
 use crate::event::{Event, Kind, Outcome};
 use crate::exec;
 use crate::log::{self, Follower};
+use crate::place::{Place, Places};
 use crate::resolve::{Outputs, resolve};
 
 /// Shortest and longest time between two looks at an action that another process does.
@@ -37,6 +38,8 @@ pub(crate) struct Workshop<'a> {
     closures: Mutex<BTreeMap<StorePath, BTreeSet<StorePath>>>,
     /// Starts the sandboxes of all steps.
     pub(crate) launcher: Launcher,
+    /// Folders for builders.
+    pub(crate) places: Places,
 }
 
 struct Active {
@@ -51,6 +54,42 @@ pub(crate) struct Done {
     pub(crate) outcome: Outcome,
 }
 
+/// How far a worker brings a step.
+#[derive(Debug)]
+pub(crate) enum Worked {
+    /// There was nothing to make.
+    Done(Done),
+    /// What was made has to be moved into the store.
+    Made(Box<Made>),
+}
+
+/// Outputs that wait for [`Workshop::finish`].
+#[derive(Debug)]
+pub(crate) struct Made {
+    pub(crate) registration: Registration,
+    pub(crate) rest: Rest,
+}
+
+/// What else there is of a step that has been made.
+#[derive(Debug)]
+pub(crate) struct Rest {
+    /// The outputs that the derivation has.
+    pub(crate) names: BTreeSet<OutputName>,
+    pub(crate) record: BuildRecord,
+    pub(crate) outcome: Outcome,
+    pub(crate) place: Place,
+    pub(crate) closure: BTreeSet<StorePath>,
+    /// Held until others can find the realisation.
+    pub(crate) lock: ActionLock,
+}
+
+/// What a worker has made of an action.
+struct Product {
+    registration: Registration,
+    place: Place,
+    closure: BTreeSet<StorePath>,
+}
+
 /// A step's failure, with the action where it was known.
 #[derive(Debug)]
 pub(crate) struct Failed {
@@ -62,28 +101,31 @@ impl<'a> Workshop<'a> {
     pub(crate) fn new(builder: &'a Builder<'a>) -> Self {
         let (running, closures) = (Mutex::default(), Mutex::default());
         let (stop, launcher) = (AtomicBool::new(false), Launcher::new());
-        Self { builder, stop, running, closures, launcher }
+        Self { builder, stop, running, closures, launcher, places: Places::default() }
     }
 
-    /// Does one step. `inputs` are the outputs of the derivations that it refers to.
+    /// Does one step, except for moving what it makes into the store. `inputs` are the outputs of
+    /// the derivations that it refers to.
     pub(crate) fn step(
         &self,
         drv: &DrvId,
         derivation: &Derivation<Input>,
         wanted: &BTreeSet<OutputName>,
         inputs: &BTreeMap<DrvId, Outputs>,
-    ) -> Result<Done, Box<Failed>> {
+    ) -> Result<Worked, Box<Failed>> {
         let resolved =
             resolve(derivation, |drv, output| inputs.get(drv)?.get(output).cloned()).map_err(
                 |unknown| Failed { key: None, error: StepError::NotInGraph { drv: unknown.drv } },
             )?;
         let key = resolved.action_key();
-        let done = self.action(drv, &resolved, &key, wanted);
-        let done = done.and_then(|done| {
-            self.builder.store.remember(drv, &done.outputs)?;
-            Ok(done)
+        let worked = self.action(drv, &resolved, &key, wanted);
+        let worked = worked.and_then(|worked| {
+            if let Worked::Done(done) = &worked {
+                self.builder.store.remember(drv, &done.outputs)?;
+            }
+            Ok(worked)
         });
-        done.map_err(|error| Box::new(Failed { key: Some(key), error }))
+        worked.map_err(|error| Box::new(Failed { key: Some(key), error }))
     }
 
     fn action(
@@ -92,63 +134,68 @@ impl<'a> Workshop<'a> {
         derivation: &Derivation<StorePath>,
         key: &ActionKey,
         wanted: &BTreeSet<OutputName>,
-    ) -> Result<Done, StepError> {
+    ) -> Result<Worked, StepError> {
         let is_done = |outputs: &Outputs| wanted.iter().all(|name| outputs.contains_key(name));
         let outputs = self.look_up(key, &derivation.outputs)?;
         if is_done(&outputs) {
-            return Ok(Done { outputs, outcome: Outcome::CutOff });
+            return Ok(Worked::Done(Done { outputs, outcome: Outcome::CutOff }));
         }
         let (lock, waited) = self.lock(key)?;
         let outputs = self.look_up(key, &derivation.outputs)?;
         if is_done(&outputs) {
             let outcome = if waited { Outcome::Shared } else { Outcome::CutOff };
-            return Ok(Done { outputs, outcome });
+            return Ok(Worked::Done(Done { outputs, outcome }));
         }
-        let outputs = self.make_and_record(drv, derivation, key)?;
-        drop(lock);
-        let outcome = match Kind::of(&derivation.action) {
-            Kind::Exec => Outcome::Built,
-            Kind::Fetch => Outcome::Fetched,
-            Kind::Assemble => Outcome::Assembled,
-        };
-        Ok(Done { outputs, outcome })
+        self.make_and_record(drv, derivation, key, lock).map(|made| Worked::Made(Box::new(made)))
     }
 
-    /// Carries an action out and notes it in the build history, unless it was cancelled.
+    /// Carries an action out, with a note for the build history, unless it was cancelled.
     fn make_and_record(
         &self,
         drv: &DrvId,
         derivation: &Derivation<StorePath>,
         key: &ActionKey,
-    ) -> Result<Outputs, StepError> {
+        lock: ActionLock,
+    ) -> Result<Made, StepError> {
         let store = self.builder.store;
         // Explanations compare it with later ones; a build is not refused for want of it.
         let _ = store.keep_action(key, derivation);
         let (started, clock) = (clock::unix_seconds(), clock::now());
         let made = self.make(drv, derivation, key);
-        let status = match &made {
-            Ok(_) => 0,
-            Err(error) if error.exit_class() == ExitClass::Cancelled => return made,
-            Err(StepError::Builder { ending: Ending::Status(status), .. }) => *status,
-            Err(_) => -1,
-        };
-        let log = match &made {
-            Ok(_) if matches!(derivation.action, Action::Exec(_)) => Some(store.log_path(key)),
-            Ok(_) => None,
-            Err(error) => error.log().and_then(|log| log.path.clone()),
-        };
-        let recorded = store.record_build(&BuildRecord {
+        let mut record = BuildRecord {
             key: *key,
             name: derivation.name.to_string(),
             started,
             duration_ms: u64::try_from(clock.elapsed().as_millis()).unwrap_or(u64::MAX),
-            status,
-            log,
-        });
-        // The failure of a step says more than that of its note.
-        let outputs = made?;
-        recorded?;
-        Ok(outputs)
+            status: 0,
+            log: None,
+        };
+        let Product { registration, place, closure } = match made {
+            Ok(product) => product,
+            Err(error) => return Err(self.note_failure(record, error)),
+        };
+        let outcome = match Kind::of(&derivation.action) {
+            Kind::Exec => Outcome::Built,
+            Kind::Fetch => Outcome::Fetched,
+            Kind::Assemble => Outcome::Assembled,
+        };
+        record.log = (outcome == Outcome::Built).then(|| store.log_path(key));
+        let registration = registration.with_notes(*drv, record.clone());
+        let names = derivation.outputs.clone();
+        Ok(Made { registration, rest: Rest { names, record, outcome, place, closure, lock } })
+    }
+
+    /// Notes a failure in the build history and passes it on: it says more than that of its note.
+    pub(crate) fn note_failure(&self, mut record: BuildRecord, error: StepError) -> StepError {
+        if error.exit_class() != ExitClass::Cancelled {
+            record.status = match &error {
+                StepError::Builder { ending: Ending::Status(status), .. } => *status,
+                _ => -1,
+            };
+            record.log = error.log().and_then(|log| log.path.clone());
+            let _ = self.builder.store.record_build(&record);
+        }
+        error
     }
 
     /// The realisations of an action whose objects are there, kept from collection.
@@ -202,35 +249,32 @@ impl<'a> Workshop<'a> {
         drv: &DrvId,
         derivation: &Derivation<StorePath>,
         key: &ActionKey,
-    ) -> Result<Outputs, StepError> {
+    ) -> Result<Product, StepError> {
         if self.is_stopped() {
             return Err(StepError::Cancelled);
         }
         let store = self.builder.store;
-        let scratch = store.scratch()?;
         let closure = match &derivation.action {
             Action::Fetch(_) => BTreeSet::new(),
             Action::Exec(_) | Action::Assemble(_) => self.closure(&derivation.references())?,
         };
+        let mut place = self.places.take(store, &closure)?;
         let paths = exec::scratch_paths(derivation, key);
         let built = match &derivation.action {
-            Action::Exec(_) => self.exec(drv, derivation, key, &closure, scratch.path())?,
-            Action::Fetch(fetch) => {
-                in_process(paths, scratch.path(), |_, at| self.fetch(drv, fetch, at))?
+            Action::Exec(_) => {
+                place.set_used();
+                self.exec(drv, derivation, key, &closure, place.path())?
             }
-            Action::Assemble(spec) => in_process(paths, scratch.path(), |own, at| {
+            Action::Fetch(fetch) => {
+                in_process(paths, place.path(), |_, at| self.fetch(drv, fetch, at))?
+            }
+            Action::Assemble(spec) => in_process(paths, place.path(), |own, at| {
                 Ok(assemble(spec, &|path| store.physical(path), own, at)?)
             })?,
         };
-        // Registration keeps what it registers from collection.
-        let outputs = store.register(key, built, &closure)?;
-        match derivation.outputs.iter().find(|name| !outputs.contains_key(name)) {
-            None => Ok(outputs),
-            Some(name) => Err(StepError::OutputMissing {
-                outputs: vec![name.clone()],
-                log: crate::LogEnd::default(),
-            }),
-        }
+        // This keeps what will be registered from collection.
+        let registration = store.prepare(key, built, &closure)?;
+        Ok(Product { registration, place, closure })
     }
 
     fn fetch(&self, drv: &DrvId, fetch: &Fetch, at: &Path) -> Result<(), StepError> {
@@ -271,9 +315,12 @@ impl<'a> Workshop<'a> {
         prepared.outputs(&exit, closure, || log::end(&prepared.log, kept.clone()))
     }
 
-    pub(crate) fn run_sandbox(&self, drv: &DrvId, prepared: &exec::Prepared) -> Result<Exit, StepError> {
-        let file =
-            File::create_new(&prepared.log).map_err(StepError::io("create", &prepared.log))?;
+    pub(crate) fn run_sandbox(
+        &self,
+        drv: &DrvId,
+        prepared: &exec::Prepared,
+    ) -> Result<Exit, StepError> {
+        let file = File::create(&prepared.log).map_err(StepError::io("create", &prepared.log))?;
         let follower = match self.builder.options.log_lines {
             true => Follower::new(*drv, &prepared.log).ok(),
             false => None,
@@ -295,7 +342,10 @@ impl<'a> Workshop<'a> {
         Ok(exit?)
     }
 
-    pub(crate) fn closure(&self, paths: &BTreeSet<StorePath>) -> Result<BTreeSet<StorePath>, StepError> {
+    pub(crate) fn closure(
+        &self,
+        paths: &BTreeSet<StorePath>,
+    ) -> Result<BTreeSet<StorePath>, StepError> {
         let mut all = BTreeSet::new();
         for path in paths {
             let known = {

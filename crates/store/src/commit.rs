@@ -19,6 +19,7 @@ use crate::durable::Durable;
 use crate::error::{Error, IoContext, Result};
 use crate::index::Index;
 use crate::layout::Layout;
+use crate::register::Notes;
 use crate::store::Store;
 use crate::types::ObjectInfo;
 use crate::{fault, index, record, tree};
@@ -31,6 +32,7 @@ pub(crate) struct Commit<'s> {
 }
 
 /// An object that is ready to be moved in.
+#[derive(Debug)]
 pub(crate) struct Pending {
     pub(crate) info: ObjectInfo,
     /// The sealed tree.
@@ -42,6 +44,7 @@ pub(crate) struct Pending {
 }
 
 /// The realisations that are written together with objects.
+#[derive(Debug)]
 pub(crate) struct Realised {
     pub(crate) key: ActionKey,
     pub(crate) outputs: BTreeMap<OutputName, StorePath>,
@@ -128,16 +131,23 @@ impl Commit<'_> {
     }
 
     /// Moves objects in, with their records, and makes the index know them: all or none.
-    pub(crate) fn add(&mut self, pending: &[Pending], realised: Option<&Realised>) -> Result<()> {
+    pub(crate) fn add(
+        &mut self,
+        pending: &[&Pending],
+        realised: &[&Realised],
+        notes: &[(&Notes, BTreeMap<OutputName, StorePath>)],
+    ) -> Result<()> {
         self.check_references(pending, realised)?;
-        let mut new = Vec::new();
+        let mut new: Vec<&Pending> = Vec::new();
+        let mut seen = BTreeSet::new();
         for object in pending {
-            if !self.is_there(&object.info.path)? {
+            // Two actions of a group may have made the same object.
+            if seen.insert(&object.info.path) && !self.is_there(&object.info.path)? {
                 new.push(object);
             }
         }
-        self.begin(new.iter().map(|p| &p.info.path), realised.map(|r| &r.key))?;
-        let added = self.add_noted(&new, realised);
+        self.begin(new.iter().map(|p| &p.info.path), realised.iter().map(|r| &r.key))?;
+        let added = self.add_noted(&new, realised, notes);
         if added.is_err() {
             // Moving back needs no space on a disk that is full. If it fails all the same, the
             // note stays and the next holder of the lock makes things whole.
@@ -150,7 +160,12 @@ impl Commit<'_> {
         self.end().and(added)
     }
 
-    fn add_noted(&mut self, new: &[&Pending], realised: Option<&Realised>) -> Result<()> {
+    fn add_noted(
+        &mut self,
+        new: &[&Pending],
+        realised: &[&Realised],
+        notes: &[(&Notes, BTreeMap<OutputName, StorePath>)],
+    ) -> Result<()> {
         for object in new {
             self.move_in(object)?;
         }
@@ -159,17 +174,21 @@ impl Commit<'_> {
             for object in new {
                 index::insert(transaction, &object.info)?;
             }
-            realised.map_or(Ok(()), |realised| {
-                index::set_realisation(transaction, &realised.key, &realised.outputs)
-            })
+            for realised in realised {
+                index::set_realisation(transaction, &realised.key, &realised.outputs)?;
+            }
+            notes
+                .iter()
+                .try_for_each(|(notes, outputs)| index::set_notes(transaction, notes, outputs))
         })?;
         fault::point("after index");
-        if let Some(realised) = realised {
+        for realised in realised {
             let target = self.layout.realisation(&realised.key);
             if let Err(error) = fs::rename(&realised.record, &target).at("write", &target) {
                 self.recover()?;
                 return Err(error);
             }
+            fault::point("between realisations");
         }
         fault::point("after realisation");
         Ok(())
@@ -221,7 +240,7 @@ impl Commit<'_> {
         disk::remove_if_there(&self.layout.info(&object.info.path))
     }
 
-    fn check_references(&mut self, pending: &[Pending], realised: Option<&Realised>) -> Result<()> {
+    fn check_references(&mut self, pending: &[&Pending], realised: &[&Realised]) -> Result<()> {
         let new: BTreeSet<&StorePath> = pending.iter().map(|p| &p.info.path).collect();
         let references = pending
             .iter()
@@ -288,13 +307,7 @@ impl Commit<'_> {
 }
 
 /// Writes a record where its owner can move it from, and notes that it has to reach the disk.
-pub(crate) fn stage(
-    folder: &Path,
-    name: &str,
-    bytes: &[u8],
-    durable: &mut Durable,
-) -> Result<PathBuf> {
-    let path = folder.join(name);
+pub(crate) fn stage(path: PathBuf, bytes: &[u8], durable: &mut Durable) -> Result<PathBuf> {
     let mut file = File::create_new(&path).at("create", &path)?;
     file.write_all(bytes).at("write", &path)?;
     if durable.takes_each(1) {

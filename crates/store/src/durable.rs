@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{fsync, syncfs};
 
-use crate::error::{IoContext, Result};
+use crate::error::{Error, IoContext, Result};
 
 /// Up to so many files and directories each is synchronised by itself; beyond, the whole file
 /// system is, which also waits for what others have written.
@@ -14,6 +14,9 @@ const MAX_EACH: usize = 64;
 /// Threads that wait at once. The file system joins concurrent waits into one journal commit,
 /// so ten files cost little more than one (0.2 ms on an idle disk, 6 ms on a busy one).
 const THREADS: usize = 8;
+
+/// Fewer files than that are not worth a thread.
+const MIN_SHARE: usize = 4;
 
 /// Files and directories that must be on disk before something is renamed.
 #[derive(Debug, Default)]
@@ -41,28 +44,57 @@ impl Durable {
 
     /// Waits until all of it is on disk.
     pub(crate) fn wait(self) -> Result<()> {
-        if self.whole {
-            return self.files.iter().try_for_each(|(f, path)| syncfs(f).at("synchronise", path));
+        Self::wait_all(&[&self]).pop().unwrap_or(Ok(()))
+    }
+
+    /// Waits until all of several is on disk, and answers for each. A failure is told once: the
+    /// system forgets it then, and waiting again would seem to succeed.
+    pub(crate) fn wait_all(several: &[&Durable]) -> Vec<Result<()>> {
+        if let Some((file, _)) = several.iter().find(|d| d.whole).and_then(|d| d.files.first()) {
+            // They are all on the store's file system.
+            let synced = syncfs(file);
+            let path = |durable: &Durable| {
+                durable.files.first().map_or_else(PathBuf::new, |(_, path)| path.clone())
+            };
+            return several.iter().map(|d| synced.at("synchronise", &path(d))).collect();
         }
-        let share = self.files.len().div_ceil(THREADS).max(1);
+        let mut results: Vec<Result<()>> = several.iter().map(|_| Ok(())).collect();
+        let numbered = several.iter().enumerate();
+        let files: Vec<Owned<'_>> =
+            numbered.flat_map(|(owner, d)| d.files.iter().map(move |file| (owner, file))).collect();
+        let share = files.len().div_ceil(THREADS).max(MIN_SHARE);
         std::thread::scope(|scope| {
-            let mut shares = self.files.chunks(share);
+            let mut shares = files.chunks(share);
             let own = shares.next().unwrap_or_default();
-            let waiting: Vec<_> = shares.map(|files| scope.spawn(|| sync_each(files))).collect();
-            let mut result = sync_each(own);
-            for thread in waiting {
-                // A panic cannot happen in `sync_each`; if it did, nothing is known to be on disk.
-                let other = thread.join().unwrap_or_else(|_| {
-                    let error = std::io::Error::other("a thread has panicked");
-                    Err(error).at("synchronise", Path::new("."))
-                });
-                result = result.and(other);
+            let waiting: Vec<_> =
+                shares.map(|files| (files, scope.spawn(|| sync_each(files)))).collect();
+            let mut failures = sync_each(own);
+            for (files, thread) in waiting {
+                failures.extend(thread.join().unwrap_or_else(|_| panicked(files)));
             }
-            result
-        })
+            for (owner, error) in failures {
+                results[owner] = Err(error);
+            }
+        });
+        results
     }
 }
 
-fn sync_each(files: &[(File, PathBuf)]) -> Result<()> {
-    files.iter().try_for_each(|(file, path)| fsync(file).at("synchronise", path))
+/// A file, and the position of what it belongs to.
+type Owned<'d> = (usize, &'d (File, PathBuf));
+
+fn sync_each(files: &[Owned<'_>]) -> Vec<(usize, Error)> {
+    let sync = |(owner, (file, path)): &Owned<'_>| {
+        let failure = fsync(file).at("synchronise", path).err()?;
+        Some((*owner, failure))
+    };
+    files.iter().filter_map(sync).collect()
+}
+
+/// A panic cannot happen in `sync_each`; if it did, nothing is known to be on disk.
+fn panicked(files: &[Owned<'_>]) -> Vec<(usize, Error)> {
+    let failure = |(owner, (_, path)): &Owned<'_>| {
+        (*owner, Error::io("synchronise", path, std::io::Error::other("a thread has panicked")))
+    };
+    files.iter().map(failure).collect()
 }

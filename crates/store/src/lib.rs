@@ -39,6 +39,7 @@ mod verify;
 pub use error::{CycleLink, Error, Result};
 pub use live::Scratch;
 pub use lock::ActionLock;
+pub use register::Registration;
 pub use store::Store;
 pub use types::{
     BuildRecord, BuiltOutput, GcOptions, GcReport, ObjectInfo, Problem, ProblemKind, Root,

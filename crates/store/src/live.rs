@@ -129,6 +129,42 @@ impl Drop for Scratch {
     }
 }
 
+/// Names for a few new files on the store's file system, which are removed on drop where they have
+/// not been moved away. Cheaper than a folder.
+#[derive(Debug)]
+pub(crate) struct Staging {
+    prefix: PathBuf,
+    names: Vec<String>,
+    _live: Arc<Live>,
+}
+
+impl Staging {
+    pub(crate) fn new(live: Arc<Live>) -> Self {
+        Self { prefix: live.fresh(), names: Vec::new(), _live: live }
+    }
+
+    /// A path that no other file has.
+    pub(crate) fn place(&mut self, name: &str) -> PathBuf {
+        self.names.push(name.to_owned());
+        self.path(name)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        let mut path = self.prefix.clone().into_os_string();
+        path.push(format!("-{name}"));
+        PathBuf::from(path)
+    }
+}
+
+impl Drop for Staging {
+    fn drop(&mut self) {
+        for name in &self.names {
+            // What cannot be removed now is swept by a later process.
+            let _ = fs::remove_file(self.path(name));
+        }
+    }
+}
+
 /// Temporary roots of all living processes.
 pub(crate) fn temporary_roots(layout: &Layout) -> Result<BTreeSet<StorePath>> {
     let mut roots = BTreeSet::new();

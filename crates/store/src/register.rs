@@ -3,18 +3,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use cbuild_drv::{ActionKey, Digest, OutputName, StorePath};
+use cbuild_drv::{ActionKey, Digest, DrvId, OutputName, StorePath};
 
 use crate::clock;
 use crate::commit::{Pending, Realised, stage};
 use crate::disk;
 use crate::durable::Durable;
 use crate::error::{CycleLink, Error, Result};
+use crate::index;
+use crate::live::Staging;
 use crate::record;
 use crate::scan::{Pattern, Patterns};
 use crate::store::Store;
 use crate::tree::{self, Node, Purpose, Scanned, Walk};
-use crate::types::{BuiltOutput, ObjectInfo};
+use crate::types::{BuildRecord, BuiltOutput, ObjectInfo};
 
 /// An output on its way into the store.
 struct Output {
@@ -22,38 +24,111 @@ struct Output {
     scanned: Scanned,
 }
 
+/// Outputs of an action that have their final form and wait to be moved into the store.
+#[derive(Debug)]
+pub struct Registration {
+    key: ActionKey,
+    /// The outputs in the store that were found to be known already.
+    known: Option<BTreeMap<OutputName, StorePath>>,
+    pending: Vec<Pending>,
+    realised: Option<Realised>,
+    durable: Durable,
+    notes: Notes,
+    /// Removes the records that were not moved in.
+    staging: Staging,
+}
+
+/// What the index is told together with a registration.
+#[derive(Debug, Default)]
+pub(crate) struct Notes {
+    pub(crate) drv: Option<DrvId>,
+    pub(crate) build: Option<BuildRecord>,
+}
+
+impl Notes {
+    fn is_empty(&self) -> bool {
+        self.drv.is_none() && self.build.is_none()
+    }
+}
+
+impl Registration {
+    /// Lets [`Store::complete`] also do what [`Store::remember`] and [`Store::record_build`] do, for
+    /// a fraction of their cost.
+    #[must_use]
+    pub fn with_notes(mut self, drv: DrvId, build: BuildRecord) -> Self {
+        self.notes = Notes { drv: Some(drv), build: Some(build) };
+        self
+    }
+
+    fn outputs(&self) -> BTreeMap<OutputName, StorePath> {
+        let made = self.realised.as_ref().map(|realised| realised.outputs.clone());
+        self.known.clone().or(made).unwrap_or_default()
+    }
+}
+
 impl Store {
-    /// Moves the outputs of an action into the store and records its realisations.
-    ///
-    /// The trees are brought into the store's form, scanned for the digest texts of `candidates`
-    /// (usually the input closure) and of each other's scratch paths, rewritten to their final
-    /// paths and moved in; all of them or none. The new objects are protected while this `Store`
-    /// value lives. If the action is realised already with all these outputs, the known paths
-    /// are returned and the new trees ignored.
+    /// Moves the outputs of an action into the store and records its realisations: does
+    /// [`Store::prepare`] and then [`Store::complete`].
     ///
     /// # Errors
-    /// [`Error::OutputMissing`], [`Error::FileKind`], [`Error::TooDeep`], [`Error::OutputCycle`],
-    /// [`Error::ScratchInName`] for trees that cannot be store objects;
-    /// [`Error::ReferenceMissing`] for a candidate that is not in the store.
+    /// Those of the two.
     pub fn register(
         &self,
         key: &ActionKey,
         outputs: Vec<BuiltOutput>,
         candidates: &BTreeSet<StorePath>,
     ) -> Result<BTreeMap<OutputName, StorePath>> {
-        if outputs.is_empty() {
-            return Ok(BTreeMap::new());
+        let prepared = self.prepare(key, outputs, candidates)?;
+        self.complete(&[prepared]).pop().unwrap_or_else(|| Ok(BTreeMap::new()))
+    }
+
+    /// Gives the outputs of an action the form of the store. The costly part of a registration,
+    /// which different threads can do at the same time.
+    ///
+    /// The trees are brought into the store's form, scanned for the digest texts of `candidates`
+    /// (usually the input closure) and of each other's scratch paths, and rewritten to their final
+    /// paths. The new objects are protected while this `Store` value lives. If the action is
+    /// realised already with all these outputs, the known paths count and the new trees do not.
+    ///
+    /// # Errors
+    /// [`Error::OutputMissing`], [`Error::FileKind`], [`Error::TooDeep`], [`Error::OutputCycle`],
+    /// [`Error::ScratchInName`] for trees that cannot be store objects.
+    pub fn prepare(
+        &self,
+        key: &ActionKey,
+        outputs: Vec<BuiltOutput>,
+        candidates: &BTreeSet<StorePath>,
+    ) -> Result<Registration> {
+        let mut prepared = Registration {
+            key: *key,
+            known: None,
+            pending: Vec::new(),
+            realised: None,
+            durable: Durable::default(),
+            notes: Notes::default(),
+            staging: self.staging()?,
+        };
+        prepared.known = match outputs.is_empty() {
+            true => Some(BTreeMap::new()),
+            false => self.known_realisation(key, outputs.iter().map(|built| &built.output))?,
+        };
+        if prepared.known.is_none() {
+            self.prepare_new(&mut prepared, outputs, candidates)?;
         }
-        if let Some(known) = self.known_realisation(key, &outputs)? {
-            return Ok(known);
-        }
+        Ok(prepared)
+    }
+
+    fn prepare_new(
+        &self,
+        prepared: &mut Registration,
+        outputs: Vec<BuiltOutput>,
+        candidates: &BTreeSet<StorePath>,
+    ) -> Result<()> {
         let candidates: Vec<&StorePath> = candidates.iter().collect();
         let mut scanned = scan_all(outputs, &candidates)?;
         let order = order(&scanned)?;
-        let staging = self.scratch()?;
         let mut finals: Vec<Option<StorePath>> = vec![None; scanned.len()];
-        let mut pending = Vec::new();
-        let mut durable = Durable::default();
+        let Registration { pending, durable, staging, .. } = prepared;
         for position in order {
             let output = &mut scanned[position];
             let info = resolve(output, position, &finals, &candidates)?;
@@ -61,29 +136,77 @@ impl Store {
             if self.protect(std::slice::from_ref(&info.path))?.is_empty() {
                 continue;
             }
-            pending.push(finish(output, position, info, staging.path(), &mut durable)?);
+            pending.push(finish(output, position, info, staging, durable)?);
         }
         let realised: BTreeMap<OutputName, StorePath> = scanned
             .iter()
             .zip(finals)
             .filter_map(|(output, path)| Some((output.built.output.clone(), path?)))
             .collect();
-        let record = record::encode_realisation(key, &realised);
-        let record = stage(staging.path(), "realisation", &record, &mut durable)?;
-        durable.wait()?;
-        let realised = Realised { key: *key, outputs: realised, record };
-        self.commit()?.add(&pending, Some(&realised))?;
-        Ok(realised.outputs)
+        let record = record::encode_realisation(&prepared.key, &realised);
+        let record = stage(staging.place("realisation"), &record, durable)?;
+        prepared.realised = Some(Realised { key: prepared.key, outputs: realised, record });
+        Ok(())
+    }
+
+    /// Moves prepared outputs into the store and records the realisations; for each action all of
+    /// them or none. Actions that come together share the waiting for the disk and the change of
+    /// the index. The answers are in the order of `prepared`.
+    ///
+    /// # Errors
+    /// For each action its own: [`Error::ReferenceMissing`] for a candidate that is not in the
+    /// store, or what disk and index say.
+    pub fn complete(
+        &self,
+        prepared: &[Registration],
+    ) -> Vec<Result<BTreeMap<OutputName, StorePath>>> {
+        let durables: Vec<&Durable> = prepared.iter().map(|one| &one.durable).collect();
+        let on_disk = Durable::wait_all(&durables);
+        let both = prepared.iter().zip(&on_disk);
+        let ready: Vec<&Registration> =
+            both.filter_map(|(one, on_disk)| on_disk.is_ok().then_some(one)).collect();
+        let together = ready.len() > 1 && self.add_all(&ready).is_ok();
+        let add = |one: &Registration| match together {
+            true => Ok(one.outputs()),
+            // One by one, an error meets the action that it belongs to and no other.
+            false => self.add_one(one),
+        };
+        prepared.iter().zip(on_disk).map(|(one, on_disk)| on_disk.and_then(|()| add(one))).collect()
+    }
+
+    /// Adds one action, which a group that failed as a whole may have added already.
+    fn add_one(&self, one: &Registration) -> Result<BTreeMap<OutputName, StorePath>> {
+        if let Some(realised) = &one.realised
+            && let Some(known) = self.known_realisation(&one.key, realised.outputs.keys())?
+        {
+            self.index()?.write(|transaction| index::set_notes(transaction, &one.notes, &known))?;
+            return Ok(known);
+        }
+        self.add_all(&[one])?;
+        Ok(one.outputs())
+    }
+
+    /// Adds what is on disk. Afterwards all are complete, or each is complete or as before.
+    fn add_all(&self, all: &[&Registration]) -> Result<()> {
+        let pending: Vec<&Pending> = all.iter().flat_map(|one| &one.pending).collect();
+        let realised: Vec<&Realised> = all.iter().filter_map(|one| one.realised.as_ref()).collect();
+        let with_notes = all.iter().filter(|one| !one.notes.is_empty());
+        let notes: Vec<_> = with_notes.map(|one| (&one.notes, one.outputs())).collect();
+        if realised.is_empty() && notes.is_empty() {
+            // All was known before.
+            return Ok(());
+        }
+        self.commit()?.add(&pending, &realised, &notes)
     }
 
     /// The realisation of an action if it has all the outputs and they are in the store.
-    fn known_realisation(
+    fn known_realisation<'o>(
         &self,
         key: &ActionKey,
-        outputs: &[BuiltOutput],
+        mut outputs: impl Iterator<Item = &'o OutputName>,
     ) -> Result<Option<BTreeMap<OutputName, StorePath>>> {
         let known = self.index()?.realisations(key)?;
-        if !outputs.iter().all(|output| known.contains_key(&output.output)) {
+        if known.is_empty() || !outputs.all(|output| known.contains_key(output)) {
             return Ok(None);
         }
         let paths: Vec<StorePath> = known.values().cloned().collect();
@@ -117,11 +240,11 @@ impl Store {
         };
         let mut durable = Durable::default();
         tree::seal(physical, &scanned.node, &mut durable)?;
-        let record = stage(staging, "info", &record::encode_info(&info), &mut durable)?;
+        let record = stage(staging.join("info"), &record::encode_info(&info), &mut durable)?;
         durable.wait()?;
         let is_directory = matches!(scanned.node, Node::Directory(_));
         let physical = physical.to_owned();
-        self.commit()?.add(&[Pending { info, physical, record, is_directory }], None)?;
+        self.commit()?.add(&[&Pending { info, physical, record, is_directory }], &[], &[])?;
         Ok(path)
     }
 }
@@ -236,7 +359,7 @@ fn finish(
     output: &mut Output,
     position: usize,
     info: ObjectInfo,
-    staging: &Path,
+    staging: &mut Staging,
     durable: &mut Durable,
 ) -> Result<Pending> {
     let Output { built, scanned } = output;
@@ -248,7 +371,7 @@ fn finish(
     }
     tree::seal(&built.physical, &scanned.node, durable)?;
     let record = record::encode_info(&info);
-    let record = stage(staging, &format!("info-{position}"), &record, durable)?;
+    let record = stage(staging.place(&format!("info-{position}")), &record, durable)?;
     let is_directory = matches!(scanned.node, Node::Directory(_));
     Ok(Pending { info, physical: built.physical.clone(), record, is_directory })
 }

@@ -11,7 +11,7 @@ use crate::disk;
 use crate::error::{Error, IoContext, Result};
 use crate::index::Index;
 use crate::layout::Layout;
-use crate::live::{self, Live, Scratch};
+use crate::live::{self, Live, Scratch, Staging};
 use crate::reserve;
 use crate::types::{BuildRecord, ObjectInfo};
 
@@ -158,6 +158,10 @@ impl Store {
     /// A fresh folder for a build or download, on the store's file system.
     pub fn scratch(&self) -> Result<Scratch> {
         Scratch::new(self.live()?)
+    }
+
+    pub(crate) fn staging(&self) -> Result<Staging> {
+        Ok(Staging::new(self.live()?))
     }
 
     /// Keeps objects and their closures from collection while this `Store` value lives.

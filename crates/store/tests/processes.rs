@@ -13,8 +13,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use cbuild_drv::StorePath;
-use cbuild_store::{Error, GcOptions, Store, VerifyOptions};
-use fixture::{Fixture, Prepared, assert_clean, build, key, object, output};
+use cbuild_store::{Error, GcOptions, Registration, Store, VerifyOptions};
+use fixture::{Fixture, Prepared, assert_clean, build, key, object, output, prepare_file};
 
 const OUTPUTS: [(&str, &str); 2] = [("out", "see @dev@, @0@ and @out@"), ("dev", "self @dev@")];
 
@@ -23,6 +23,7 @@ fn main() {
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["role-register", root] => register_pair(&Store::open(Path::new(root)).unwrap()),
+        ["role-register-group", root] => register_group(&Store::open(Path::new(root)).unwrap()),
         ["role-collect", root] => {
             Store::open(Path::new(root)).unwrap().gc(GcOptions::default()).unwrap();
         }
@@ -36,8 +37,9 @@ fn main() {
 /// Runs the tests whose name contains the first argument that is not an option.
 fn tests(words: &[&str]) {
     let wanted = words.iter().find(|word| !word.starts_with('-')).unwrap_or(&"");
-    let all: [(&str, fn()); 5] = [
+    let all: [(&str, fn()); 6] = [
         ("killed_registrations_are_whole_or_nothing", killed_registrations),
+        ("killed_groups_are_whole_or_nothing_for_each_action", killed_groups),
         ("killed_collections_are_finished", killed_collections),
         ("kills_at_any_moment_leave_a_clean_store", kills_at_any_moment),
         ("processes_share_a_store", processes_share_a_store),
@@ -105,6 +107,56 @@ fn killed_registrations() {
             assert_eq!(store.realisation(&key("pair"), output).unwrap().as_ref(), Some(path));
         }
         assert_eq!(store.objects().unwrap().len(), 3);
+        assert_clean(&store);
+        drop(store);
+        assert_swept(&root);
+    }
+}
+
+/// Three actions at once, of which the second and the third make the same object.
+fn register_group(store: &Store) {
+    let scratch = store.scratch().unwrap();
+    let group: Vec<Registration> = ["one", "two", "three"]
+        .iter()
+        .map(|action| {
+            let content = if *action == "one" { "first" } else { "other" };
+            prepare_file(store, &scratch, action, content, &[])
+        })
+        .collect();
+    for outputs in store.complete(&group) {
+        assert_eq!(outputs.unwrap().len(), 1);
+    }
+}
+
+fn killed_groups() {
+    for point in [
+        "before sidecar",
+        "before object",
+        "before seal",
+        "before index",
+        "after index",
+        "between realisations",
+        "after realisation",
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("root");
+        drop(Store::open(&root).unwrap());
+        let mut child = role(&["role-register-group", root.to_str().unwrap()]);
+        let status = child.env("CBUILD_STORE_FAULT", point).status().unwrap();
+        assert_eq!(status.signal(), Some(9), "{point}: {status}");
+        let store = Store::open(&root).unwrap();
+        assert_clean(&store);
+        let realised = |action: &str| store.realisation(&key(action), &output("out")).unwrap();
+        let known = ["one", "two", "three"].map(|action| realised(action).is_some());
+        let expected = match point {
+            "between realisations" => [true, false, false],
+            "after realisation" => [true; 3],
+            _ => [false; 3],
+        };
+        assert_eq!(known, expected, "{point}");
+        register_group(&store);
+        assert_eq!(realised("two"), realised("three"));
+        assert_eq!(store.objects().unwrap().len(), 2);
         assert_clean(&store);
         drop(store);
         assert_swept(&root);

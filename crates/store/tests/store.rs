@@ -10,7 +10,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
 use cbuild_drv::{Digest, DrvId, StorePath};
 use cbuild_store::{BuildRecord, BuiltOutput, Error, GcOptions, ProblemKind, Store, VerifyOptions};
-use fixture::{Fixture, assert_clean, build, key, name, output, try_build};
+use fixture::{Fixture, assert_clean, build, key, name, output, prepare_file, try_build};
 
 #[test]
 fn registers_scans_and_rewrites() {
@@ -174,6 +174,51 @@ fn collects_what_no_root_reaches() {
     assert_eq!(fs::read_dir(second.root().join("roots")).unwrap().count(), 0);
     assert_clean(&second);
     drop(folder);
+}
+
+#[test]
+fn a_failure_in_a_group_is_of_its_own_action() {
+    let fixture = Fixture::new();
+    let store = &fixture.store;
+    let scratch = store.scratch().unwrap();
+    let absent = StorePath::scratch(&key("absent"), &output("out"), &name("absent"));
+    let drv = |text: &str| DrvId(Digest::of(text.as_bytes()));
+    let group: Vec<_> =
+        [("one", "1".to_owned()), ("bad", absent.to_string()), ("two", "2".to_owned())]
+            .iter()
+            .map(|(action, content)| {
+                let build = BuildRecord {
+                    key: key(action),
+                    name: (*action).to_owned(),
+                    started: 1,
+                    duration_ms: 5,
+                    status: 0,
+                    log: None,
+                };
+                prepare_file(store, &scratch, action, content, std::slice::from_ref(&absent))
+                    .with_notes(drv(action), build)
+            })
+            .collect();
+    let results = store.complete(&group);
+    drop(group);
+    assert!(matches!(results[1], Err(Error::ReferenceMissing { .. })), "{:?}", results[1]);
+    for (action, result) in [("one", &results[0]), ("two", &results[2])] {
+        let outputs = result.as_ref().unwrap();
+        assert_eq!(store.outputs_of(&drv(action)).unwrap().as_ref(), Some(outputs));
+        assert_eq!(store.last_duration(action).unwrap(), Some(5));
+        assert_eq!(
+            store.realisation(&key(action), &output("out")).unwrap().as_ref(),
+            outputs.values().next()
+        );
+    }
+    assert_eq!(store.outputs_of(&drv("bad")).unwrap(), None);
+    assert_eq!(store.last_duration("bad").unwrap(), None);
+    assert_eq!(store.objects().unwrap().len(), 2);
+    assert_clean(store);
+    drop(scratch);
+    let left: Vec<_> = fs::read_dir(store.root().join("tmp")).unwrap().collect();
+    assert_eq!(left.len(), 1, "the folder of this process: {left:?}");
+    assert_eq!(fs::read_dir(left[0].as_ref().unwrap().path()).unwrap().count(), 0);
 }
 
 #[test]

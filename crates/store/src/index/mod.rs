@@ -13,7 +13,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 
 pub(crate) use objects::{insert, remove};
-pub(crate) use realisations::set_realisation;
+pub(crate) use realisations::{set_notes, set_realisation};
 
 use crate::error::{Error, IoContext, Result};
 

@@ -12,6 +12,7 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use super::Index;
 use super::objects::{known_id, object_id, path_at};
 use crate::error::Result;
+use crate::register::Notes;
 use crate::types::BuildRecord;
 
 /// Builds that the history keeps for each name.
@@ -64,6 +65,56 @@ fn build_of(row: &Row<'_>) -> rusqlite::Result<BuildRecord> {
     })
 }
 
+/// Does what [`Index::remember`] and [`Index::add_build`] do, as part of a larger transaction.
+pub(crate) fn set_notes(
+    transaction: &Transaction<'_>,
+    notes: &Notes,
+    outputs: &Outputs,
+) -> rusqlite::Result<()> {
+    if let Some(drv) = &notes.drv {
+        remember(transaction, drv, outputs)?;
+    }
+    notes.build.as_ref().map_or(Ok(()), |build| add_build(transaction, build))
+}
+
+fn remember(transaction: &Transaction<'_>, drv: &DrvId, outputs: &Outputs) -> rusqlite::Result<()> {
+    let mut rows = Vec::new();
+    for (output, path) in outputs {
+        let Some(id) = object_id(transaction, path)? else { return Ok(()) };
+        rows.push((output, id));
+    }
+    transaction.prepare_cached("delete from memo where drv = ?")?.execute([&drv.0.0[..]])?;
+    let mut statement =
+        transaction.prepare_cached("insert into memo (drv, output, object) values (?, ?, ?)")?;
+    for (output, id) in rows {
+        statement.execute(params![&drv.0.0[..], output.as_str(), id])?;
+    }
+    Ok(())
+}
+
+fn add_build(transaction: &Transaction<'_>, build: &BuildRecord) -> rusqlite::Result<()> {
+    transaction
+        .prepare_cached(
+            "insert into builds (action, name, started, duration, status, log)
+             values (?, ?, ?, ?, ?, ?)",
+        )?
+        .execute(params![
+            &build.key.0.0[..],
+            build.name,
+            build.started,
+            i64::try_from(build.duration_ms).unwrap_or(i64::MAX),
+            build.status,
+            build.log.as_ref().map(|path| path.as_os_str().as_bytes())
+        ])?;
+    transaction
+        .prepare_cached(
+            "delete from builds where name = ?1 and id <=
+             (select id from builds where name = ?1 order by id desc limit 1 offset ?2)",
+        )?
+        .execute(params![build.name, BUILDS_PER_NAME])?;
+    Ok(())
+}
+
 impl Index {
     /// All known outputs of an action.
     pub(crate) fn realisations(&mut self, key: &ActionKey) -> Result<Outputs> {
@@ -107,48 +158,12 @@ impl Index {
 
     /// Remembers the outputs of an unresolved derivation, unless one of them is gone.
     pub(crate) fn remember(&mut self, drv: &DrvId, outputs: &Outputs) -> Result<()> {
-        self.write(|transaction| {
-            let mut rows = Vec::new();
-            for (output, path) in outputs {
-                let Some(id) = object_id(transaction, path)? else { return Ok(()) };
-                rows.push((output, id));
-            }
-            transaction
-                .prepare_cached("delete from memo where drv = ?")?
-                .execute([&drv.0.0[..]])?;
-            let mut statement = transaction
-                .prepare_cached("insert into memo (drv, output, object) values (?, ?, ?)")?;
-            for (output, id) in rows {
-                statement.execute(params![&drv.0.0[..], output.as_str(), id])?;
-            }
-            Ok(())
-        })
+        self.write(|transaction| remember(transaction, drv, outputs))
     }
 
     /// Adds a build and forgets the oldest ones of the same name.
     pub(crate) fn add_build(&mut self, build: &BuildRecord) -> Result<()> {
-        self.write(|transaction| {
-            transaction
-                .prepare_cached(
-                    "insert into builds (action, name, started, duration, status, log)
-                     values (?, ?, ?, ?, ?, ?)",
-                )?
-                .execute(params![
-                    &build.key.0.0[..],
-                    build.name,
-                    build.started,
-                    i64::try_from(build.duration_ms).unwrap_or(i64::MAX),
-                    build.status,
-                    build.log.as_ref().map(|path| path.as_os_str().as_bytes())
-                ])?;
-            transaction
-                .prepare_cached(
-                    "delete from builds where name = ?1 and id <=
-                     (select id from builds where name = ?1 order by id desc limit 1 offset ?2)",
-                )?
-                .execute(params![build.name, BUILDS_PER_NAME])?;
-            Ok(())
-        })
+        self.write(|transaction| add_build(transaction, build))
     }
 
     /// Duration of the latest successful build of a name, in milliseconds.

@@ -1,0 +1,127 @@
+//! Folders in which builders work, used again where the last build left nothing in them.
+//!
+//! Making and removing files is what a small build spends most of its time on outside of the
+//! sandbox. A folder is used again only when a builder could not tell it from a new one: it is
+//! empty, its permissions are the usual ones, and it has not grown.
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use cbuild_drv::StorePath;
+use cbuild_store::{Scratch, Store};
+
+/// The names below a place.
+const STORE: &str = "store";
+const BUILD: &str = "build";
+const LOG: &str = "log";
+
+/// Size in bytes of a folder that never held much, on file systems whose folders grow and do not
+/// shrink. Those that count differently make every folder look used.
+const FRESH_SIZE: u64 = 4096;
+
+/// Places that wait for the next build.
+#[derive(Debug, Default)]
+pub(crate) struct Places(Mutex<Vec<Place>>);
+
+/// A scratch folder, in which folders of an earlier build may stand.
+#[derive(Debug)]
+pub(crate) struct Place {
+    scratch: Scratch,
+    is_used: bool,
+}
+
+impl Places {
+    /// A place in which the only things are mount points of `closure`, an empty `build` folder and
+    /// an empty log; or nothing at all.
+    pub(crate) fn take(
+        &self,
+        store: &Store,
+        closure: &BTreeSet<StorePath>,
+    ) -> Result<Place, cbuild_store::Error> {
+        let waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        if let Some(place) = waiting
+            && place.keep_only(closure).is_ok()
+        {
+            return Ok(place);
+        }
+        Ok(Place { scratch: store.scratch()?, is_used: false })
+    }
+
+    /// Takes a place back after a build with the inputs of `closure`, if it can be used again.
+    pub(crate) fn give_back(&self, place: Place, closure: &BTreeSet<StorePath>) {
+        if place.is_used && place.is_clean(closure).unwrap_or(false) {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).push(place);
+        }
+    }
+}
+
+impl Place {
+    /// The folder.
+    pub(crate) fn path(&self) -> &Path {
+        self.scratch.path()
+    }
+
+    /// Says that a builder has worked here, so that [`Places::give_back`] may keep the place.
+    pub(crate) fn set_used(&mut self) {
+        self.is_used = true;
+    }
+
+    fn is_clean(&self, closure: &BTreeSet<StorePath>) -> io::Result<bool> {
+        for name in names(self.path())? {
+            let path = self.path().join(&name);
+            let clean = match name.to_str() {
+                Some(STORE) => {
+                    let inputs: BTreeSet<OsString> =
+                        closure.iter().map(|path| path.base_name().into()).collect();
+                    is_fresh(&path)? && names(&path)?.is_subset(&inputs)
+                }
+                Some(BUILD) => is_fresh(&path)? && names(&path)?.is_empty(),
+                Some(LOG) => empty(&path)?,
+                _ => false,
+            };
+            if !clean {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Removes the mount points of other inputs. They are empty: inputs are read-only.
+    fn keep_only(&self, closure: &BTreeSet<StorePath>) -> io::Result<()> {
+        let store = self.path().join(STORE);
+        let wanted: BTreeSet<OsString> =
+            closure.iter().map(|path| path.base_name().into()).collect();
+        for name in names(&store)?.difference(&wanted) {
+            let path = store.join(name);
+            match fs::symlink_metadata(&path)?.is_dir() {
+                true => fs::remove_dir(&path)?,
+                false => fs::remove_file(&path)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_fresh(folder: &Path) -> io::Result<bool> {
+    let metadata = fs::symlink_metadata(folder)?;
+    Ok(metadata.is_dir() && metadata.mode() & 0o7777 == 0o755 && metadata.size() <= FRESH_SIZE)
+}
+
+/// Empties the log; it can be opened by its name, because it is a regular file of ours.
+fn empty(log: &Path) -> io::Result<bool> {
+    let metadata = fs::symlink_metadata(log)?;
+    if metadata.is_file() && metadata.size() > 0 {
+        File::options().write(true).open(log)?.set_len(0)?;
+    }
+    Ok(metadata.is_file())
+}
+
+#[expect(clippy::disallowed_methods, reason = "the names are collected into a sorted set")]
+fn names(folder: &Path) -> io::Result<BTreeSet<OsString>> {
+    fs::read_dir(PathBuf::from(folder))?.map(|entry| Ok(entry?.file_name())).collect()
+}
