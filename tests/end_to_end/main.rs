@@ -15,6 +15,7 @@ mod broken_programs;
 mod crash;
 mod early_cutoff;
 mod explain;
+mod explained_codes;
 mod fmt;
 mod harness;
 mod images;

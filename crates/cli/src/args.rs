@@ -99,6 +99,12 @@ pub(crate) enum Command {
         #[arg(value_name = "PATH", default_value = ".")]
         paths: Vec<PathBuf>,
     },
+    /// Say what an error code means, with examples; without a code list all codes
+    Explain {
+        /// Code such as E0301
+        #[arg(value_name = "CODE")]
+        code: Option<String>,
+    },
     /// Format files in the one style
     Fmt {
         /// Change nothing, and fail with the differences if something is not formatted

@@ -5,11 +5,13 @@
 //! types or the store.
 #![forbid(unsafe_code)]
 
+mod explain;
 mod json;
 mod render;
 
 use std::fmt;
 
+pub use crate::explain::{Explanation, explanation, explanations, similar_code};
 pub use crate::json::{JsonDiagnostic, JsonPlace, to_json};
 pub use crate::render::{RenderOptions, render};
 

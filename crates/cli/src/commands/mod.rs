@@ -5,6 +5,7 @@ mod check;
 mod debug;
 mod determinism;
 mod eval;
+mod explain;
 mod explanation;
 mod fmt;
 mod graph;
@@ -35,6 +36,7 @@ pub(crate) fn run(session: &Session, command: Command) -> Result<(), Failure> {
         }
         Command::Check { paths } => check::check(session, &paths),
         Command::Test { paths } => test::test(session, &paths),
+        Command::Explain { code } => explain::explain(session, code.as_deref()),
         Command::Fmt { paths, check } => fmt::fmt(session, &paths, check),
         Command::Mod { dir, command } => module::run(session, &dir, command),
         Command::Lock { dir } => module::lock(session, &dir),
