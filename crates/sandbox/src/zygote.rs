@@ -85,6 +85,8 @@ fn main() -> io::Result<()> {
             std::process::exit(help(order));
         }
     }
+    // Their use of processor time then counts as the caller's.
+    reap();
     Ok(())
 }
 
@@ -110,13 +112,18 @@ fn wait(caller: &OwnedFd, children: &OwnedFd) -> io::Result<bool> {
         let (said, ended) = (watched[0].revents(), watched[1].revents());
         if !ended.is_empty() {
             sys::forget_signals(children.as_fd());
-            while let Ok(Some(_)) = rustix::process::wait(WaitOptions::NOHANG) {}
+            reap();
         }
         if !said.is_empty() {
             // With both, what was said comes first: a message may precede the end.
             return Ok(said.contains(PollFlags::IN));
         }
     }
+}
+
+/// Reaps the helpers that have ended.
+fn reap() {
+    while let Ok(Some(_)) = rustix::process::wait(WaitOptions::NOHANG) {}
 }
 
 /// The next order; `None` at the end, or after something that is no order of this version.

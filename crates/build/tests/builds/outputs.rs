@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use cbuild_build::{Outcome, StepError, Target};
-use cbuild_drv::{Action, Assemble, Input, Layer, StorePath};
+use cbuild_drv::{Action, Assemble, DrvId, Input, Layer, StorePath};
 
 use crate::world::{World, empty, out, output, text_file, tree};
 
@@ -187,4 +187,51 @@ pub(crate) fn assemblies_are_registered_with_their_references() {
         &none,
     );
     assert_eq!(builder.build(&[target]).unwrap_err().code(), "E0521");
+}
+
+/// Builders work in folders that others have used; they must not be able to tell.
+pub(crate) fn a_builder_finds_nothing_of_others() {
+    let mut world = World::new();
+    world.options.jobs = std::num::NonZeroUsize::MIN;
+    let look = "ls -a /build /cbuild/store | sort -u; stat -c '%a %U %h %s' /build /cbuild/store";
+    let dirt = [
+        ":",
+        "echo x > left; echo said",
+        "chmod 700 .",
+        "mkdir -p a/b; chmod 0 a/b",
+        "chmod 777 /cbuild/store",
+        "for i in $(seq 400); do echo > long-name-that-makes-the-folder-grow-$i; done; rm long*",
+        ":",
+    ];
+    let mut last = None;
+    let mut seen = BTreeSet::new();
+    for (number, dirt) in dirt.iter().enumerate() {
+        // No files of its own, so that the folder can be clean afterwards; each waits for the one
+        // before, by an input whose text it does not keep.
+        let script = format!("({look}) | grep -v cbuild-step > $out; {dirt} # {number}");
+        let mut drv = world.script(&format!("cbuild-step-{number}"), &["out"], "", &[]);
+        let Action::Exec(exec) = &mut drv.action else { panic!("a program") };
+        exec.files.clear();
+        exec.args = vec!["-c".into(), script.as_str().into()];
+        exec.inputs.extend(last.map(out));
+        let drv = world.graph.add(drv);
+        world.build(&[drv]).unwrap();
+        seen.insert(world.text(drv, "out"));
+        last = Some(drv);
+    }
+    assert_eq!(seen.len(), 1, "{seen:#?}");
+    let usual = "busybox-root\n755 builder 2 ";
+    assert!(seen.iter().all(|text| text.contains(usual)), "{seen:#?}");
+    // All in one run as well, where folders are handed from step to step.
+    let other = World::new();
+    let world = World { graph: world.graph, ..other };
+    world_in_one_run(world, last, &seen);
+}
+
+fn world_in_one_run(mut world: World, last: Option<DrvId>, seen: &BTreeSet<String>) {
+    world.options.jobs = std::num::NonZeroUsize::MIN;
+    let Some(last) = last else { return };
+    assert_eq!(BTreeSet::from([world.built_text(last)]), *seen);
+    let cut_off = world.finished().iter().filter(|(_, o)| *o == Outcome::CutOff).count();
+    assert_eq!(cut_off, 0);
 }
