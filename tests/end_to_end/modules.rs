@@ -21,7 +21,8 @@ pub let data: Package = std.tree.text_file("tls-data", sh"#{./data.txt}")
 let key = "secret"
 "##;
 
-const APP: &str = "import ext.tls\npub let level: Int = tls.level\npub let default: Package = tls.data\n";
+const APP: &str =
+    "import ext.tls\npub let level: Int = tls.level\npub let default: Package = tls.data\n";
 
 impl Place {
     fn new() -> Self {
@@ -30,7 +31,10 @@ impl Place {
         place.write("zlib/main.cbuild", "pub let level: Int = 6\n");
         place.release("zlib", "1.3.0");
         let requires = place.requires("zlib", "1.3.0");
-        place.write("tls/cbuild.mod", &format!("module = \"example.org/tls/v1\"\n[require]\n{requires}"));
+        place.write(
+            "tls/cbuild.mod",
+            &format!("module = \"example.org/tls/v1\"\n[require]\n{requires}"),
+        );
         place.write("tls/main.cbuild", TLS);
         place.write("tls/inner.cbuild", "pub let one: Int = 1\n");
         place.write("tls/data.txt", "from the module\n");
@@ -132,7 +136,10 @@ fn private_names_and_foreign_requirements_stay_hidden() {
     let shown = refused("import ext.tsl\n", "E0204");
     assert!(shown.contains("did you mean `ext.tls`?"), "{shown}");
     // A module cannot read files outside of its own folder, not even those of its store object's neighbours.
-    place.write("tls/main.cbuild", "import std\npub let data: Package = std.tree.text_file(\"x\", sh\"#{./link}\")\n");
+    place.write(
+        "tls/main.cbuild",
+        "import std\npub let data: Package = std.tree.text_file(\"x\", sh\"#{./link}\")\n",
+    );
     std::os::unix::fs::symlink("/etc", place.path("tls/link")).unwrap();
     place.release("tls", "1.1.0");
     place.cbuild(&["mod", "update", "example.org/tls/v1@1.1.0"]).ok();
@@ -147,7 +154,11 @@ fn a_missing_or_outdated_lock_is_refused_with_the_fix() {
     let lock = place.lock();
     fs::remove_file(place.path("app/cbuild.lock")).unwrap();
     let done = place.cbuild(&["build", "."]).fails(2, "E1110");
-    assert!(done.stderr.contains("cbuild.mod:5:1") && done.stderr.contains("cbuild lock"), "{}", done.stderr);
+    assert!(
+        done.stderr.contains("cbuild.mod:5:1") && done.stderr.contains("cbuild lock"),
+        "{}",
+        done.stderr
+    );
     place.cbuild(&["lock"]).ok();
     assert_eq!(place.lock(), lock);
     place.write("tls/inner.cbuild", "pub let one: Int = 2\n");
@@ -267,7 +278,8 @@ impl Registry {
         let mut command = Command::new("docker-registry");
         command.arg("serve").arg(&config).stdout(Stdio::null()).stderr(Stdio::null());
         let started = command.spawn();
-        let process = started.expect("docker-registry; `cargo xtask test` installs what tests call");
+        let process =
+            started.expect("docker-registry; `cargo xtask test` installs what tests call");
         let end = Instant::now() + Duration::from_secs(20);
         while TcpStream::connect(&host).is_err() {
             assert!(Instant::now() < end, "the registry does not listen");

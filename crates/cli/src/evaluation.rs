@@ -74,7 +74,8 @@ pub(crate) fn evaluate(
     for text in targets {
         let name = crate::target::parse(text)?;
         let (checked, sources) = check(session, &name.entry)?;
-        let mut world = StoreWorld::new(store, session.places(&name.entry.package_root)?, &checked.keys);
+        let mut world =
+            StoreWorld::new(store, session.places(&name.entry.package_root)?, &checked.keys);
         let mut evaluator = Evaluator::new(&checked.program, &mut world, limits(session));
         let value = match value_of(&mut evaluator, &checked, &name)? {
             Ok(value) => value,

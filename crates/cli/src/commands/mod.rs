@@ -43,9 +43,7 @@ pub(crate) fn run(session: &Session, command: Command) -> Result<(), Failure> {
         Command::Log { target } => log::log(session, &target),
         Command::Why(command) => why::run(session, command),
         Command::Graph { target, format } => graph::graph(session, &target, format),
-        Command::Debug { target, shell, command } => {
-            debug::debug(session, &target, shell, command)
-        }
+        Command::Debug { target, shell, command } => debug::debug(session, &target, shell, command),
         Command::Image(command) => image::run(session, command),
         Command::Store(command) => store::run(session, command),
         Command::Mirrors(command) => mirrors::run(session, command),

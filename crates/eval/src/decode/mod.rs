@@ -156,8 +156,7 @@ impl Machine<'_> {
             let message = format!("`{}` cannot be read: {reason}", path.path);
             FaultBody::new(codes::UNREADABLE, place, message, "decoded here")
         };
-        let (name, bytes) =
-            self.world.read_source(path.source, &path.path).map_err(&unreadable)?;
+        let (name, bytes) = self.world.read_source(path.source, &path.path).map_err(&unreadable)?;
         if bytes.len() > MAX_BYTES {
             return Err(unreadable(format!("it has more than {} MiB", MAX_BYTES >> 20)));
         }
