@@ -14,5 +14,15 @@ pub(crate) fn run_all() -> Result {
     ))?;
     install(RUN_IMAGE)?;
     install(TEST)?;
-    run(command("cargo", &["test", "--workspace", "--locked", "--no-fail-fast"]))
+    run(command("cargo", &["test", "--workspace", "--locked", "--no-fail-fast"]))?;
+    editors()
+}
+
+/// Tests the editor extensions, which need npm; where it is not there, that is said.
+fn editors() -> Result {
+    if command("npm", &["--version"]).output().is_err() {
+        eprintln!("xtask: npm is not installed, so the extension in editors/vscode is not tested");
+        return Ok(());
+    }
+    run(command("editors/vscode/test.sh", &[]))
 }
