@@ -143,6 +143,33 @@ fn layout() {
     insta::assert_snapshot!("layout_wide", formatted(WIDE));
 }
 
+#[test]
+fn whatever_nests_or_chains_is_formatted() {
+    // Some of these open two brackets.
+    let depth = cbuild_syntax::MAX_NESTING / 2 - 1;
+    for (open, end, close) in [
+        ("(", "1", ")"),
+        ("[", "1", "]"),
+        ("{ a = ", "1", "}"),
+        ("f(", "1", ")"),
+        ("f(b, ", "1", ")"),
+        ("\"#{", "a", "}\""),
+        ("\"#{\n", "a", "}\""),
+        ("x => (", "x", ")"),
+        ("match a { b => ", "1", "}"),
+    ] {
+        formatted(&std::format!("let a = {}{end}{}\n", open.repeat(depth), close.repeat(depth)));
+    }
+
+    let hugs = std::format!("{}\n1{}", "f(b, [{ a = ".repeat(depth / 2), "}])".repeat(depth / 2));
+    formatted(&std::format!("let a = {hugs}\n"));
+    for chain in ["if b then 1 else ", "x => ", "a ++ ", "[a] ++ ", "let b = 1 in "] {
+        formatted(&std::format!("let a = {}1\n", chain.repeat(60)));
+    }
+    formatted(&std::format!("let a = b{}\n", " |> f(1, { a = 2 })".repeat(100)));
+    formatted(&std::format!("type A = {}B\n", "(B, C) -> ".repeat(50)));
+}
+
 /// Prints the tokens of a program with other white space between them.
 fn respaced(text: &str, gaps: &[usize]) -> String {
     const GAPS: [&str; 12] = [

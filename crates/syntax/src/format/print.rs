@@ -1,6 +1,6 @@
 //! From a document to text.
 
-use super::doc::{Doc, FORCED, Hug, Line, Style, Table, Value};
+use super::doc::{Block, Doc, FORCED, Hug, Line, Style, Table, Value};
 use super::output::Output;
 use super::{INDENT, WIDTH};
 
@@ -207,28 +207,16 @@ impl Measure {
                 todo.extend(parts.iter().rev().map(|doc| Command { indent, mode, doc }));
             }
             Doc::Line(_) if mode == Mode::Broken => return Some(true),
-            Doc::Line(_) if self.suffix => return Some(!inside),
-            Doc::Line(Line::Forced) => return Some(!inside),
-            Doc::Line(Line::Space) => self.take(1),
-            Doc::Line(Line::Soft) => {}
+            Doc::Line(line) if self.suffix || *line == Line::Forced => return Some(!inside),
+            Doc::Line(line) => self.take(usize::from(*line == Line::Space)),
             Doc::Group { broken: true, .. } if mode == Mode::Flat && inside => return Some(false),
-            Doc::Group { content: doc, broken: true } => {
-                let mode = if mode == Mode::Flat { mode } else { Mode::Broken };
-                todo.push(Command { indent, mode, doc });
-            }
+            Doc::Group { content, .. } => todo.push(command.of(content)),
             Doc::Indent(doc) => todo.push(Command { indent: indent + INDENT, mode, doc }),
-            Doc::Group { content: doc, .. } => todo.push(Command { indent, mode, doc }),
             Doc::IfBroken(text) if mode == Mode::Broken => self.take(text.len()),
             Doc::IfBroken(_) => {}
             Doc::Comment { .. } => return Some(mode == Mode::Broken || !inside),
             Doc::Suffix(_) => self.suffix = true,
-            Doc::Block(block) => {
-                self.take(block.first.chars().count());
-                if let (Some(last), Some(_)) = (block.rest.last(), self.left) {
-                    let last = last.rsplit('\n').next().unwrap_or_default().chars().count();
-                    self.left = WIDTH.checked_sub(indent + INDENT + last);
-                }
-            }
+            Doc::Block(block) => self.block(block, indent),
             Doc::Value(value) => {
                 // A value can always go to the next line, but a bracket that is opened for it should
                 // have it on its own.
@@ -236,10 +224,10 @@ impl Measure {
                     return Some(true);
                 }
                 self.take(1);
-                todo.push(Command { indent, mode, doc: &value.content });
+                todo.push(command.of(&value.content));
             }
-            Doc::Hug(hug) => todo.push(Command { indent, mode, doc: &hug.plain }),
-            Doc::Table(table) => todo.push(Command { indent, mode, doc: &table.plain }),
+            Doc::Hug(hug) => todo.push(command.of(&hug.plain)),
+            Doc::Table(table) => todo.push(command.of(&table.plain)),
             Doc::Flat(doc) => todo.push(Command { indent, mode: Mode::Flat, doc }),
             // What follows breaks only if it does not fit on a line of its own.
             Doc::Tight(doc) => {
@@ -249,5 +237,14 @@ impl Measure {
             }
         }
         None
+    }
+
+    /// The lines between the first and the last one do not matter.
+    fn block(&mut self, block: &Block, indent: usize) {
+        self.take(block.first.chars().count());
+        if let (Some(last), Some(_)) = (block.rest.last(), self.left) {
+            let last = last.rsplit('\n').next().unwrap_or_default().chars().count();
+            self.left = WIDTH.checked_sub(indent + INDENT + last);
+        }
     }
 }

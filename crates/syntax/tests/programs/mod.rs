@@ -127,6 +127,7 @@ fn operand(inner: BoxedStrategy<String>) -> BoxedStrategy<String> {
         1 => value.clone().prop_map(|value| format!("({value})")),
         1 => some(value.clone(), 4).prop_map(|items| format!("[{}]", joined(&items, ", "))),
         1 => record(inner.clone()),
+        1 => ty().prop_map(|ty| format!("decode<{ty}>(./file.toml)")),
         1 => (name(), some((pattern(), value), 3)).prop_map(|(name, arms)| {
             let arms: Vec<String> =
                 arms.into_iter().map(|(pattern, value)| format!("{pattern} => {value}")).collect();
