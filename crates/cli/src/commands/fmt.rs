@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use cbuild_diag::Sources;
 use cbuild_syntax::{FormatError, MAX_SOURCE_BYTES};
@@ -15,6 +16,9 @@ use crate::session::{Session, shown};
 
 /// Lines of context around a change in a printed difference.
 const CONTEXT: usize = 3;
+
+/// How long the shortest difference is looked for, before a longer one will do.
+const SEARCH: Duration = Duration::from_millis(500);
 
 /// Formats files, and all `.cbuild` files below folders; `-` formats standard input to standard
 /// output. With `check` nothing is written, and files that would change are listed.
@@ -108,7 +112,9 @@ fn formatted(name: &str, text: &str) -> Result<String, Failure> {
 }
 
 fn difference(name: &str, old: &str, new: &str) -> String {
-    TextDiff::from_lines(old, new)
+    TextDiff::configure()
+        .timeout(SEARCH)
+        .diff_lines(old, new)
         .unified_diff()
         .context_radius(CONTEXT)
         .header(name, &format!("{name} (formatted)"))
