@@ -1,4 +1,5 @@
-//! The stable codes of this crate's diagnostics, with the text that `cbuild explain` prints.
+//! The stable codes of this crate's diagnostics, with what each means in a line.
+//! `cbuild explain` tells more, from the pages in `book/src/errors/`.
 
 macro_rules! codes {
     ($($name:ident = $code:literal, $text:literal;)*) => {
