@@ -79,7 +79,7 @@ impl Default for Options {
         let processors = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         Self {
             // One more than there are processors: a step also waits for the disk and for the kernel
-            // to make and unmake namespaces, and 300 small ones then take 7 % less time.
+            // to make and unmake namespaces, so that processors would stand still.
             jobs: processors.saturating_add(1),
             fetch_jobs: NonZeroUsize::MIN.saturating_add(7),
             cores: processors,
