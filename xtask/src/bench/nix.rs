@@ -38,10 +38,10 @@ impl Nix {
         Ok(Some(Self { folder, salt: Cell::new(0) }))
     }
 
-    /// Builds new independent derivations and one that refers to them all, with as many jobs as processors.
-    pub(crate) fn independent(&self, shell: &Path, count: usize) -> Result<Duration> {
+    /// Builds new independent derivations and one that refers to them all.
+    pub(crate) fn independent(&self, shell: &Path, count: usize, jobs: usize) -> Result<Duration> {
         let salt = self.salt.replace(self.salt.get() + 1);
-        let jobs = std::thread::available_parallelism().map_or(1, usize::from).to_string();
+        let jobs = jobs.to_string();
         let mut command = Command::new("nix-build");
         command
             .current_dir(&self.folder)
