@@ -1,26 +1,72 @@
 //! The order of the phases: load, check each module after those it imports, lower.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use cbuild_diag::{Diagnostic, Sources, Span};
 use cbuild_syntax::ast;
 
-use crate::checker::{Checker, GlobalTy, Value};
+use crate::checker::{Checker, GlobalTy, Scope, Value};
 use crate::modules::{Graph, GraphLoader, Loaded, ModIdx};
-use crate::{Checked, CheckedExpr, LoadError, Loader, ModuleKey, codes, ir};
+use crate::{Bodies, Checked, CheckedExpr, LoadError, Loader, Memory, ModuleKey, codes, ir};
 
 /// The name of the global that holds a lone expression; no identifier is spelt so.
 const EXPRESSION: &str = "(expression)";
 
-pub(crate) fn check_entry(
+pub(crate) fn check_entries(
     sources: &mut Sources,
     loader: &mut dyn Loader,
-    entry: &ModuleKey,
+    memory: &mut Memory,
+    entries: &[ModuleKey],
+    bodies: Bodies<'_>,
 ) -> Checked {
-    let mut graph = GraphLoader::new(sources, loader);
+    let mut graph = GraphLoader::new(sources, loader, memory);
     let prelude = load_or_report(&mut graph, &prelude_key());
-    let entry = load_or_report(&mut graph, entry);
-    finish(graph.finish(), prelude, entry, None)
+    let entries: Vec<ModIdx> =
+        entries.iter().filter_map(|entry| load_or_report(&mut graph, entry)).collect();
+    let graph = graph.finish();
+    let depths = depths(&graph, prelude, &entries, bodies);
+    finish(graph, &depths, prelude, entries.first().copied(), None)
+}
+
+/// How far a module is looked into. Each one includes those before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Depth {
+    /// It is only known to be there.
+    Loaded,
+    /// What its items declare: types and signatures.
+    Declared,
+    /// Everything.
+    Bodies,
+}
+
+/// How far to look into each module: what a module that is looked into imports, directly or not,
+/// must be declared, and so must the prelude.
+fn depths(
+    graph: &Graph,
+    prelude: Option<ModIdx>,
+    entries: &[ModIdx],
+    bodies: Bodies<'_>,
+) -> Vec<Depth> {
+    let Bodies::Only(chosen) = bodies else { return vec![Depth::Bodies; graph.modules.len()] };
+    let mut depths: Vec<Depth> = graph
+        .modules
+        .iter()
+        .map(|module| if chosen(&module.key) { Depth::Bodies } else { Depth::Loaded })
+        .collect();
+    for index in prelude.iter().chain(entries) {
+        depths[*index] = depths[*index].max(Depth::Declared);
+    }
+    // Imported modules come before those that import them.
+    for index in (0..depths.len()).rev() {
+        if depths[index] == Depth::Loaded {
+            continue;
+        }
+        for target in graph.modules[index].imports.iter().flatten() {
+            depths[*target] = depths[*target].max(Depth::Declared);
+        }
+    }
+    depths
 }
 
 fn prelude_key() -> ModuleKey {
@@ -61,7 +107,8 @@ pub(crate) fn check_lone_expr(
     scope: Option<&ModuleKey>,
     text: &str,
 ) -> CheckedExpr {
-    let mut graph = GraphLoader::new(sources, loader);
+    let mut memory = Memory::default();
+    let mut graph = GraphLoader::new(sources, loader, &mut memory);
     let prelude = load_or_report(&mut graph, &prelude_key());
     let parent = scope.and_then(|key| load_or_report(&mut graph, key));
     let std = load_or_report(&mut graph, &ModuleKey::std("main.cbuild"));
@@ -73,7 +120,8 @@ pub(crate) fn check_lone_expr(
     let known = parent.is_some_and(|parent| declares(&graph.modules[parent], "std"));
     graph.modules.push(expression_module(key, source, expr, std.filter(|_| !known)));
     let entry = graph.modules.len() - 1;
-    let mut checked = finish(graph, prelude, Some(entry), parent);
+    let depths = vec![Depth::Bodies; graph.modules.len()];
+    let mut checked = finish(graph, &depths, prelude, Some(entry), parent);
     let module = &mut checked.program.modules[entry];
     let (value, ty) = match module.exports.get(EXPRESSION) {
         Some(ir::Export::Value { global, ty }) => (*global, ty.clone()),
@@ -111,12 +159,13 @@ fn expression_module(
     }
     let name = ident(EXPRESSION);
     items.push(item(ast::ItemKind::Let(ast::Let { name, ty: None, value: expr })));
-    Loaded { key, source, file: ast::File { doc: String::new(), items }, imports }
+    Loaded { key, source, file: Rc::new(ast::File { doc: String::new(), items }), imports }
 }
 
 /// Checks the modules in order and puts the program together.
 fn finish(
     graph: Graph,
+    depths: &[Depth],
     prelude: Option<ModIdx>,
     entry: Option<ModIdx>,
     parent: Option<ModIdx>,
@@ -125,12 +174,9 @@ fn finish(
     let mut checker = Checker::new(&graph.modules, prelude);
     for index in 0..graph.modules.len() {
         checker.module = index;
-        let first = checker.globals.len();
         let around = parent.filter(|_| entry == Some(index));
-        let declared = checker.declare(around);
-        checker.define_types(&declared);
-        checker.check_values(first);
-        let module = export(&mut checker, declared.tests);
+        let tests = check_module(&mut checker, depths[index], around);
+        let module = export(&mut checker, tests);
         program.modules.push(module);
     }
     lower(&mut checker, &mut program);
@@ -138,8 +184,35 @@ fn finish(
     diagnostics.append(&mut checker.diagnostics);
     diagnostics.sort_by_key(|d| d.labels.first().map(|l| (l.source, l.span.start)));
     let keys = graph.modules.iter().map(|m| (m.source, m.key.clone())).collect();
-    let entry = ir::ModuleId(u32::try_from(entry.unwrap_or(0)).unwrap_or(u32::MAX));
-    Checked { program, entry, diagnostics, keys }
+    let loaded = graph.modules.iter().enumerate();
+    let modules = loaded.map(|(index, module)| (module.key.clone(), module_id(index))).collect();
+    let entry = module_id(entry.unwrap_or(0));
+    Checked { program, entry, diagnostics, keys, modules }
+}
+
+fn module_id(index: ModIdx) -> ir::ModuleId {
+    ir::ModuleId(u32::try_from(index).unwrap_or(u32::MAX))
+}
+
+/// Checks the module whose turn it is; gives its tests.
+fn check_module(
+    checker: &mut Checker<'_>,
+    depth: Depth,
+    around: Option<ModIdx>,
+) -> Vec<(String, ir::GlobalId)> {
+    if depth == Depth::Loaded {
+        checker.scopes.push(Scope::default());
+        return Vec::new();
+    }
+    let first = checker.globals.len();
+    let declared = checker.declare(around);
+    checker.define_types(&declared);
+    checker.declare_values(first);
+    match depth {
+        Depth::Bodies => checker.check_bodies(first),
+        _ => checker.infer_visible(first),
+    }
+    declared.tests
 }
 
 fn export(checker: &mut Checker<'_>, tests: Vec<(String, ir::GlobalId)>) -> ir::Module {
@@ -158,8 +231,7 @@ fn export(checker: &mut Checker<'_>, tests: Vec<(String, ir::GlobalId)>) -> ir::
     }
     for (name, entry) in &scope.modules {
         if let (true, Some(target)) = (entry.public, entry.what) {
-            let id = ir::ModuleId(u32::try_from(target).unwrap_or(u32::MAX));
-            exports.insert(name.to_string(), ir::Export::Module(id));
+            exports.insert(name.to_string(), ir::Export::Module(module_id(target)));
         }
     }
     ir::Module { source: checker.source(), exports, tests }

@@ -17,18 +17,53 @@ use crate::report::{Expect, Why};
 use crate::types::{Scheme, Ty, TyId};
 
 impl<'a> Checker<'a> {
-    /// Checks the values of the current module, whose globals begin at `first`.
-    pub(crate) fn check_values(&mut self, first: usize) {
+    /// Declares the signatures of the current module's values, whose globals begin at `first`.
+    pub(crate) fn declare_values(&mut self, first: usize) {
         for index in first..self.globals.len() {
             self.declare_signature(global_id(index));
         }
         self.in_bodies = true;
+    }
+
+    /// Checks the values of the current module, whose globals begin at `first`.
+    pub(crate) fn check_bodies(&mut self, first: usize) {
         // Signatures may have added defaults, which are globals, too.
         let ids: Vec<GlobalId> = (first..self.globals.len()).map(global_id).collect();
         for group in groups(&self.edges(&ids)) {
             let group: Vec<GlobalId> = group.into_iter().map(|index| ids[index]).collect();
             self.check_group(&group);
         }
+    }
+
+    /// Infers the types that other modules see though they are not written, and nothing else: those
+    /// of defaults with type variables, and of public values without the annotation that they need.
+    pub(crate) fn infer_visible(&mut self, first: usize) {
+        let ids: Vec<GlobalId> = (first..self.globals.len()).map(global_id).collect();
+        let mut wanted: Vec<bool> = ids.iter().map(|id| self.is_seen_but_unknown(*id)).collect();
+        if !wanted.contains(&true) {
+            return;
+        }
+        let edges = self.edges(&ids);
+        let mut open: Vec<usize> = (0..ids.len()).filter(|index| wanted[*index]).collect();
+        while let Some(index) = open.pop() {
+            for target in &edges[index] {
+                if !std::mem::replace(&mut wanted[*target], true) {
+                    open.push(*target);
+                }
+            }
+        }
+        for group in groups(&edges) {
+            if group.iter().any(|index| wanted[*index]) {
+                let group: Vec<GlobalId> = group.into_iter().map(|index| ids[index]).collect();
+                self.check_group(&group);
+            }
+        }
+    }
+
+    fn is_seen_but_unknown(&self, id: GlobalId) -> bool {
+        let global = self.global(id);
+        let seen = global.public || matches!(global.def, Def::Default(..));
+        seen && matches!(global.ty, GlobalTy::Unknown)
     }
 
     // ------------------------------------------------------------ signatures

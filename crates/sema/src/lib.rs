@@ -22,6 +22,7 @@ mod globals;
 mod infer;
 pub mod ir;
 mod literal;
+mod memory;
 mod modules;
 mod needs;
 mod operators;
@@ -38,6 +39,7 @@ mod unify;
 #[cfg(test)]
 mod unify_tests;
 
+pub use memory::Memory;
 pub use modules::{LoadError, Loader, ModuleKey, Package};
 
 use std::collections::BTreeMap;
@@ -55,6 +57,22 @@ pub struct Checked {
     pub diagnostics: Vec<Diagnostic>,
     /// Which module each source text belongs to; needed to resolve path literals.
     pub keys: BTreeMap<SourceId, ModuleKey>,
+    /// Where each module that was loaded is in the program.
+    pub modules: BTreeMap<ModuleKey, ir::ModuleId>,
+}
+
+/// In which modules a check looks into bodies: the values of `let` and `fn` items and of tests.
+///
+/// What other modules see of a module says its type, so that a module can be checked without the
+/// bodies of those that it imports. Of a module whose bodies are left out nothing that its bodies
+/// do wrong is reported, and its globals have no values in the program. Modules that are neither
+/// looked into nor reached by the imports of one that is are only loaded.
+#[derive(Clone, Copy)]
+pub enum Bodies<'a> {
+    /// In all that are reached. Only then the program may be run.
+    All,
+    /// In those that are named.
+    Only(&'a dyn Fn(&ModuleKey) -> bool),
 }
 
 impl Checked {
@@ -79,7 +97,19 @@ pub struct CheckedExpr {
 ///
 /// Each text that is read is added to `sources` under [`Loader::shown_name`].
 pub fn check(sources: &mut Sources, loader: &mut dyn Loader, entry: &ModuleKey) -> Checked {
-    driver::check_entry(sources, loader, entry)
+    check_with(sources, loader, &mut Memory::default(), std::slice::from_ref(entry), Bodies::All)
+}
+
+/// As [`check`], with several modules to begin from, what is remembered of earlier checks, and a
+/// choice of what to look into. [`Checked::entry`] is the first of `entries` that can be loaded.
+pub fn check_with(
+    sources: &mut Sources,
+    loader: &mut dyn Loader,
+    memory: &mut Memory,
+    entries: &[ModuleKey],
+    bodies: Bodies<'_>,
+) -> Checked {
+    driver::check_entries(sources, loader, memory, entries, bodies)
 }
 
 /// Checks an expression as if it stood at the end of `scope`, whose private names it sees too.

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::rc::Rc;
 
 use cbuild_diag::{Diagnostic, SourceId, Sources, Span};
 use cbuild_syntax::ast;
 
 use crate::codes;
+use crate::memory::Memory;
 use crate::suggest::did_you_mean;
 
 /// The package a module belongs to. File imports never leave it.
@@ -121,7 +123,7 @@ pub(crate) type ImportTarget = Option<ModIdx>;
 pub(crate) struct Loaded {
     pub(crate) key: ModuleKey,
     pub(crate) source: SourceId,
-    pub(crate) file: ast::File,
+    pub(crate) file: Rc<ast::File>,
     /// Targets of the file's import items, in source order.
     pub(crate) imports: Vec<ImportTarget>,
 }
@@ -145,6 +147,7 @@ enum State {
 pub(crate) struct GraphLoader<'a> {
     sources: &'a mut Sources,
     loader: &'a mut dyn Loader,
+    memory: &'a mut Memory,
     states: BTreeMap<ModuleKey, State>,
     stack: Vec<Open>,
     graph: Graph,
@@ -154,17 +157,22 @@ pub(crate) struct GraphLoader<'a> {
 struct Open {
     key: ModuleKey,
     source: SourceId,
-    file: ast::File,
+    file: Rc<ast::File>,
     imports: Vec<ImportTarget>,
     /// Index of the next item to look at.
     next: usize,
 }
 
 impl<'a> GraphLoader<'a> {
-    pub(crate) fn new(sources: &'a mut Sources, loader: &'a mut dyn Loader) -> Self {
+    pub(crate) fn new(
+        sources: &'a mut Sources,
+        loader: &'a mut dyn Loader,
+        memory: &'a mut Memory,
+    ) -> Self {
         Self {
             sources,
             loader,
+            memory,
             states: BTreeMap::new(),
             stack: Vec::new(),
             graph: Graph::default(),
@@ -227,7 +235,7 @@ impl<'a> GraphLoader<'a> {
             }
         };
         let source = self.sources.add(self.loader.shown_name(key), text.as_str());
-        let (file, problems) = cbuild_syntax::parse_file_only(source, &text);
+        let (file, problems) = self.memory.parse(key, source, &text);
         self.graph.diagnostics.extend(problems);
         self.states.insert(key.clone(), State::Loading(self.stack.len()));
         self.stack.push(Open { key: key.clone(), source, file, imports: Vec::new(), next: 0 });

@@ -10,6 +10,7 @@ mod broken;
 mod files;
 mod lowered;
 mod packages;
+mod partial;
 mod programs;
 mod rejected;
 mod robust;

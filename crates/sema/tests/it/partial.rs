@@ -1,0 +1,111 @@
+//! Checks that look into some modules only, and checks that remember.
+
+use std::rc::Rc;
+
+use cbuild_diag::Sources;
+use cbuild_sema::{Bodies, Checked, Memory, ModuleKey, check_with};
+
+use crate::files::{Files, REAL_STD, SMALL_STD, check_source, codes, files, repository};
+
+fn checked(files: &mut Files, memory: &mut Memory, entry: &str, bodies: Bodies<'_>) -> Checked {
+    let entry = ModuleKey::root(entry);
+    check_with(&mut Sources::default(), files, memory, &[entry], bodies)
+}
+
+/// The codes when only the bodies of one file are looked into.
+fn codes_of(source: &str, file: &str) -> Vec<&'static str> {
+    let chosen = |key: &ModuleKey| *key == ModuleKey::root(file);
+    let mut files = files(source, SMALL_STD);
+    codes(&checked(&mut files, &mut Memory::default(), "main.cbuild", Bodies::Only(&chosen)))
+}
+
+const TWO: &str = r#"
+//- lib.cbuild
+pub type Box<a> = { content: List<a> = empty }
+let empty = []
+pub fn twice(n: Int) -> Int = "no number"
+let hidden = twice("not that either")
+test "never looked at" { 1 }
+//- main.cbuild
+import ./lib.cbuild
+pub let four: Int = lib.twice(2)
+pub let box: lib.Box<Int> = {}
+pub let wrong: Str = lib.twice(2)
+"#;
+
+#[test]
+fn bodies_are_checked_where_they_are_chosen() {
+    assert_eq!(codes_of(TWO, "main.cbuild"), ["E0301"]);
+    assert_eq!(codes_of(TWO, "lib.cbuild"), ["E0301", "E0301", "E0301"]);
+    assert_eq!(codes_of(TWO, "other.cbuild"), Vec::<&str>::new());
+    assert_eq!(codes(&check_source(TWO).1).len(), 4);
+}
+
+#[test]
+fn what_a_declared_module_declares_wrongly_is_reported() {
+    let source =
+        "//- lib.cbuild\npub fn f(a: Nothing) -> Int = 1\n//- main.cbuild\nimport ./lib.cbuild\n";
+    assert_eq!(codes_of(source, "main.cbuild"), ["E0202"]);
+}
+
+#[test]
+fn a_public_value_without_its_type_is_inferred_all_the_same() {
+    let source = "
+//- lib.cbuild
+let inner = 1
+pub let outer = inner
+//- main.cbuild
+import ./lib.cbuild
+pub let wrong: Str = lib.outer
+";
+    let found = codes_of(source, "main.cbuild");
+    assert!(found.contains(&"E0301"), "{found:?}");
+}
+
+/// Each module of the standard library, looked into alone, is as sound as all at once.
+#[test]
+fn modules_of_the_standard_library_need_no_bodies_of_others() {
+    let mut names: Vec<String> = std::fs::read_dir(repository().join(REAL_STD))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.ends_with(".cbuild"))
+        .collect();
+    names.sort();
+    let (mut files, mut memory) = (files("import std", REAL_STD), Memory::default());
+    for name in names {
+        let chosen = |key: &ModuleKey| *key == ModuleKey::std(name.as_str());
+        let checked = checked(&mut files, &mut memory, "main.cbuild", Bodies::Only(&chosen));
+        assert_eq!(codes(&checked), Vec::<&str>::new(), "{name}");
+    }
+}
+
+#[test]
+fn several_entries_are_checked_at_once_and_can_be_found() {
+    let source = "//- a.cbuild\nlet x: Int = \"\"\n//- b.cbuild\nlet y: Int = 1\n";
+    let entries = [ModuleKey::root("b.cbuild"), ModuleKey::root("a.cbuild")];
+    let mut files = files(source, SMALL_STD);
+    let found = check_with(
+        &mut Sources::default(),
+        &mut files,
+        &mut Memory::default(),
+        &entries,
+        Bodies::All,
+    );
+    assert_eq!(codes(&found), ["E0301"]);
+    assert_eq!(found.modules[&entries[0]], found.entry);
+    assert_ne!(found.modules[&entries[1]], found.entry);
+}
+
+#[test]
+fn an_unchanged_file_is_not_parsed_again() {
+    let mut files = files(TWO, SMALL_STD);
+    let mut memory = Memory::default();
+    checked(&mut files, &mut memory, "main.cbuild", Bodies::All);
+    let (main, lib) = (ModuleKey::root("main.cbuild"), ModuleKey::root("lib.cbuild"));
+    let before = [Rc::clone(memory.file(&main).unwrap()), Rc::clone(memory.file(&lib).unwrap())];
+    files.root.insert("main.cbuild".to_owned(), "import ./lib.cbuild\n".to_owned());
+    let after = checked(&mut files, &mut memory, "main.cbuild", Bodies::All);
+    assert!(!Rc::ptr_eq(&before[0], memory.file(&main).unwrap()));
+    assert!(Rc::ptr_eq(&before[1], memory.file(&lib).unwrap()));
+    assert_eq!(codes(&after).len(), 3);
+}
