@@ -29,6 +29,12 @@ enum Chore {
     Layers,
     /// Measure, beside Nix where it is installed
     Bench {
+        /// What to measure
+        #[arg(value_enum, default_value_t = bench::Subject::Build)]
+        subject: bench::Subject,
+        /// Measure only programs whose name contains this
+        #[arg(long, default_value = "")]
+        only: String,
         /// Repetitions of each measurement; the median is printed
         #[arg(long, default_value_t = 5)]
         runs: usize,
@@ -40,7 +46,7 @@ fn main() -> ExitCode {
         Chore::Demo => demo::demonstrate(),
         Chore::Test => test::run_all(),
         Chore::Layers => layers::check(),
-        Chore::Bench { runs } => bench::run(runs),
+        Chore::Bench { subject, only, runs } => bench::run(subject, runs, &only),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

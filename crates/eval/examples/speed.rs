@@ -1,7 +1,8 @@
 //! Measures the evaluator: `cargo run --release -p cbuild-eval --example speed [PART OF A TITLE]`.
 //!
 //! Each line is a program, its value, the fastest of five evaluations and, in brackets, the time of
-//! checking the program with the whole standard library.
+//! checking the program with the whole standard library. With the path of a `.cbuild` file, its
+//! `default` is evaluated once, for profilers.
 #![allow(clippy::disallowed_methods, reason = "it measures time and reads the library")]
 
 use std::error::Error;
@@ -84,6 +85,9 @@ impl World for NoFiles {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let wanted = std::env::args().nth(1).unwrap_or_default();
+    if wanted.ends_with(".cbuild") {
+        return once(std::fs::read_to_string(&wanted)?);
+    }
     for (title, items, expr) in PROGRAMS.iter().filter(|program| program.0.contains(&wanted)) {
         let (mut sources, mut files) = (Sources::default(), Files((*items).to_owned()));
         let start = Instant::now();
@@ -107,5 +111,23 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
         println!("{title}: {shown} in {fastest:.1?} ({checking:.1?})");
     }
+    Ok(())
+}
+
+/// Checks a module and evaluates its `default`, printing how long both took.
+fn once(text: String) -> Result<(), Box<dyn Error>> {
+    let (mut sources, mut files) = (Sources::default(), Files(text));
+    let start = Instant::now();
+    let checked = cbuild_sema::check(&mut sources, &mut files, &ModuleKey::root("main.cbuild"));
+    if let Some(error) = checked.diagnostics.first() {
+        return Err(error.to_string().into());
+    }
+    let checking = start.elapsed();
+    let mut world = NoFiles;
+    let start = Instant::now();
+    let mut evaluator = Evaluator::new(&checked.program, &mut world, Limits::default());
+    let value = evaluator.export(checked.entry, &["default"]).map_err(|error| error.to_string())?;
+    let shown = evaluator.show(&value).map_err(|error| error.to_string())?;
+    println!("{shown}\n{:.1?} after {checking:.1?}", start.elapsed());
     Ok(())
 }

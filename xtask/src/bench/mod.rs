@@ -4,6 +4,7 @@
 //! run, so that noise of the machine meets both. The book records the ratios.
 
 mod cbuild;
+mod language;
 mod nix;
 
 use std::time::Duration;
@@ -16,8 +17,24 @@ use nix::Nix;
 /// Number of independent trivial derivations of the comparison.
 const TRIVIAL: usize = 300;
 
+/// What is measured; one file each.
+#[derive(Clone, Copy, clap::ValueEnum)]
+pub(crate) enum Subject {
+    /// Builds: a no-op, one derivation, many trivial derivations
+    Build,
+    /// Evaluation of the programs in `benches/language`
+    Language,
+}
+
 /// Measures and prints a table.
-pub(crate) fn run(runs: usize) -> Result {
+pub(crate) fn run(subject: Subject, runs: usize, only: &str) -> Result {
+    match subject {
+        Subject::Build => builds(runs),
+        Subject::Language => language::run(runs, only),
+    }
+}
+
+fn builds(runs: usize) -> Result {
     let runs = runs.max(1);
     let program = build_cbuild()?;
     let scratch = tempfile::tempdir().map_err(|error| format!("temporary folder: {error}"))?;
