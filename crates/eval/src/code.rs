@@ -8,7 +8,7 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use cbuild_sema::ir::{Decoders, Symbol};
+use cbuild_sema::ir::{Decoders, Symbol, Watched};
 use cbuild_syntax::ast::BinaryOp;
 
 use crate::fault::Place;
@@ -68,6 +68,8 @@ pub(crate) enum Node {
     Neg(Box<Node>, Place),
     /// Negation of a truth value.
     Not(Box<Node>),
+    /// An expression of a failing test, whose value is noted.
+    Watch(Box<Node>, Place, Watched),
     /// Deep in the source: the stack is looked at before going on.
     Deep(Box<Node>),
 }

@@ -26,6 +26,7 @@ codes! {
     DEFECT = "E0413", "The checked program is not what the evaluator expects. This is a defect in cbuild.";
     EXTERN = "E0414", "The standard library declares an extern function that this evaluator does not have.";
     FIELD = "E0415", "A target or command names a field that the value does not have.";
+    TEST = "E0416", "The claim of a `test` is false. The notes tell what its parts came to.";
     UNREADABLE = "E0420", "A file that `decode` cannot read: it is not there, too large, not text, or its name does not tell its format.";
     MALFORMED = "E0421", "A file that is not valid TOML, JSON or YAML.";
     WRONG_KIND = "E0422", "A value in a decoded file that is not of the type that was asked for.";

@@ -34,6 +34,8 @@ pub(crate) struct Compiler<'m, 'p> {
     global: &'p Global,
     scopes: Vec<Scope>,
     nesting: u32,
+    /// Whether watched expressions are noted; if not, they are as if they were not marked.
+    watching: bool,
 }
 
 /// The variables of one function or suspension.
@@ -53,7 +55,20 @@ impl<'m, 'p> Compiler<'m, 'p> {
         strictness: &'m mut Strictness<'p>,
         global: &'p Global,
     ) -> Self {
-        Self { shapes, strictness, global, scopes: Vec::new(), nesting: 0 }
+        Self { shapes, strictness, global, scopes: Vec::new(), nesting: 0, watching: false }
+    }
+
+    /// A compiler whose code notes the values of watched expressions.
+    pub(crate) fn watching(self) -> Self {
+        Self { watching: true, ..self }
+    }
+
+    /// What is to be compiled of an expression: itself, or what is watched there if nobody watches.
+    fn seen<'e>(&self, mut expr: &'e Expr) -> &'e Expr {
+        while let (Expr::Watch(inner, ..), false) = (expr, self.watching) {
+            expr = inner;
+        }
+        expr
     }
 
     /// The body of the global, as a suspension without captures; functions carry the global's name.
@@ -63,7 +78,7 @@ impl<'m, 'p> Compiler<'m, 'p> {
         };
         let place = self.place(self.global.span);
         self.scopes.push(Scope::default());
-        let body = match body {
+        let body = match self.seen(body) {
             Expr::Lambda(params, body) => {
                 self.lambda(params, body, None, Some(self.global.name.as_str().into()))?
             }
@@ -132,6 +147,7 @@ impl<'m, 'p> Compiler<'m, 'p> {
     // --- expressions that are evaluated now ---
 
     fn node(&mut self, expr: &Expr) -> Compiled<Node> {
+        let expr = self.seen(expr);
         if let Some(value) = self.constant(expr)? {
             return Ok(Node::Const(value));
         }
@@ -174,6 +190,9 @@ impl<'m, 'p> Compiler<'m, 'p> {
                     UnaryOp::Neg => Node::Neg(operand, place),
                     UnaryOp::Not => Node::Not(operand),
                 }
+            }
+            Expr::Watch(inner, span, watched) => {
+                Node::Watch(Box::new(self.node(inner)?), self.place(*span), *watched)
             }
             Expr::Int(_)
             | Expr::Bool(_)
@@ -324,6 +343,7 @@ impl<'m, 'p> Compiler<'m, 'p> {
         let Ref::Local(slot) = self.resolve(*local)? else {
             return Err(self.defect("a binding is not in its frame"));
         };
+        let value = self.seen(value);
         match value {
             // A function that calls itself reaches itself through its closure, without a cycle of counts.
             Expr::Lambda(params, body) if recursive => {
@@ -380,6 +400,7 @@ impl<'m, 'p> Compiler<'m, 'p> {
     // --- expressions that may never be needed ---
 
     fn delay(&mut self, expr: &Expr, label: Label) -> Compiled<Delay> {
+        let expr = self.seen(expr);
         if let Some(value) = self.constant(expr)? {
             return Ok(Delay::Const(value));
         }
@@ -450,6 +471,7 @@ impl<'m, 'p> Compiler<'m, 'p> {
 fn cost(expr: &Expr) -> Option<u32> {
     let sum = match expr {
         Expr::Int(_) | Expr::Bool(_) | Expr::Str(_) | Expr::Local(_) | Expr::Global(_) => 0,
+        Expr::Watch(inner, ..) => return cost(inner),
         Expr::Field(base, ..) => cost(base)?,
         Expr::Unary(_, operand, _) => cost(operand)?,
         Expr::Binary(BinaryOp::Concat, ..) => return None,
@@ -474,6 +496,7 @@ fn span_of(mut expr: &Expr) -> Option<Span> {
             | Expr::Binary(_, _, _, span)
             | Expr::Decode(_, _, span)
             | Expr::Unary(_, _, span) => return Some(*span),
+            Expr::Watch(_, span, _) => return Some(*span),
             Expr::Let(_, body) => body,
             Expr::If(condition, ..) => condition,
             Expr::With(base, _) => base,

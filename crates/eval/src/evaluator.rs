@@ -8,6 +8,7 @@ use crate::codes;
 use crate::decode::DecodedFile;
 use crate::fault::{Fault, FaultBody};
 use crate::machine::Machine;
+use crate::observe::{self, Observation};
 use crate::print;
 use crate::value::{Slot, Value};
 use crate::world::{Limits, World};
@@ -110,6 +111,20 @@ impl<'a> Evaluator<'a> {
             (name.clone(), result.map_err(FaultBody::finish))
         };
         module.tests.iter().map(run).collect()
+    }
+
+    /// Evaluates a test of a module once more, by its position, and tells what the parts of its
+    /// claim came to. `None` if there is no such test. Meant for tests that failed.
+    pub fn observe_test(&mut self, module: ModuleId, test: usize) -> Option<Observation> {
+        let module = self.machine.program.modules.get(module.0 as usize)?;
+        let (_, id) = module.tests.get(test)?;
+        self.observe(*id)
+    }
+
+    /// As [`Self::observe_test`], for any global whose parts are watched, such as a lone expression.
+    pub fn observe(&mut self, id: GlobalId) -> Option<Observation> {
+        self.machine.focus = Some(id.0);
+        observe::observe(&mut self.machine, id)
     }
 
     /// The whole value as JSON; the form is specified in `lang-spec/05-evaluation.md`.

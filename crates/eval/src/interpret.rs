@@ -123,6 +123,11 @@ impl Machine<'_> {
                 other => return Err(FaultBody::defect(*place, format!("`-` of {}", other.kind()))),
             },
             Node::Not(operand) => Value::Bool(!self.truth(operand, env)?),
+            Node::Watch(inner, place, watched) => {
+                let result = self.eval(inner, env);
+                self.notes.take(*place, *watched, &result);
+                result?
+            }
             Node::Deep(inner) => stack::guarded(|| self.eval(inner, env))?,
             Node::Decode(decoders, path, place) => {
                 let path = self.eval(path, env)?;

@@ -10,6 +10,7 @@
 //! the same program and the same world give the same values and the same derivation identities.
 #![forbid(unsafe_code)]
 
+mod brief;
 mod burial;
 mod code;
 pub mod codes;
@@ -23,6 +24,7 @@ mod interpret;
 mod layout;
 mod machine;
 mod map;
+mod observe;
 mod operators;
 mod order;
 mod placeholder;
@@ -37,5 +39,6 @@ mod world;
 pub use decode::{DecodedFile, MAX_BYTES as MAX_DECODED_BYTES};
 pub use evaluator::{Evaluator, Target};
 pub use externs::{Extern, all as externs};
+pub use observe::{Difference, Observation, Observed, Outcome};
 pub use value::Value;
 pub use world::{Limits, World};

@@ -16,6 +16,7 @@ use crate::decode::DecodedFile;
 use crate::externs::{self, Extern};
 use crate::fault::{CycleKey, Fault, FaultBody, Place};
 use crate::interpret::{Env, Flow};
+use crate::observe::Notes;
 use crate::shapes::Shapes;
 use crate::stack;
 use crate::strictness::Strictness;
@@ -42,6 +43,10 @@ pub(crate) struct Machine<'a> {
     pub(crate) stack: Vec<Slot>,
     depth: u32,
     ticks: u32,
+    /// Values of watched expressions.
+    pub(crate) notes: Notes,
+    /// How often [`TICKS`] may still pass, where that is bounded.
+    pub(crate) fuel: Option<u32>,
     /// The global that was asked for last, for errors that belong to no smaller place.
     pub(crate) focus: Option<u32>,
 }
@@ -68,6 +73,8 @@ impl<'a> Machine<'a> {
             stack: Vec::new(),
             depth: 0,
             ticks: 0,
+            notes: Notes::default(),
+            fuel: None,
             focus: None,
         }
     }
@@ -104,6 +111,10 @@ impl<'a> Machine<'a> {
             return Ok(());
         }
         self.ticks = 0;
+        self.fuel = match self.fuel {
+            Some(0) => return Err(FaultBody::new(codes::SIZE, place, "this takes long", "here")),
+            fuel => fuel.map(|left| left - 1),
+        };
         match &self.limits.cancel {
             Some(cancel) if cancel.load(Ordering::Relaxed) => {
                 let label = "this was being evaluated";
@@ -213,6 +224,18 @@ impl<'a> Machine<'a> {
         }
         let code = Compiler::new(&mut self.shapes, &mut self.strictness, global).global()?;
         self.run_suspended(&code.body, code.frame, &[])
+    }
+
+    /// Evaluates a global once more, noting the values of its watched expressions.
+    pub(crate) fn watch_global(&mut self, id: u32) -> Result<Value, Fault> {
+        let program = self.program;
+        let Some(global) = program.globals.get(id as usize) else {
+            return Err(FaultBody::defect(self.nowhere(), "a global does not exist"));
+        };
+        let place = self.place_of_global(id);
+        let compiler = Compiler::new(&mut self.shapes, &mut self.strictness, global);
+        let code = compiler.watching().global()?;
+        self.nested(place, |machine| machine.run_suspended(&code.body, code.frame, &[]))
     }
 
     /// The value of a global that was evaluated already.

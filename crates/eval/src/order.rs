@@ -131,7 +131,9 @@ fn each_part(expr: &Expr, visit: &mut dyn FnMut(&Expr)) {
         Expr::List(items) | Expr::Construct(_, items) => items.iter().for_each(visit),
         Expr::Field(base, ..) => visit(base),
         Expr::Binary(_, left, right, _) => [left, right].into_iter().for_each(|p| visit(p)),
-        Expr::Unary(_, operand, _) | Expr::Decode(_, operand, _) => visit(operand),
+        Expr::Unary(_, operand, _) | Expr::Decode(_, operand, _) | Expr::Watch(operand, ..) => {
+            visit(operand);
+        }
         _ => {}
     }
 }

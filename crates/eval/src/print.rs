@@ -26,6 +26,15 @@ pub(crate) fn json(machine: &mut Machine<'_>, value: &Value) -> Result<Json, Fau
     Printer::new(machine).json(value)
 }
 
+/// A value that has no parts to evaluate, and scripts, as text.
+pub(crate) fn atom(machine: &mut Machine<'_>, value: &Value) -> String {
+    let printer = Printer::new(machine);
+    match value {
+        Value::Script(rope) => format!("sh\"{}\"", printer.script(rope)),
+        other => printer.atom(other),
+    }
+}
+
 struct Printer<'m, 'a> {
     machine: &'m mut Machine<'a>,
     nesting: u32,
@@ -243,7 +252,7 @@ fn external(value: &Value) -> Json {
 }
 
 /// A text as a literal of the language.
-fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     let mut literal = String::with_capacity(text.len() + 2);
     literal.push('"');
     let mut rest = text.chars().peekable();

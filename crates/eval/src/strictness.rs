@@ -104,7 +104,9 @@ impl<'p> Strictness<'p> {
             Expr::Binary(_, left, right, _) => {
                 both(self.needs_of(left, own), self.needs_of(right, own))
             }
-            Expr::Unary(_, operand, _) | Expr::Decode(_, operand, _) => self.needs_of(operand, own),
+            Expr::Unary(_, operand, _) | Expr::Decode(_, operand, _) | Expr::Watch(operand, ..) => {
+                self.needs_of(operand, own)
+            }
             _ => Needs::new(),
         })
     }

@@ -187,6 +187,8 @@ pub(crate) struct Body {
     pub(crate) pending: Vec<Pending>,
     pub(crate) matches: Vec<PendingMatch>,
     pub(crate) depth: u32,
+    /// Whether the values of sub-expressions are of interest, as in tests.
+    pub(crate) watching: bool,
 }
 
 impl<'a> Checker<'a> {

@@ -11,7 +11,7 @@ use crate::modules::{Graph, GraphLoader, Loaded, ModIdx};
 use crate::{Bodies, Checked, CheckedExpr, LoadError, Loader, Memory, ModuleKey, codes, ir};
 
 /// The name of the global that holds a lone expression; no identifier is spelt so.
-const EXPRESSION: &str = "(expression)";
+pub(crate) const EXPRESSION: &str = "(expression)";
 
 pub(crate) fn check_entries(
     sources: &mut Sources,

@@ -218,6 +218,9 @@ impl<'a> Checker<'a> {
     }
 
     fn check_global(&mut self, id: GlobalId) {
+        let global = self.global(id);
+        self.body.watching =
+            matches!(global.def, Def::Test(_)) || &*global.name == crate::driver::EXPRESSION;
         let body = match self.global(id).def {
             Def::Let(def) => ir::GlobalBody::Expr(self.check_let(id, def)),
             Def::Fn(def) => self.check_function(id, def),

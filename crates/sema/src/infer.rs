@@ -60,9 +60,9 @@ impl<'a> Checker<'a> {
             return broken();
         }
         self.body.depth += 1;
-        let typed = crate::grow(|| self.infer_kind(expr));
+        let (ty, lowered) = crate::grow(|| self.infer_kind(expr));
         self.body.depth -= 1;
-        typed
+        (ty, self.watched(expr, lowered))
     }
 
     /// Checks an expression against an expected type.
@@ -73,7 +73,7 @@ impl<'a> Checker<'a> {
         self.body.depth += 1;
         let lowered = crate::grow(|| self.check_kind(expr, expected));
         self.body.depth -= 1;
-        lowered
+        self.watched(expr, lowered)
     }
 
     fn infer_kind(&mut self, expr: &'a ast::Expr) -> Typed {
@@ -389,6 +389,8 @@ impl<'a> Checker<'a> {
     ) -> Typed {
         self.refuse_repeated(params.iter().map(|p| &p.name), "parameter");
         let scope = self.body.locals.len();
+        // The body runs any number of times, so that its parts have no one value.
+        let watching = std::mem::take(&mut self.body.watching);
         let mut types = Vec::with_capacity(params.len());
         let mut lowered = Vec::with_capacity(params.len());
         for (index, param) in params.iter().enumerate() {
@@ -414,6 +416,7 @@ impl<'a> Checker<'a> {
             None => self.infer(body),
         };
         self.body.locals.truncate(scope);
+        self.body.watching = watching;
         let ty = self.types.add(Ty::Fn(types.into(), result));
         (ty, ir::Expr::Lambda(lowered, Rc::new(body)))
     }

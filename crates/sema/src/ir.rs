@@ -159,6 +159,18 @@ pub enum Expr {
     Binary(cbuild_syntax::ast::BinaryOp, Box<Expr>, Box<Expr>, Span),
     /// A prefix operation.
     Unary(cbuild_syntax::ast::UnaryOp, Box<Expr>, Span),
+    /// A part of a test or of a lone expression, whose value tells a reader why the test fails. It
+    /// means what its operand means; the span is the part's.
+    Watch(Box<Expr>, Span, Watched),
+}
+
+/// What the value of a watched expression is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Watched {
+    /// To be shown.
+    Shown,
+    /// To be compared with the other side of an operator; a literal shows itself.
+    Literal,
 }
 
 /// How a file becomes a value: decoders that refer to one another by index. The first one is for the

@@ -38,6 +38,7 @@ mod types;
 mod unify;
 #[cfg(test)]
 mod unify_tests;
+mod watch;
 
 pub use memory::Memory;
 pub use modules::{LoadError, Loader, ModuleKey, Package};

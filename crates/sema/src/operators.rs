@@ -12,6 +12,10 @@ use crate::print::with_article;
 use crate::report::{Expect, Why};
 use crate::types::{ConId, Ty, TyId};
 use crate::unify::Clash;
+use crate::watch::watch;
+
+/// Links of a chain of operators in a test up to which each is watched.
+const MAX_WATCHED_LINKS: usize = 64;
 
 /// One link of a left-nested chain of operators, with the span from the chain's start to its right side.
 struct Link<'a> {
@@ -34,6 +38,8 @@ impl<'a> Checker<'a> {
         let mut left_span = first.span;
         let mut left: Option<Typed> = None;
         let mut joined: Option<Expect> = None;
+        // Very long chains are sums or lists of texts, whose parts tell little.
+        let watched = self.body.watching && links.len() <= MAX_WATCHED_LINKS;
         for (index, link) in links.iter().enumerate().rev() {
             if link.op == BinaryOp::Concat {
                 let target = joined.take().unwrap_or_else(|| match expected {
@@ -52,6 +58,9 @@ impl<'a> Checker<'a> {
                 left = Some(self.apply(link, current, left_span));
             }
             left_span = link.span;
+            if watched && index > 0 {
+                left = left.map(|(ty, lowered)| (ty, watch(lowered, link.span)));
+            }
         }
         left.unwrap_or_else(crate::infer::broken)
     }

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use cbuild_eval::Evaluator;
+use cbuild_diag::{Diagnostic, Sources};
+use cbuild_eval::{Difference, Evaluator, Observation, Observed, Outcome};
 use cbuild_sema::ModuleKey;
 use serde_json::json;
 
@@ -32,6 +33,77 @@ fn entries(paths: &[PathBuf]) -> Result<Vec<(PathBuf, Entry)>, Failure> {
     Ok(standard_library::modules().map(entry).collect())
 }
 
+/// A test that failed: its position, its result, and what its parts came to.
+type Failed = (usize, Result<bool, Diagnostic>, Option<Observation>);
+
+/// Writes a line for each test of a file, and before it why it failed.
+fn report(
+    session: &Session,
+    file: &Path,
+    lines: &[(String, bool)],
+    failures: Vec<Failed>,
+    sources: &Sources,
+) -> Result<(), Failure> {
+    let mut failures = failures.into_iter().peekable();
+    for (at, (name, ok)) in lines.iter().enumerate() {
+        let failure = failures.next_if(|failure| failure.0 == at);
+        let mut line = json!({"file": shown(file), "test": name, "ok": ok});
+        if let Some((_, result, observation)) = failure {
+            values(&mut line, observation.as_ref(), sources);
+            if let Some(diagnostic) = diagnostic(name, result, observation.as_ref(), sources) {
+                report_diagnostic(&diagnostic, sources, session.options.json, session.color());
+            }
+        }
+        if session.options.json {
+            output::json(&line)?;
+            continue;
+        }
+        output::line(&format!("{} {}: {name}", if *ok { "ok" } else { "FAILED" }, shown(file)))?;
+    }
+    Ok(())
+}
+
+/// Why a test failed, for people.
+fn diagnostic(
+    name: &str,
+    result: Result<bool, Diagnostic>,
+    observation: Option<&Observation>,
+    sources: &Sources,
+) -> Option<Diagnostic> {
+    match (result, observation) {
+        (Ok(_), observation) => Some(observation?.diagnostic(name, sources)),
+        (Err(diagnostic), None) => Some(diagnostic),
+        (Err(mut diagnostic), Some(observation)) => {
+            diagnostic.notes.extend(observation.notes(sources));
+            Some(diagnostic)
+        }
+    }
+}
+
+/// What the parts of a failed test came to, for programs: the fields `values` and `difference`.
+fn values(line: &mut serde_json::Value, found: Option<&Observation>, sources: &Sources) {
+    let Some(found) = found else { return };
+    let value = |value: &Observed| {
+        let (row, column) = sources.line_column(found.source, value.span.start as usize);
+        let mut shown = json!({
+            "expression": found.expression(value, sources),
+            "line": row,
+            "column": column,
+        });
+        match &value.outcome {
+            Outcome::Value(text) => shown["value"] = json!(text),
+            Outcome::Error { code, message } => {
+                shown["error"] = json!({"code": code, "message": message});
+            }
+        }
+        shown
+    };
+    line["values"] = found.values.iter().map(value).collect();
+    if let Some(Difference { path, left, right }) = &found.difference {
+        line["difference"] = json!({"path": path, "left": left, "right": right});
+    }
+}
+
 /// Runs the `test` blocks of all files; each result is a line.
 pub(crate) fn test(session: &Session, paths: &[PathBuf]) -> Result<(), Failure> {
     let store = session.store()?;
@@ -42,27 +114,17 @@ pub(crate) fn test(session: &Session, paths: &[PathBuf]) -> Result<(), Failure> 
             StoreWorld::new(&store, session.places(&entry.package_root)?, &checked.keys);
         let mut evaluator = Evaluator::new(&checked.program, &mut world, limits(session));
         let results = evaluator.run_tests(checked.entry);
-        let sources = with_decoded(sources, &evaluator);
-        for (name, result) in results {
+        let (mut failures, mut lines) = (Vec::new(), Vec::new());
+        for (at, (name, result)) in results.into_iter().enumerate() {
             let ok = matches!(result, Ok(true));
-            if let Err(diagnostic) = result {
-                report_diagnostic(&diagnostic, &sources, session.options.json, session.color());
+            *(if ok { &mut passed } else { &mut failed }) += 1;
+            if !ok {
+                failures.push((lines.len(), result, evaluator.observe_test(checked.entry, at)));
             }
-            if ok {
-                passed += 1
-            } else {
-                failed += 1
-            }
-            if session.options.json {
-                output::json(&json!({"file": shown(&file), "test": name, "ok": ok}))?;
-            } else {
-                output::line(&format!(
-                    "{} {}: {name}",
-                    if ok { "ok" } else { "FAILED" },
-                    shown(&file)
-                ))?;
-            }
+            lines.push((name, ok));
         }
+        let sources = with_decoded(sources, &evaluator);
+        report(session, &file, &lines, failures, &sources)?;
     }
     if !session.options.json {
         output::line(&format!("{passed} passed, {failed} failed"))?;

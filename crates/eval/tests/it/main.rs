@@ -13,4 +13,5 @@ mod printing;
 mod sets;
 mod spec;
 mod support;
+mod tests;
 mod values;

@@ -57,6 +57,7 @@ fn show(checked: &Checked, expr: &Expr) -> String {
             let params: Vec<String> = params.iter().map(|p| format!("${}", p.local.0)).collect();
             format!("({}) => {}", params.join(", "), show(checked, body))
         }
+        Expr::Watch(inner, ..) => show(checked, inner),
         other => format!("{other:?}"),
     }
 }
