@@ -26,7 +26,7 @@ pub(crate) fn check_entries(
         entries.iter().filter_map(|entry| load_or_report(&mut graph, entry)).collect();
     let graph = graph.finish();
     let depths = depths(&graph, prelude, &entries, bodies);
-    finish(graph, &depths, prelude, entries.first().copied(), None)
+    finish(graph, &depths, prelude, entries.first().copied(), &Parents::new(), |_| ()).0
 }
 
 /// How far a module is looked into. Each one includes those before it.
@@ -101,34 +101,47 @@ fn load_or_report(graph: &mut GraphLoader<'_>, key: &ModuleKey) -> Option<ModIdx
     None
 }
 
-pub(crate) fn check_lone_expr(
-    sources: &mut Sources,
-    loader: &mut dyn Loader,
-    scope: Option<&ModuleKey>,
+/// What an expression is checked in: the modules around it, the innermost last.
+pub(crate) struct Prompt<'a> {
+    pub(crate) sources: &'a mut Sources,
+    pub(crate) loader: &'a mut dyn Loader,
+    pub(crate) memory: &'a mut Memory,
+    pub(crate) scopes: &'a [ModuleKey],
+}
+
+/// Checks an expression, and looks into the finished check.
+pub(crate) fn check_lone_expr<T>(
+    prompt: Prompt<'_>,
     text: &str,
-) -> CheckedExpr {
-    let mut memory = Memory::default();
-    let mut graph = GraphLoader::new(sources, loader, &mut memory);
+    look: impl FnOnce(&mut Checker<'_>) -> T,
+) -> (CheckedExpr, T) {
+    let mut graph = GraphLoader::new(prompt.sources, prompt.loader, prompt.memory);
     let prelude = load_or_report(&mut graph, &prelude_key());
-    let parent = scope.and_then(|key| load_or_report(&mut graph, key));
+    let load = |key: &ModuleKey| load_or_report(&mut graph, key);
+    let scopes: Vec<ModIdx> = prompt.scopes.iter().filter_map(load).collect();
     let std = load_or_report(&mut graph, &ModuleKey::std("main.cbuild"));
     let source = graph.add_text(EXPRESSION, text);
     let (expr, problems) = cbuild_syntax::parse_expr(source, text);
     problems.into_iter().for_each(|problem| graph.report(problem));
     let mut graph = graph.finish();
-    let key = scope.cloned().unwrap_or_else(|| ModuleKey::root("main.cbuild"));
-    let known = parent.is_some_and(|parent| declares(&graph.modules[parent], "std"));
+    let key = prompt.scopes.last().cloned().unwrap_or_else(|| ModuleKey::root("main.cbuild"));
+    let known = scopes.iter().any(|scope| declares(&graph.modules[*scope], "std"));
     graph.modules.push(expression_module(key, source, expr, std.filter(|_| !known)));
     let entry = graph.modules.len() - 1;
+    let mut parents: Parents = scopes.iter().copied().skip(1).zip(scopes.iter().copied()).collect();
+    parents.extend(scopes.last().map(|last| (entry, *last)));
     let depths = vec![Depth::Bodies; graph.modules.len()];
-    let mut checked = finish(graph, &depths, prelude, Some(entry), parent);
+    let (mut checked, seen) = finish(graph, &depths, prelude, Some(entry), &parents, look);
     let module = &mut checked.program.modules[entry];
     let (value, ty) = match module.exports.get(EXPRESSION) {
         Some(ir::Export::Value { global, ty }) => (*global, ty.clone()),
         _ => (ir::GlobalId(0), "?".to_owned()),
     };
-    CheckedExpr { checked, value, ty }
+    (CheckedExpr { checked, value, ty }, seen)
 }
+
+/// The module around a module, whose private names it sees.
+type Parents = BTreeMap<ModIdx, ModIdx>;
 
 /// Whether a file gives a meaning to a name in front of a dot.
 fn declares(module: &Loaded, name: &str) -> bool {
@@ -163,31 +176,32 @@ fn expression_module(
 }
 
 /// Checks the modules in order and puts the program together.
-fn finish(
+fn finish<T>(
     graph: Graph,
     depths: &[Depth],
     prelude: Option<ModIdx>,
     entry: Option<ModIdx>,
-    parent: Option<ModIdx>,
-) -> Checked {
+    parents: &Parents,
+    look: impl FnOnce(&mut Checker<'_>) -> T,
+) -> (Checked, T) {
     let mut program = ir::Program::default();
     let mut checker = Checker::new(&graph.modules, prelude);
     for index in 0..graph.modules.len() {
         checker.module = index;
-        let around = parent.filter(|_| entry == Some(index));
-        let tests = check_module(&mut checker, depths[index], around);
+        let tests = check_module(&mut checker, depths[index], parents.get(&index).copied());
         let module = export(&mut checker, tests);
         program.modules.push(module);
     }
     lower(&mut checker, &mut program);
     let mut diagnostics = graph.diagnostics;
     diagnostics.append(&mut checker.diagnostics);
+    let seen = look(&mut checker);
     diagnostics.sort_by_key(|d| d.labels.first().map(|l| (l.source, l.span.start)));
     let keys = graph.modules.iter().map(|m| (m.source, m.key.clone())).collect();
     let loaded = graph.modules.iter().enumerate();
     let modules = loaded.map(|(index, module)| (module.key.clone(), module_id(index))).collect();
     let entry = module_id(entry.unwrap_or(0));
-    Checked { program, entry, diagnostics, keys, modules }
+    (Checked { program, entry, diagnostics, keys, modules }, seen)
 }
 
 fn module_id(index: ModIdx) -> ir::ModuleId {

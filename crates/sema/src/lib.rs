@@ -24,6 +24,7 @@ pub mod ir;
 mod literal;
 mod memory;
 mod modules;
+mod names;
 mod needs;
 mod operators;
 mod origin;
@@ -42,6 +43,7 @@ mod watch;
 
 pub use memory::Memory;
 pub use modules::{LoadError, Loader, ModuleKey, Package};
+pub use names::{Name, NameKind};
 
 use std::collections::BTreeMap;
 
@@ -123,7 +125,35 @@ pub fn check_expr(
     scope: Option<&ModuleKey>,
     text: &str,
 ) -> CheckedExpr {
-    driver::check_lone_expr(sources, loader, scope, text)
+    let scopes = scope.map_or(&[][..], std::slice::from_ref);
+    check_expr_in(sources, loader, &mut Memory::default(), scopes, text)
+}
+
+/// As [`check_expr`], in several modules of which each one sees all names of those before it, and
+/// hides those of the same name. With what is remembered of earlier checks.
+pub fn check_expr_in(
+    sources: &mut Sources,
+    loader: &mut dyn Loader,
+    memory: &mut Memory,
+    scopes: &[ModuleKey],
+    text: &str,
+) -> CheckedExpr {
+    let prompt = driver::Prompt { sources, loader, memory, scopes };
+    driver::check_lone_expr(prompt, text, |_| ()).0
+}
+
+/// The names that an expression in the given modules can use: without `base` those that are in
+/// scope, else what may stand after a dot behind `base`, such as the public names of a module, the cases
+/// of a variant type or the fields of a value's type. Sorted by name; for completion and help.
+pub fn names_in(
+    loader: &mut dyn Loader,
+    memory: &mut Memory,
+    scopes: &[ModuleKey],
+    base: Option<&str>,
+) -> Vec<Name> {
+    let mut sources = Sources::default();
+    let prompt = driver::Prompt { sources: &mut sources, loader, memory, scopes };
+    driver::check_lone_expr(prompt, base.unwrap_or("0"), |checker| names::list(checker, base)).1
 }
 
 /// Runs a step of a recursion, on a new piece of stack if the current one is nearly used up.

@@ -46,13 +46,14 @@ pub(crate) fn builtin_constructor(name: &str) -> Option<Value> {
 
 impl Checker<'_> {
     /// The scopes that a module sees without qualification, innermost first; whether private names count.
-    fn visible(&self, module: ModIdx) -> impl Iterator<Item = (&Scope, bool)> {
+    pub(crate) fn visible(&self, module: ModIdx) -> impl Iterator<Item = (&Scope, bool)> {
         let own = self.scopes.get(module);
-        let parent = own.and_then(|scope| scope.parent).and_then(|p| self.scopes.get(p));
+        let around = |scope: &Scope| scope.parent.and_then(|p| self.scopes.get(p));
+        let parents = std::iter::successors(own.and_then(around), move |scope| around(scope));
         let prelude = self.prelude.filter(|p| *p != module).and_then(|p| self.scopes.get(p));
         own.map(|s| (s, true))
             .into_iter()
-            .chain(parent.map(|s| (s, true)))
+            .chain(parents.map(|s| (s, true)))
             .chain(prelude.map(|s| (s, false)))
     }
 
