@@ -123,37 +123,59 @@ const NAMESPACES: [i32; 7] = [
 /// `CLONE_NEWTIME`, which only `unshare` and `clone3` know.
 const NEW_TIME: u64 = 0x80;
 
-/// The compiled filters in the order of installation, as bytes. Compiled once per process.
+/// The compiled filter as bytes. Compiled once per process.
 ///
 /// # Errors
 ///
 /// Never in practice: the rules are constants, and a test compiles them.
-pub(crate) fn compiled() -> Result<Vec<Vec<u8>>, Error> {
-    static COMPILED: OnceLock<Vec<Vec<u8>>> = OnceLock::new();
+pub(crate) fn compiled() -> Result<Vec<u8>, Error> {
+    static COMPILED: OnceLock<Vec<u8>> = OnceLock::new();
     if let Some(done) = COMPILED.get() {
         return Ok(done.clone());
     }
-    let filters = compile().map_err(|error| Error::Helper(io::Error::other(error)))?;
-    Ok(COMPILED.get_or_init(|| filters).clone())
+    let filter = compile().map_err(|error| Error::Helper(io::Error::other(error)))?;
+    Ok(COMPILED.get_or_init(|| filter).clone())
 }
 
-fn compile() -> Built<Vec<Vec<u8>>> {
-    let forbidden = program(forbidden_rules()?, libc::EPERM)?;
-    let missing = program(unconditional(MISSING), libc::ENOSYS)?;
-    let unsupported = program(unconditional(UNSUPPORTED), libc::ENOTSUP)?;
-    let mut first = other_abi_check();
-    first.extend(forbidden);
-    Ok([first, missing, unsupported].iter().map(|program| to_bytes(program)).collect())
-}
-
-fn program(rules: Rules, errno: i32) -> Built<BpfProgram> {
+/// One program for all rules: the kernel's work for a filter is a fixed one and one for each
+/// instruction, and it is a good part of what a small build costs.
+fn compile() -> Built<Vec<u8>> {
     let arch = std::env::consts::ARCH.try_into()?;
-    let action = SeccompAction::Errno(errno.unsigned_abs());
-    SeccompFilter::new(rules, SeccompAction::Allow, action, arch)?.try_into()
+    let refuse = SeccompAction::Errno(libc::EPERM.unsigned_abs());
+    let conditional = SeccompFilter::new(conditional_rules()?, SeccompAction::Allow, refuse, arch)?;
+    let conditional: BpfProgram = conditional.try_into()?;
+    let mut program = other_abi_check();
+    // The compiled program begins with these too, for the check of the architecture.
+    program.extend(conditional.iter().take_while(|step| !is_load_of_number(step)).cloned());
+    program.push(operation(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, 0));
+    for (calls, errno) in UNCONDITIONAL {
+        for call in calls.iter() {
+            let call = u32::try_from(*call).unwrap_or(u32::MAX);
+            let answer = SeccompAction::Errno(errno.unsigned_abs());
+            program.push(operation(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 0, 1, call));
+            program.push(operation(libc::BPF_RET | libc::BPF_K, 0, 0, u32::from(answer)));
+        }
+    }
+    program.extend(conditional.into_iter().skip_while(|step| !is_load_of_number(step)));
+    Ok(to_bytes(&program))
 }
 
-fn unconditional(calls: &[i64]) -> Rules {
-    calls.iter().map(|call| (*call, Vec::new())).collect()
+/// Calls with one answer whatever their arguments are.
+const UNCONDITIONAL: [(&[i64], i32); 4] = [
+    (FORBIDDEN, libc::EPERM),
+    (FORBIDDEN_HERE, libc::EPERM),
+    (MISSING, libc::ENOSYS),
+    (UNSUPPORTED, libc::ENOTSUP),
+];
+
+fn operation(code: u32, jt: u8, jf: u8, k: u32) -> sock_filter {
+    // All codes are below 256; the C library's constants are wider than the field.
+    sock_filter { code: code as u16, jt, jf, k }
+}
+
+/// The number of the call is the first field of what a filter sees.
+fn is_load_of_number(step: &sock_filter) -> bool {
+    u32::from(step.code) == libc::BPF_LD | libc::BPF_W | libc::BPF_ABS && step.k == 0
 }
 
 /// Kills callers of the x32 interface, whose numbers pass for unknown ones otherwise. Callers of
@@ -162,7 +184,7 @@ fn unconditional(calls: &[i64]) -> Rules {
 fn other_abi_check() -> BpfProgram {
     let number = 0;
     let kill = u32::from(SeccompAction::KillProcess);
-    let op = |code: u32, jt, jf, k| sock_filter { code: code as u16, jt, jf, k };
+    let op = operation;
     vec![
         op(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, number),
         op(libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K, 0, 2, 0x4000_0000),
@@ -177,9 +199,9 @@ fn other_abi_check() -> BpfProgram {
     Vec::new()
 }
 
-fn forbidden_rules() -> Built<Rules> {
-    let mut rules = unconditional(FORBIDDEN);
-    rules.extend(unconditional(FORBIDDEN_HERE));
+/// Calls that fail with `EPERM` for some arguments.
+fn conditional_rules() -> Built<Rules> {
+    let mut rules = Rules::new();
     mode_rules(&mut rules)?;
     node_rules(&mut rules)?;
     namespace_rules(&mut rules)?;
@@ -315,18 +337,19 @@ mod tests {
 
     #[test]
     fn the_rules_compile_and_are_small() {
-        let filters = compile().unwrap();
-        assert_eq!(filters.len(), 3);
-        let instructions: usize = filters.iter().map(|filter| filter.len() / 8).sum();
-        assert!(instructions < 1000, "{instructions} instructions");
-        assert_eq!(filters, compile().unwrap(), "the same rules give the same program");
+        let filter = compile().unwrap();
+        let instructions = filter.len() / 8;
+        assert!((200..600).contains(&instructions), "{instructions} instructions");
+        assert_eq!(filter, compile().unwrap(), "the same rules give the same program");
     }
 
     #[test]
     fn no_call_has_two_answers() {
-        let forbidden = forbidden_rules().unwrap();
-        for call in MISSING.iter().chain(UNSUPPORTED) {
-            assert!(!forbidden.contains_key(call), "call {call}");
+        let conditional = conditional_rules().unwrap();
+        let mut seen = std::collections::BTreeSet::new();
+        for call in UNCONDITIONAL.iter().flat_map(|(calls, _)| calls.iter()) {
+            assert!(u32::try_from(*call).is_ok(), "call {call}");
+            assert!(seen.insert(*call) && !conditional.contains_key(call), "call {call}");
         }
     }
 }

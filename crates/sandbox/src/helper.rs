@@ -1,23 +1,26 @@
-//! The helper: the single-threaded process between caller and sandbox, one for each.
+//! The helper: the single-threaded process between caller and sandbox, one for each that runs.
 //!
-//! It talks to the caller through one socket. The request comes in through it and the report
-//! goes out. When the caller closes its writing side, or dies in whatever way,
+//! It talks to the caller through one socket. A request comes in through it and the report
+//! goes out; then it waits for the next one. When the caller closes its writing side, or dies in whatever way,
 //! the helper sees the end of its input and kills the sandbox. That is more than
 //! `PR_SET_PDEATHSIG` could do, which follows the helper's parent, the [zygote](crate::zygote).
 
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io::{self, IoSliceMut, Read};
+use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
+use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags};
 use rustix::pipe::PipeFlags;
 use rustix::process::{Pid, Signal};
 
 use crate::error::{At, SetupFailure, Step};
 use crate::init;
+use crate::network::Network;
 use crate::spec::{Limits, SandboxSpec};
 use crate::sys::{self, Fork};
 use crate::wire::{Ended, InitReport, MAX_REQUEST, Outcome, Report, Request};
@@ -30,23 +33,67 @@ fn now() -> Instant {
     Instant::now()
 }
 
-/// Runs one sandbox: reads the request from `caller`, copies what the builder writes to standard
-/// output, and sends the report.
+/// Runs sandboxes, one after the other: reads a request from `caller`, copies what the builder
+/// writes to the log that came with it, and sends the report. Returns when the caller has gone or
+/// has cancelled a builder.
 ///
 /// # Errors
 ///
-/// When the caller is gone, so that nobody can be told anything.
+/// When the caller is gone in the middle of something, so that nobody can be told anything.
 pub(crate) fn serve(caller: &UnixStream) -> io::Result<()> {
-    let started = now();
-    let report = match read_request(caller) {
-        Ok(request) => run(&request, caller, started).unwrap_or_else(Report::Failed),
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Err(error),
-        Err(error) => {
-            let errno = Errno::from_io_error(&error).unwrap_or(Errno::IO);
-            Report::Failed(SetupFailure::new(Step::ReadSpec, "", errno))
+    let mut home = None;
+    while let Some(log) = receive_log(caller)? {
+        let started = now();
+        rustix::stdio::dup2_stdout(&log)?;
+        rustix::stdio::dup2_stderr(&log)?;
+        drop(log);
+        let report = match read_request(caller) {
+            Ok(request) => run(&request, &mut home, caller, started).unwrap_or_else(Report::Failed),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Err(error),
+            Err(error) => {
+                let errno = Errno::from_io_error(&error).unwrap_or(Errno::IO);
+                Report::Failed(SetupFailure::new(Step::ReadSpec, "", errno))
+            }
+        };
+        let report = report.encode();
+        let mut bytes = (report.len() as u64).to_le_bytes().to_vec();
+        bytes.extend(report);
+        crate::running::send_all(caller, &bytes)?;
+        // The log belongs to the caller again, as well as the disk that it takes.
+        let null = File::options().write(true).open("/dev/null")?;
+        rustix::stdio::dup2_stdout(&null)?;
+        rustix::stdio::dup2_stderr(&null)?;
+        // While nobody waits. A failure is told with the next request.
+        if let Some(home) = &mut home {
+            home.renew();
+        }
+    }
+    Ok(())
+}
+
+/// The log of the next builder, which comes with the first byte; `None` when no request comes.
+fn receive_log(caller: &UnixStream) -> io::Result<Option<OwnedFd>> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let mut byte = [0];
+    let received = loop {
+        let flags = RecvFlags::CMSG_CLOEXEC;
+        let mut bytes = [IoSliceMut::new(&mut byte)];
+        match rustix::net::recvmsg(caller, &mut bytes, &mut control, flags) {
+            Err(Errno::INTR) => {}
+            // It closed its end before it read all that this one sent.
+            Err(Errno::CONNRESET) => return Ok(None),
+            other => break other?,
         }
     };
-    crate::running::send_all(caller, &report.encode())
+    if received.bytes == 0 {
+        return Ok(None);
+    }
+    let log = control.drain().find_map(|message| match message {
+        RecvAncillaryMessage::ScmRights(mut rights) => rights.next(),
+        _ => None,
+    });
+    log.map(Some).ok_or_else(|| Errno::PROTO.into())
 }
 
 fn read_request(mut caller: &UnixStream) -> io::Result<Request> {
@@ -61,15 +108,44 @@ fn read_request(mut caller: &UnixStream) -> io::Result<Request> {
     Request::decode(&bytes).map_err(|_| Errno::PROTO.into())
 }
 
+/// The namespaces that all sandboxes of one helper have, one sandbox at a time.
+struct Home {
+    /// The user and group that its user namespace knows.
+    ids: (u32, u32),
+    root_on_host: bool,
+    network: Network,
+    broken: Option<Errno>,
+}
+
+impl Home {
+    /// Makes the network namespace fit for the next builder.
+    fn renew(&mut self) {
+        self.broken = self.network.renew().err();
+    }
+}
+
 /// Enters the namespaces, starts init and watches it to its end.
-fn run(request: &Request, caller: &UnixStream, started: Instant) -> Result<Report, SetupFailure> {
-    let root_on_host = enter_namespaces(&request.spec)?;
+fn run(
+    request: &Request,
+    home: &mut Option<Home>,
+    caller: &UnixStream,
+    started: Instant,
+) -> Result<Report, SetupFailure> {
+    let spec = &request.spec;
+    let home = match home {
+        Some(home) => home,
+        None => home.insert(enter_namespaces(spec)?),
+    };
+    let broken = home.broken.or((home.ids != (spec.uid, spec.gid)).then_some(Errno::PROTO));
+    if let Some(errno) = broken {
+        return Err(SetupFailure::new(Step::Namespaces, "", errno));
+    }
     let (from_init, to_helper) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC).at(Step::Init, "")?;
     let (output, to_log) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC).at(Step::Init, "")?;
-    match sys::fork().at(Step::Init, "")? {
+    match sys::fork_into_namespaces().at(Step::Namespaces, "")? {
         Fork::Child => {
             drop((from_init, output));
-            init::main(request, to_helper, to_log, root_on_host)
+            init::main(request, to_helper, to_log, home.root_on_host)
         }
         Fork::Parent(init) => {
             drop((to_helper, to_log));
@@ -80,8 +156,7 @@ fn run(request: &Request, caller: &UnixStream, started: Instant) -> Result<Repor
     }
 }
 
-/// Returns whether the caller is root, in the eyes of its own user namespace.
-fn enter_namespaces(spec: &SandboxSpec) -> Result<bool, SetupFailure> {
+fn enter_namespaces(spec: &SandboxSpec) -> Result<Home, SetupFailure> {
     let uid = rustix::process::geteuid();
     let gid = rustix::process::getegid();
     if uid.is_root() {
@@ -89,7 +164,7 @@ fn enter_namespaces(spec: &SandboxSpec) -> Result<bool, SetupFailure> {
         // no right to drop groups, and root in a container may have none either.
         let _ = rustix::thread::set_thread_groups(&[]);
     }
-    sys::unshare_all().at(Step::Namespaces, "")?;
+    sys::unshare_user_and_network().at(Step::Namespaces, "")?;
     let maps = [
         ("/proc/self/setgroups", "deny".to_owned()),
         ("/proc/self/uid_map", format!("{} {} 1\n", spec.uid, uid.as_raw())),
@@ -98,7 +173,12 @@ fn enter_namespaces(spec: &SandboxSpec) -> Result<bool, SetupFailure> {
     for (path, content) in maps {
         fs::write(path, content).at(Step::IdMap, path)?;
     }
-    Ok(uid.is_root())
+    Ok(Home {
+        ids: (spec.uid, spec.gid),
+        root_on_host: uid.is_root(),
+        network: Network::new(),
+        broken: None,
+    })
 }
 
 /// What the helper looks at while the sandbox runs.

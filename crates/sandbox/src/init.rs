@@ -27,7 +27,7 @@ pub(crate) fn main(request: &Request, helper: OwnedFd, log: OwnedFd, root_on_hos
         Err(failure) => InitReport::Failed(failure),
     };
     send(&helper, &report);
-    std::process::exit(DONE)
+    sys::exit(DONE)
 }
 
 /// Takes `log` as standard output and error.
@@ -63,7 +63,7 @@ fn run(
     privileges::drop_capabilities()?;
     // Init keeps the pipe; a builder of the same user must not reach it through /proc/1.
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).at(Step::Init, "")?;
-    privileges::install_filters(&request.filters)?;
+    privileges::install_filter(&request.filter)?;
     match sys::fork().at(Step::Builder, "")? {
         Fork::Child => builder(request, helper),
         Fork::Parent(builder) => reap_until(builder),
@@ -120,7 +120,7 @@ fn builder(request: &Request, helper: &OwnedFd) -> ! {
         }
         Err(failure) => fail(helper, Err(failure)),
     };
-    std::process::exit(code)
+    sys::exit(code)
 }
 
 fn fail(helper: &OwnedFd, result: Result<(), SetupFailure>) -> i32 {

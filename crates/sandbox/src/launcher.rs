@@ -3,11 +3,11 @@
 use std::fs::File;
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::io::Errno;
 use rustix::net::{
@@ -27,7 +27,31 @@ use crate::zygote::{MESSAGE, ZYGOTE_ARGUMENT, ZYGOTE_NAME};
 ///
 /// Sandboxes outlive their launcher. Dropping it waits for its process, which is idle then.
 #[derive(Debug, Default)]
-pub struct Launcher(Mutex<Option<Zygote>>);
+pub struct Launcher {
+    zygote: Mutex<Option<Zygote>>,
+    idle: Arc<Idle>,
+}
+
+/// Helpers that wait for a request.
+#[derive(Debug, Default)]
+pub(crate) struct Idle(Mutex<Vec<Waiting>>);
+
+/// A helper with the user and group of its user namespace.
+type Waiting = ((u32, u32), Arc<UnixStream>);
+
+impl Idle {
+    /// The helper of these ids that was used last: its memory is most likely at hand still.
+    fn take(&self, ids: (u32, u32)) -> Option<Arc<UnixStream>> {
+        let mut idle = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = idle.iter().rposition(|(found, _)| *found == ids)?;
+        Some(idle.remove(found).1)
+    }
+
+    /// Keeps a helper that has sent its report.
+    pub(crate) fn put(&self, ids: (u32, u32), helper: Arc<UnixStream>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push((ids, helper));
+    }
+}
 
 #[derive(Debug)]
 struct Zygote {
@@ -65,31 +89,34 @@ impl Launcher {
     /// helper can be started.
     pub fn spawn(&self, spec: &SandboxSpec, log: File) -> Result<Running, Error> {
         spec.check()?;
-        self.start(
-            &Request { spec: spec.clone(), probe: false, filters: filter::compiled()? },
-            &log,
-        )
+        self.start(&Request { spec: spec.clone(), probe: false, filter: filter::compiled()? }, &log)
     }
 
-    /// Orders a helper and hands it the request.
+    /// Hands the request to a helper that waits, or orders a new one.
     pub(crate) fn start(&self, request: &Request, log: &File) -> Result<Running, Error> {
+        let ids = (request.spec.uid, request.spec.gid);
+        let program = request.spec.program.clone();
+        let bytes = request.encode();
+        let running = |socket| Running::new(socket, program.clone(), ids, Arc::clone(&self.idle));
+        while let Some(helper) = self.idle.take(ids) {
+            // One that has died meanwhile is dropped.
+            if hand_over(&helper, &bytes, log).is_ok() {
+                return Ok(running(helper));
+            }
+        }
         let (ours, theirs) = UnixStream::pair().map_err(Error::Helper)?;
-        self.order(&theirs, log)?;
+        self.order(&theirs)?;
         drop(theirs);
-        let running = Running::new(ours, request.spec.program.clone());
-        let request = request.encode();
-        let mut bytes = (request.len() as u64).to_le_bytes().to_vec();
-        bytes.extend(request);
         // A helper that is already dead shows as a missing report, which says more than EPIPE.
-        let _ = send_all(running.socket(), &bytes);
-        Ok(running)
+        let _ = hand_over(&ours, &bytes, log);
+        Ok(running(Arc::new(ours)))
     }
 
-    /// Hands the two descriptors to the zygote; one that has died is replaced.
-    fn order(&self, socket: &UnixStream, log: &File) -> Result<(), Error> {
+    /// Hands the descriptor to the zygote; one that has died is replaced.
+    fn order(&self, socket: &UnixStream) -> Result<(), Error> {
         let mut current = self.lock();
         if let Some(zygote) = &*current {
-            match zygote.send(socket, log) {
+            match zygote.send(socket) {
                 Err(Errno::PIPE | Errno::CONNRESET | Errno::NOTCONN) => {}
                 other => return other.map_err(|errno| Error::Helper(errno.into())),
             }
@@ -97,14 +124,14 @@ impl Launcher {
         // Dropping the dead one reaps it.
         *current = None;
         let zygote = Zygote::start()?;
-        let sent = zygote.send(socket, log);
+        let sent = zygote.send(socket);
         *current = Some(zygote);
         sent.map_err(|errno| Error::Helper(errno.into()))
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Zygote>> {
         // A panic leaves either a zygote or none, and both are fine.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.zygote.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -134,18 +161,36 @@ impl Zygote {
         Ok(Zygote { child, socket: Some(ours) })
     }
 
-    fn send(&self, socket: &UnixStream, log: &File) -> Result<(), Errno> {
+    fn send(&self, socket: &UnixStream) -> Result<(), Errno> {
         let Some(zygote) = &self.socket else { return Err(Errno::PIPE) };
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
-        let mut control = SendAncillaryBuffer::new(&mut space);
-        let rights = [socket.as_fd(), log.as_fd()];
-        control.push(SendAncillaryMessage::ScmRights(&rights));
-        loop {
-            let message = [IoSlice::new(&[MESSAGE])];
-            match rustix::net::sendmsg(zygote, &message, &mut control, SendFlags::NOSIGNAL) {
-                Err(Errno::INTR) => {}
-                other => return other.map(drop),
-            }
+        send_descriptor(zygote, &[MESSAGE], socket.as_fd()).map(drop)
+    }
+}
+
+/// Sends a request with its log. The first byte carries the log and means nothing by itself.
+fn hand_over(helper: &UnixStream, request: &[u8], log: &File) -> io::Result<()> {
+    let mut bytes = vec![MESSAGE];
+    bytes.extend((request.len() as u64).to_le_bytes());
+    bytes.extend(request);
+    let sent = send_descriptor(helper, &bytes, log.as_fd())?;
+    send_all(helper, &bytes[sent..])
+}
+
+/// Sends a descriptor with the first byte; gives the number of bytes that were sent.
+fn send_descriptor(
+    to: impl AsFd,
+    bytes: &[u8],
+    descriptor: BorrowedFd<'_>,
+) -> Result<usize, Errno> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    let rights = [descriptor];
+    control.push(SendAncillaryMessage::ScmRights(&rights));
+    loop {
+        let message = [IoSlice::new(bytes)];
+        match rustix::net::sendmsg(&to, &message, &mut control, SendFlags::NOSIGNAL) {
+            Err(Errno::INTR) => {}
+            other => return other,
         }
     }
 }

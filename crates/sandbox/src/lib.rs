@@ -26,6 +26,7 @@ mod helper;
 mod init;
 mod launcher;
 mod mounts;
+mod network;
 mod privileges;
 mod root;
 mod running;

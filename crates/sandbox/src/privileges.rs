@@ -40,18 +40,15 @@ pub(crate) fn drop_capabilities() -> Result<(), SetupFailure> {
     rustix::thread::set_capabilities(None, sets).map_err(failed)
 }
 
-/// Forbids gaining privileges through `execve` and installs the filters.
-pub(crate) fn install_filters(filters: &[Vec<u8>]) -> Result<(), SetupFailure> {
+/// Forbids gaining privileges through `execve` and installs the filter.
+pub(crate) fn install_filter(bytes: &[u8]) -> Result<(), SetupFailure> {
     let failed = |error: io::Error| {
         let errno = Errno::from_io_error(&error).unwrap_or(Errno::INVAL);
         SetupFailure::new(Step::Filter, "", errno)
     };
     rustix::thread::set_no_new_privs(true)
         .map_err(|errno| SetupFailure::new(Step::Filter, "", errno))?;
-    for bytes in filters {
-        filter::install(bytes).map_err(failed)?;
-    }
-    Ok(())
+    filter::install(bytes).map_err(failed)
 }
 
 /// Sets the limits of this process, which is about to become the builder.

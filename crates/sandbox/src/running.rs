@@ -6,7 +6,7 @@ use std::net::Shutdown;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rustix::io::Errno;
@@ -14,7 +14,7 @@ use rustix::net::SendFlags;
 
 use crate::diagnosis::{Facts, diagnose, is_policy_step};
 use crate::error::{Error, Step};
-use crate::launcher::Launcher;
+use crate::launcher::{Idle, Launcher};
 use crate::spec::SandboxSpec;
 use crate::wire::{Outcome, Report};
 
@@ -75,16 +75,50 @@ impl Exit {
 /// A sandbox whose builder may still run. Dropping it kills the builder.
 #[derive(Debug)]
 pub struct Running {
-    socket: Arc<UnixStream>,
+    link: Arc<Link>,
     program: PathBuf,
-    ended: bool,
+    /// Where its helper waits for the next builder, and as whom.
+    ids: (u32, u32),
+    idle: Arc<Idle>,
     /// Of a sandbox that was started alone; it ends with it.
     launcher: Option<Launcher>,
 }
 
+/// The connection to the helper, as long as it serves this sandbox.
+#[derive(Debug)]
+struct Link {
+    socket: Arc<UnixStream>,
+    phase: Mutex<Phase>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Running,
+    /// Its end was asked for, and with it that of the helper.
+    Killed,
+    /// The report has been read; the helper may serve another sandbox by now.
+    Ended,
+}
+
+impl Link {
+    /// Moves on from [`Phase::Running`], with the lock held while `act` acts on that. What was
+    /// killed has ended some time. Gives the phase before.
+    fn leave(&self, to: Phase, act: impl FnOnce()) -> Phase {
+        let mut phase = self.phase.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = *phase;
+        if before == Phase::Running {
+            act();
+        }
+        if before == Phase::Running || to == Phase::Ended {
+            *phase = to;
+        }
+        before
+    }
+}
+
 /// Ends a sandbox from another thread than the one that waits for it.
 #[derive(Clone, Debug)]
-pub struct Killer(Arc<UnixStream>);
+pub struct Killer(Arc<Link>);
 
 impl Killer {
     /// Asks for the end of all processes of the sandbox and returns at once. Does nothing if it
@@ -92,17 +126,21 @@ impl Killer {
     pub fn kill(&self) {
         // The helper sees the end of its input, exactly as it does when the caller dies. Closing
         // only this direction lets it still send its report.
-        let _ = self.0.shutdown(Shutdown::Write);
+        self.0.leave(Phase::Killed, || {
+            let _ = self.0.socket.shutdown(Shutdown::Write);
+        });
     }
 }
 
 impl Running {
-    pub(crate) fn new(socket: UnixStream, program: PathBuf) -> Self {
-        Running { socket: Arc::new(socket), program, ended: false, launcher: None }
-    }
-
-    pub(crate) fn socket(&self) -> &UnixStream {
-        &self.socket
+    pub(crate) fn new(
+        socket: Arc<UnixStream>,
+        program: PathBuf,
+        ids: (u32, u32),
+        idle: Arc<Idle>,
+    ) -> Self {
+        let link = Arc::new(Link { socket, phase: Mutex::new(Phase::Running) });
+        Running { link, program, ids, idle, launcher: None }
     }
 
     /// Waits for the builder's end. No process of the sandbox is left afterwards.
@@ -110,10 +148,8 @@ impl Running {
     /// # Errors
     ///
     /// When the builder never ran or its end is unknown; see [`Error`].
-    pub fn wait(mut self) -> Result<Exit, Error> {
-        let report = self.read_report();
-        self.ended = true;
-        let report = report.map_err(Error::Helper)?;
+    pub fn wait(self) -> Result<Exit, Error> {
+        let report = self.read_report().map_err(Error::Helper)?;
         if report.is_empty() {
             return Err(Error::HelperLost("it was killed or could not be started".to_owned()));
         }
@@ -154,32 +190,63 @@ impl Running {
 
     /// A handle for ending the sandbox while another thread waits.
     pub fn killer(&self) -> Killer {
-        Killer(Arc::clone(&self.socket))
+        Killer(Arc::clone(&self.link))
     }
 
+    /// Waits for the report; empty when the helper ended without one. A helper that has sent a
+    /// whole one and was not told to end is free for the next sandbox.
     fn read_report(&self) -> io::Result<Vec<u8>> {
-        let mut report = Vec::new();
-        match (&*self.socket).take(MAX_REPORT).read_to_end(&mut report) {
-            // The helper's end is gone and has not even read the request.
-            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Ok(report),
-            read => read.map(|_| report),
-        }
+        let report = read_framed(&self.link.socket);
+        let whole = report.as_ref().is_ok_and(|report| !report.is_empty());
+        self.link.leave(Phase::Ended, || {
+            if whole {
+                self.idle.put(self.ids, Arc::clone(&self.link.socket));
+            }
+        });
+        report
     }
+}
+
+/// One report with its length before it.
+fn read_framed(mut socket: &UnixStream) -> io::Result<Vec<u8>> {
+    let mut length = [0; 8];
+    match socket.read_exact(&mut length) {
+        // The helper's end is gone and has not even read the request, or has not answered it.
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::ConnectionReset | io::ErrorKind::UnexpectedEof
+            ) =>
+        {
+            return Ok(Vec::new());
+        }
+        read => read?,
+    }
+    let length = u64::from_le_bytes(length);
+    if length > MAX_REPORT {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
+    let mut report = Vec::new();
+    socket.take(length).read_to_end(&mut report)?;
+    Ok(report)
 }
 
 /// Readable when [`Running::wait`] would return without waiting, for use with `poll`.
 impl AsFd for Running {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.socket.as_fd()
+        self.link.socket.as_fd()
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        if !self.ended {
-            self.kill();
+        // After `wait` this does nothing.
+        let phase = self.link.leave(Phase::Killed, || {
+            let _ = self.link.socket.shutdown(Shutdown::Write);
+        });
+        if phase != Phase::Ended {
             // The end of the report is the end of all processes of the sandbox.
-            let _ = self.read_report();
+            let _ = read_framed(&self.link.socket);
         }
     }
 }

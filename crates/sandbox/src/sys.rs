@@ -29,19 +29,46 @@ fn last_error() -> Errno {
     Errno::from_io_error(&io::Error::last_os_error()).unwrap_or(Errno::IO)
 }
 
-/// Enters new namespaces of all kinds but time.
-pub(crate) fn unshare_all() -> Result<(), Errno> {
+/// Ends this process at once. A copy made by [`fork`] has nothing to tidy up that is not the
+/// original's: handlers that were registered for its end belong to the program that it was.
+pub(crate) fn exit(code: i32) -> ! {
+    // SAFETY: the call takes an integer and does not return.
+    unsafe { libc::_exit(code) }
+}
+
+/// Enters new user and network namespaces.
+pub(crate) fn unshare_user_and_network() -> Result<(), Errno> {
     use rustix::thread::UnshareFlags as Flags;
-    let flags = Flags::NEWUSER
-        | Flags::NEWNS
-        | Flags::NEWPID
-        | Flags::NEWNET
-        | Flags::NEWIPC
-        | Flags::NEWUTS
-        | Flags::NEWCGROUP;
     // SAFETY: the call is unsafe only for CLONE_FILES, which could make descriptors that other
     // code owns refer to nothing; it is not among the flags.
-    unsafe { rustix::thread::unshare_unsafe(flags) }
+    unsafe { rustix::thread::unshare_unsafe(Flags::NEWUSER | Flags::NEWNET) }
+}
+
+/// Enters a new network namespace.
+pub(crate) fn unshare_network() -> Result<(), Errno> {
+    // SAFETY: as above.
+    unsafe { rustix::thread::unshare_unsafe(rustix::thread::UnshareFlags::NEWNET) }
+}
+
+/// As [`fork`], and the child is process 1 of a new pid namespace, with new mount, ipc, uts and
+/// cgroup namespaces.
+pub(crate) fn fork_into_namespaces() -> Result<Fork, Errno> {
+    let flags = libc::CLONE_NEWNS
+        | libc::CLONE_NEWPID
+        | libc::CLONE_NEWIPC
+        | libc::CLONE_NEWUTS
+        | libc::CLONE_NEWCGROUP
+        | libc::SIGCHLD;
+    // SAFETY: without a stack and with neither CLONE_VM nor CLONE_SETTLS this is a fork, of a process
+    // that has a single thread, see above; all further arguments are 0 on every architecture. The C
+    // library is passed by, and with it only what concerns other threads.
+    match unsafe { libc::syscall(libc::SYS_clone, libc::c_long::from(flags), 0, 0, 0, 0) } {
+        0 => Ok(Fork::Child),
+        id => {
+            let id = i32::try_from(id).ok().filter(|id| *id > 0).and_then(Pid::from_raw);
+            id.map(Fork::Parent).ok_or_else(last_error)
+        }
+    }
 }
 
 /// How a child ended and what it and its own reaped children used.

@@ -13,7 +13,7 @@ use crate::error::{SetupFailure, Step};
 use crate::spec::{Bind, Limits, SandboxSpec, Tmp};
 
 /// Version of all messages. Changes with every change of this file's format.
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
 
 /// Largest specification in bytes that the helper reads.
 pub(crate) const MAX_REQUEST: usize = 64 << 20;
@@ -28,8 +28,8 @@ pub(crate) struct Request {
     pub(crate) spec: SandboxSpec,
     /// Stop after the set-up instead of executing the program.
     pub(crate) probe: bool,
-    /// The compiled system-call filters, in the order of installation.
-    pub(crate) filters: Vec<Vec<u8>>,
+    /// The compiled system-call filter.
+    pub(crate) filter: Vec<u8>,
 }
 
 /// What the helper answers.
@@ -114,7 +114,7 @@ impl Request {
         out.u32(spec.umask);
         encode_limits(&mut out, &spec.limits);
         out.u8(u8::from(self.probe));
-        out.list(&self.filters, |out, filter| out.bytes(filter));
+        out.bytes(&self.filter);
         out.0
     }
 
@@ -141,9 +141,9 @@ impl Request {
             limits: decode_limits(&mut input)?,
         };
         let probe = input.bool()?;
-        let filters = input.list(|input| input.bytes().map(<[u8]>::to_vec))?;
+        let filter = input.bytes()?.to_vec();
         input.end()?;
-        Ok(Request { spec, probe, filters })
+        Ok(Request { spec, probe, filter })
     }
 }
 
@@ -445,7 +445,7 @@ mod tests {
         spec.env = vec![("A".into(), "1".into())];
         spec.limits.wall = Some(Duration::from_millis(1500));
         spec.tmp = Tmp::Host("/tmp/x".into());
-        Request { spec, probe: true, filters: vec![vec![1, 2, 3], vec![]] }
+        Request { spec, probe: true, filter: vec![1, 2, 3] }
     }
 
     #[test]

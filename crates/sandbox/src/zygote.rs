@@ -3,7 +3,7 @@
 //! Starting a large program costs more than a whole sandbox does: the loader has to relocate it. A
 //! `fork` of a process that has done so already is cheap, but only a process with one thread can
 //! be forked safely, which the caller is not. The zygote does nothing but fork [helpers](crate::helper):
-//! each message on its standard input carries the socket and the log of one. It ends when the
+//! each message on its standard input carries the socket of one. It ends when the
 //! caller closes its side, or dies in whatever way. Helpers hear of that through sockets of
 //! their own, and do not depend on the zygote once they run.
 
@@ -26,10 +26,10 @@ use crate::sys::{self, Fork};
 pub(crate) const ZYGOTE_NAME: &str = "cbuild-sandbox";
 
 /// `argv[1]` of the zygote. Together with [`ZYGOTE_NAME`] no ordinary call of the program has it.
-pub(crate) const ZYGOTE_ARGUMENT: &str = "__sandbox-zygote-2";
+pub(crate) const ZYGOTE_ARGUMENT: &str = "__sandbox-zygote-3";
 
-/// The byte that carries descriptors; its value is the version of what helpers are told.
-pub(crate) const MESSAGE: u8 = 2;
+/// The byte that carries a descriptor; its value is the version of what helpers are told.
+pub(crate) const MESSAGE: u8 = 3;
 
 /// Exit code of a process that could not even report.
 const LOST: i32 = 125;
@@ -65,12 +65,6 @@ fn is_zygote_call(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> boo
     next(ZYGOTE_NAME) && next(ZYGOTE_ARGUMENT)
 }
 
-/// What a helper is given.
-struct Order {
-    caller: UnixStream,
-    log: OwnedFd,
-}
-
 fn main() -> io::Result<()> {
     let caller = take_standard_input()?;
     // Ctrl-C in the caller's terminal is the caller's business; it cancels through the sockets.
@@ -78,11 +72,11 @@ fn main() -> io::Result<()> {
     std::env::set_current_dir("/")?;
     let children = sys::child_signals()?;
     while wait(&caller, &children)? {
-        let Some(order) = receive(&caller)? else { break };
+        let Some(socket) = receive(&caller)? else { break };
         // An order that cannot be carried out shows to the caller as a helper without a report.
         if let Ok(Fork::Child) = sys::fork() {
             drop((caller, children));
-            std::process::exit(help(order));
+            sys::exit(help(&socket));
         }
     }
     // Their use of processor time then counts as the caller's.
@@ -127,8 +121,8 @@ fn reap() {
 }
 
 /// The next order; `None` at the end, or after something that is no order of this version.
-fn receive(caller: &OwnedFd) -> io::Result<Option<Order>> {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
+fn receive(caller: &OwnedFd) -> io::Result<Option<UnixStream>> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let mut byte = [0];
     let flags = RecvFlags::CMSG_CLOEXEC;
@@ -138,24 +132,17 @@ fn receive(caller: &OwnedFd) -> io::Result<Option<Order>> {
             other => break other?,
         }
     };
-    let mut descriptors = control.drain().flat_map(|message| match message {
-        RecvAncillaryMessage::ScmRights(rights) => rights.collect::<Vec<_>>(),
-        _ => Vec::new(),
+    let socket = control.drain().find_map(|message| match message {
+        RecvAncillaryMessage::ScmRights(mut rights) => rights.next(),
+        _ => None,
     });
-    match (received.bytes, byte, descriptors.next(), descriptors.next()) {
-        (1, [MESSAGE], Some(caller), Some(log)) => {
-            Ok(Some(Order { caller: UnixStream::from(caller), log }))
-        }
-        _ => Ok(None),
-    }
+    Ok(socket.filter(|_| received.bytes == 1 && byte == [MESSAGE]).map(UnixStream::from))
 }
 
 /// Runs as a helper; the result is the exit code.
-fn help(Order { caller, log }: Order) -> i32 {
+fn help(caller: &UnixStream) -> i32 {
     sys::unblock_signals();
-    let taken = rustix::stdio::dup2_stdout(&log).and_then(|()| rustix::stdio::dup2_stderr(&log));
-    drop(log);
-    match taken.map_err(io::Error::from).and_then(|()| helper::serve(&caller)) {
+    match helper::serve(caller) {
         Ok(()) => 0,
         Err(error) => {
             eprintln!("sandbox helper: {error}");

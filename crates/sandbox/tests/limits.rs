@@ -35,6 +35,8 @@ const TESTS: &[Test] = &[
     ("nothing_is_left_when_the_helper_is_killed", nothing_is_left_when_the_helper_is_killed),
     ("a_killed_zygote_is_replaced", a_killed_zygote_is_replaced),
     ("a_launcher_keeps_sandboxes_apart", a_launcher_keeps_sandboxes_apart),
+    ("a_used_network_is_not_given_on", a_used_network_is_not_given_on),
+    ("an_old_killer_kills_nobody", an_old_killer_kills_nobody),
     ("ignored_signals_do_not_protect_it", ignored_signals_do_not_protect_it),
 ];
 
@@ -45,6 +47,7 @@ fn main() {
 fn inside(what: &str, arguments: &[String]) {
     match what {
         "fill" => fill_with_processes(),
+        "network" => show_network(&arguments[0]),
         "caller" => be_a_caller(&arguments[0], &arguments[1]),
         other => panic!("nothing to do for {other}"),
     }
@@ -332,6 +335,49 @@ fn a_launcher_keeps_sandboxes_apart() {
     }
     beside.kill();
     assert_eq!(beside.wait().unwrap().status, Status::Killed);
+}
+
+/// A builder prints its network namespace, and tries to reach something if it is told to.
+fn show_network(use_it: &str) {
+    println!("{}", fs::read_link("/proc/self/ns/net").unwrap().display());
+    if use_it == "datagram" {
+        let socket = std::net::UdpSocket::bind("0.0.0.0:0").unwrap();
+        assert!(socket.send_to(b"x", "10.1.2.3:9").is_err());
+    }
+}
+
+/// Builders that leave no trace in it are given the same network namespace one after the other.
+fn a_used_network_is_not_given_on() {
+    let place = Place::new();
+    let launcher = Launcher::new();
+    let network = |use_it: &str| {
+        let _ = fs::remove_file(place.path("log"));
+        let spec = place.inside(&["network", use_it]);
+        let exit = launcher.spawn(&spec, place.log()).unwrap().wait().unwrap();
+        assert!(exit.success(), "{}", place.log_text());
+        place.log_text()
+    };
+    let first = network("nothing");
+    assert_eq!(network("nothing"), first);
+    assert_eq!(network("datagram"), first);
+    let second = network("nothing");
+    assert_ne!(second, first);
+    assert_eq!(network("nothing"), second);
+}
+
+/// A handle on the end of one builder does not reach the next one of the same helper.
+fn an_old_killer_kills_nobody() {
+    let place = Place::new();
+    let launcher = Launcher::new();
+    let first = launcher.spawn(&place.shell("true"), place.log()).unwrap();
+    let killer = first.killer();
+    assert!(first.wait().unwrap().success());
+    let script = "touch /build/begun; until [ -e /build/go ]; do sleep 0.01; done; exit 5";
+    let second = launcher.spawn(&place.shell(script), place.log()).unwrap();
+    eventually("the builder runs", || place.path("build/begun").exists());
+    killer.kill();
+    fs::write(place.path("build/go"), "").unwrap();
+    assert_eq!(second.wait().unwrap().status, Status::Exited(5));
 }
 
 fn ignored_signals_do_not_protect_it() {
