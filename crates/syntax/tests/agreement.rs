@@ -9,10 +9,13 @@
     reason = "a test reads the real sources and may panic"
 )]
 
+mod pieces;
+
 use std::path::Path;
 
 use cbuild_diag::SourceId;
 use cbuild_syntax::{SyntaxNode, parse, parse_by_grammar};
+use pieces::{floor, token};
 use proptest::prelude::*;
 
 const SKETCH: &str = include_str!("sources/sketch.cbuild");
@@ -299,100 +302,6 @@ fn program() -> impl Strategy<Value = String> {
         .prop_map(|(items, space)| items.join("\n") + space)
 }
 
-/// Words and signs, which together are rarely a program.
-fn token() -> impl Strategy<Value = &'static str> {
-    prop::sample::select(vec![
-        "let ",
-        "in ",
-        "if ",
-        "then ",
-        "else ",
-        "match ",
-        "with ",
-        "fn ",
-        "pub ",
-        "type ",
-        "import ",
-        "extern ",
-        "protocol ",
-        "test ",
-        "as ",
-        "true ",
-        "a ",
-        "b",
-        "Foo ",
-        "A",
-        "_ ",
-        "_",
-        "0",
-        "1.5 ",
-        "\"",
-        "\"\"\"",
-        "sh\"",
-        "sh\"\"\"",
-        "#{",
-        "\\",
-        "\\u{",
-        "(",
-        ")",
-        "[",
-        "]",
-        "{",
-        "}",
-        "<",
-        ">",
-        "=",
-        "=>",
-        "->",
-        "==",
-        "|>",
-        "|",
-        "||",
-        "++",
-        "+",
-        "-",
-        "!",
-        "*",
-        "/",
-        "//",
-        "///",
-        ",",
-        ";",
-        ":",
-        ".",
-        "./",
-        "../a ",
-        "..",
-        "?",
-        "@",
-        "'",
-        "$",
-        "#",
-        " ",
-        "\n",
-        "\r\n",
-        "\t",
-        "ü",
-        "\0",
-        "sha256-",
-        "md5-",
-        "sha1-da39a3ee5e6b4b0d3255bfef95601890afd80709",
-        "\nlet ",
-        "\npub fn f(",
-        "\npub let a = ",
-        "let a = ",
-        "f(a = ",
-        "{ a = ",
-        "x => ",
-        "decode",
-        "decode<",
-        "decode<A>(",
-        ".B",
-        "(x, ",
-        "(x: A) => ",
-    ])
-}
-
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
 
@@ -440,8 +349,4 @@ proptest! {
     fn on_any_characters(text in "\\PC{0,80}") {
         agree(&text);
     }
-}
-
-fn floor(text: &str, at: usize) -> usize {
-    (0..=at).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
 }

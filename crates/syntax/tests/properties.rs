@@ -5,8 +5,11 @@
     reason = "a test reads the real sources and measures its own time"
 )]
 
+mod pieces;
+
 use cbuild_diag::SourceId;
 use cbuild_syntax::{MAX_NESTING, Parse, SyntaxNode, parse, parse_expr, parse_file_only};
+use pieces::{floor, token};
 use proptest::prelude::*;
 
 const SKETCH: &str = include_str!("sources/sketch.cbuild");
@@ -206,88 +209,6 @@ fn a_source_that_is_too_large_is_refused() {
     assert_eq!(parsed.diagnostics[0].code, "E0101");
 }
 
-/// A piece of a program, for texts that come close to being one.
-fn token() -> impl Strategy<Value = &'static str> {
-    prop::sample::select(vec![
-        "let ",
-        "in ",
-        "if ",
-        "then ",
-        "else ",
-        "match ",
-        "with ",
-        "fn ",
-        "pub ",
-        "type ",
-        "import ",
-        "extern ",
-        "protocol ",
-        "test ",
-        "as ",
-        "true ",
-        "a ",
-        "b",
-        "foo ",
-        "Foo ",
-        "Some",
-        "_ ",
-        "0",
-        "12 ",
-        "\"",
-        "\"\"\"",
-        "sh\"",
-        "sh\"\"\"",
-        "#{",
-        "\\",
-        "\\n",
-        "(",
-        ")",
-        "[",
-        "]",
-        "{",
-        "}",
-        "<",
-        ">",
-        "=",
-        "=>",
-        "->",
-        "==",
-        "|>",
-        "|",
-        "||",
-        "++",
-        "+",
-        "-",
-        "!",
-        "*",
-        "/",
-        "//",
-        "///",
-        ",",
-        ";",
-        ":",
-        ".",
-        "./",
-        "../a ",
-        "?",
-        "@",
-        "'",
-        "$",
-        "#",
-        " ",
-        "\n",
-        "\n\n",
-        "\r\n",
-        "\t",
-        "ü",
-        "sha256-",
-        "sha256-abc=",
-        "\nlet ",
-        "\npub fn f(",
-        "\npub let a = ",
-    ])
-}
-
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
 
@@ -316,8 +237,4 @@ proptest! {
         let end = floor(program, (start + length).min(program.len())).max(start);
         checked(&format!("{}{}{}", &program[..start], tokens.concat(), &program[end..]));
     }
-}
-
-fn floor(text: &str, at: usize) -> usize {
-    (0..=at).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
 }
