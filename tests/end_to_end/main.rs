@@ -24,3 +24,4 @@ mod modules;
 mod offline;
 mod packages;
 mod reproducible;
+mod soak;

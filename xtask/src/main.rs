@@ -1,4 +1,4 @@
-//! Chores of the repository: `cargo xtask demo`, `test`, `layers` and `bench`.
+//! Chores of the repository: `cargo xtask demo`, `test`, `layers`, `bench` and `soak`.
 //!
 //! It knows the repository's folders and the programs that the chores call, and nothing of cbuild's inside.
 #![forbid(unsafe_code)]
@@ -7,6 +7,7 @@ mod bench;
 mod command;
 mod demo;
 mod layers;
+mod soak;
 mod system_packages;
 mod test;
 
@@ -39,6 +40,8 @@ enum Chore {
         #[arg(long, default_value_t = 5)]
         runs: usize,
     },
+    /// Kill, fill and load a store at random, and see that nothing is lost
+    Soak(soak::Soak),
 }
 
 fn main() -> ExitCode {

@@ -339,12 +339,101 @@ pub(crate) enum StoreCommand {
         #[arg(long)]
         repair: bool,
     },
-    /// Delete what no root reaches
+    /// Bring damaged objects back: from elsewhere, or by building them again
+    Repair {
+        /// Another store's folder, or an export, that may have them undamaged
+        #[arg(long, value_name = "PLACE")]
+        from: Vec<PathBuf>,
+    },
+    /// Delete what no root reaches, with the logs that nothing names
     Gc {
         /// Print what would be deleted, and delete nothing
         #[arg(long)]
         dry_run: bool,
+        /// Keep what is younger, such as 12h or 30d
+        #[arg(long, value_name = "AGE", value_parser = age)]
+        older_than: Option<u64>,
+        /// Stop when what stays is at most as large, such as 500M or 20G; the oldest goes first
+        #[arg(long, value_name = "SIZE", value_parser = size)]
+        max_size: Option<u64>,
     },
+    /// List what keeps objects from collection, with the size of what it reaches
+    Roots {
+        /// End a root, by its link
+        #[arg(long, value_name = "LINK")]
+        remove: Vec<PathBuf>,
+    },
+    /// List the latest builds with their durations and logs, newest first
+    History {
+        /// Name of a derivation
+        #[arg(value_name = "NAME")]
+        name: Option<String>,
+        /// How many
+        #[arg(short = 'n', long, value_name = "N", default_value_t = 20)]
+        limit: u32,
+    },
+    /// Take a file or folder into the store as it is, and print its path
+    Add {
+        /// File or folder
+        #[arg(value_name = "PATH")]
+        path: PathBuf,
+        /// Name of the object [default: the last part of the path]
+        #[arg(long, value_name = "NAME")]
+        name: Option<String>,
+    },
+    /// Write objects and all that they refer to into one file
+    Export {
+        /// Store paths
+        #[arg(required = true, value_name = "PATH")]
+        paths: Vec<String>,
+        /// File to write, `-` for standard output
+        #[arg(short, long, value_name = "FILE")]
+        output: PathBuf,
+    },
+    /// Read objects from such a file; each is verified first
+    Import {
+        /// File to read, `-` for standard input
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+}
+
+/// A number with one of some letters behind it, which multiply.
+fn with_unit(text: &str, units: &[(char, u64)], expected: &str) -> Result<u64, String> {
+    let unit = units.iter().find(|(letter, _)| text.ends_with(*letter));
+    let (digits, factor) = match unit {
+        Some((letter, factor)) => (text.strip_suffix(*letter).unwrap_or(text), *factor),
+        None => (text, 1),
+    };
+    let number: Option<u64> = digits.parse().ok();
+    number.and_then(|number| number.checked_mul(factor)).ok_or_else(|| expected.to_owned())
+}
+
+/// Bytes.
+fn size(text: &str) -> Result<u64, String> {
+    let units = [('K', 1 << 10), ('M', 1 << 20), ('G', 1 << 30), ('T', 1 << 40)];
+    with_unit(text, &units, "a size is a number of bytes, or one with K, M, G or T behind it")
+}
+
+/// Seconds.
+fn age(text: &str) -> Result<u64, String> {
+    let units = [('s', 1), ('m', 60), ('h', 3600), ('d', 86_400), ('w', 604_800)];
+    with_unit(text, &units, "an age is a number with s, m, h, d or w behind it")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{age, size};
+
+    #[test]
+    fn sizes_and_ages_have_units() {
+        assert_eq!((size("12"), size("3K"), size("2G")), (Ok(12), Ok(3072), Ok(2 << 30)));
+        assert_eq!((age("90"), age("2m"), age("30d")), (Ok(90), Ok(120), Ok(2_592_000)));
+        for bad in ["", "K", "-1", "1.5G", "1GB", "18446744073709551615T", "1 G"] {
+            assert!(size(bad).is_err(), "{bad}");
+        }
+        assert!(age("1y").is_err());
+    }
 }
 
 /// Commands on mirrors.

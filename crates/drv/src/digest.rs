@@ -1,6 +1,7 @@
 //! BLAKE3 digests and their text form.
 
 use std::fmt;
+use std::sync::LazyLock;
 
 use data_encoding::{Encoding, Specification};
 use thiserror::Error;
@@ -20,11 +21,12 @@ pub struct Digest(pub [u8; 32]);
 #[error("`{0}` is not a digest: {DIGEST_TEXT_LEN} characters of a-z and 2-7 are needed")]
 pub struct DigestError(pub String);
 
-fn base32() -> Encoding {
+/// Made once: its tables cost more than a conversion.
+static BASE32: LazyLock<Encoding> = LazyLock::new(|| {
     let mut spec = Specification::new();
     spec.symbols.push_str("abcdefghijklmnopqrstuvwxyz234567");
     spec.encoding().expect("the base 32 alphabet is a valid specification")
-}
+});
 
 impl Digest {
     /// Digest of a byte string.
@@ -34,13 +36,13 @@ impl Digest {
 
     /// Text form, see the type.
     pub fn to_text(&self) -> String {
-        base32().encode(&self.0)
+        BASE32.encode(&self.0)
     }
 
     /// Parses the text form.
     pub fn parse(text: &str) -> Result<Self, DigestError> {
         let error = || DigestError(text.to_owned());
-        let bytes = base32().decode(text.as_bytes()).map_err(|_| error())?;
+        let bytes = BASE32.decode(text.as_bytes()).map_err(|_| error())?;
         Ok(Self(bytes.try_into().map_err(|_| error())?))
     }
 }

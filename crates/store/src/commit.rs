@@ -41,6 +41,8 @@ pub(crate) struct Pending {
     pub(crate) record: PathBuf,
     /// Whether the tree is a directory.
     pub(crate) is_directory: bool,
+    /// Whether all of it is on the disk; see [`crate::settle`].
+    pub(crate) settled: bool,
 }
 
 /// The realisations that are written together with objects.
@@ -173,6 +175,9 @@ impl Commit<'_> {
         self.index.write(|transaction| {
             for object in new {
                 index::insert(transaction, &object.info)?;
+                if !object.settled {
+                    index::note_unsettled(transaction, &object.info)?;
+                }
             }
             for realised in realised {
                 index::set_realisation(transaction, &realised.key, &realised.outputs)?;

@@ -132,6 +132,12 @@ pub enum Error {
         /// The tree.
         path: PathBuf,
     },
+    /// An export cannot be written or read; nothing wrong was registered.
+    #[error("the export cannot be used: {detail}")]
+    Transfer {
+        /// What is wrong, and where in the file.
+        detail: String,
+    },
 }
 
 /// One output's file that refers to another output of the same derivation.
@@ -170,6 +176,7 @@ impl Error {
             Self::RootTaken { .. } => "E0614",
             Self::RecordDamaged { .. } => "E0615",
             Self::OtherFileSystem { .. } => "E0616",
+            Self::Transfer { .. } => "E0617",
         }
     }
 
@@ -210,6 +217,9 @@ impl Error {
             Self::RecordDamaged { .. } => "run `cbuild store verify --repair`".into(),
             Self::OtherFileSystem { .. } => {
                 "build in a folder made by the store, below the store's root".into()
+            }
+            Self::Transfer { .. } => {
+                "write it again with `cbuild store export`, and compare the files' lengths after copying".into()
             }
         })
     }

@@ -5,29 +5,34 @@
 //! its temporary one still stands. Referrers go before what they refer to, so every object that
 //! is in the store at any moment has its closure there.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, VecDeque};
+use std::os::unix::fs::MetadataExt;
 
-use cbuild_drv::StorePath;
+use cbuild_drv::{ActionKey, Digest, StorePath};
 
+use crate::clock;
 use crate::commit::Commit;
 use crate::disk;
 use crate::error::{Error, Result};
+use crate::graph::Graph;
 use crate::live;
 use crate::reserve;
 use crate::roots;
 use crate::store::Store;
-use crate::types::{GcOptions, GcReport, ObjectInfo};
+use crate::types::{GcOptions, GcReport};
 
 /// Objects that are taken out in one hold of the commit lock; others wait so long.
-const BATCH: usize = 64;
+const BATCH: usize = 256;
 
 impl Store {
-    /// Deletes objects that neither a root nor a living process keeps.
+    /// Deletes objects that neither a root nor a living process keeps, and, where all of them may
+    /// go, the logs and records of actions that neither a realisation nor the history names.
     ///
     /// Runs beside builds of other processes: what they have given to [`Store::protect`], and
     /// what they have registered, stays. What this `Store` value protects stays as well.
     pub fn gc(&self, options: GcOptions) -> Result<GcReport> {
         live::sweep(&self.layout)?;
+        self.settle_old()?;
         let report = match self.collect(options) {
             // Deleting takes some space first: a mark of life, and pages of the index.
             Err(Error::DiskFull { .. }) => {
@@ -41,102 +46,188 @@ impl Store {
     }
 
     fn collect(&self, options: GcOptions) -> Result<GcReport> {
-        let mut report = GcReport::default();
-        let doomed = {
+        let mut kept = {
             let mut commit = self.commit()?;
-            let keep = commit.kept()?;
-            let objects = commit.index.objects()?;
-            report.kept = keep.len();
-            referrers_first(objects, &keep)
+            let mut kept = Kept::new(commit.index.graph()?);
+            kept.refresh(&mut commit)?;
+            kept
         };
+        kept.keep_young(options.older_than);
+        let limit = kept.limit(&options);
+        let doomed = kept.graph.referrers_first(&kept.marks);
+        let mut report =
+            GcReport { kept: kept.graph.nodes().len() - doomed.len(), ..GcReport::default() };
         if options.dry_run {
-            for info in doomed {
-                if options.stop_after.is_some_and(|limit| report.freed >= limit) {
-                    report.kept += 1;
-                    continue;
-                }
-                report.freed += info.size;
-                report.deleted.push(info.path);
-            }
-            return Ok(report);
+            kept.would_delete(&doomed, limit, &mut report);
+        } else {
+            self.delete(&mut kept, doomed.into(), limit, &mut report)?;
+            self.drop_dead_roots()?;
         }
-        let mut waiting = doomed.into_iter().peekable();
-        while waiting.peek().is_some() {
-            let batch: Vec<ObjectInfo> = waiting.by_ref().take(BATCH).collect();
+        if options.stop_after.is_none() && options.max_size.is_none() {
+            self.collect_records(&options, &mut report)?;
+        }
+        Ok(report)
+    }
+
+    fn delete(
+        &self,
+        kept: &mut Kept,
+        mut waiting: VecDeque<usize>,
+        limit: u64,
+        report: &mut GcReport,
+    ) -> Result<()> {
+        while !waiting.is_empty() {
+            if report.freed >= limit {
+                report.kept += waiting.len();
+                return Ok(());
+            }
             let trash = self.scratch()?;
             let mut commit = self.commit()?;
-            let keep = commit.kept()?;
-            let mut dead = Vec::new();
-            for info in batch {
-                let enough = options.stop_after.is_some_and(|limit| report.freed >= limit);
-                if enough || keep.contains(&info.path) || !commit.index.has(&info.path)? {
+            kept.refresh(&mut commit)?;
+            let (mut dead, mut set) = (Vec::new(), BTreeSet::new());
+            for position in waiting.drain(..waiting.len().min(BATCH)) {
+                let node = &kept.graph.nodes()[position];
+                if report.freed >= limit
+                    || kept.marks[position]
+                    || !commit.index.has(&node.path)?
+                    // Something that was registered since the collection began.
+                    || !commit.index.direct_referrers(&node.path)?.is_subset(&set)
+                {
                     report.kept += 1;
                     continue;
                 }
-                report.freed += info.size;
-                dead.push(info.path);
+                report.freed += node.size;
+                dead.push(node.path.clone());
+                set.insert(node.path.clone());
             }
             commit.remove(&dead, trash.path())?;
             drop(commit);
             disk::remove_tree(trash.path())?;
             report.deleted.extend(dead);
         }
-        self.drop_dead_roots()?;
-        Ok(report)
+        Ok(())
     }
 
     fn drop_dead_roots(&self) -> Result<()> {
-        for (entry, root) in roots::entries(&self.layout)? {
-            if root.is_none() {
+        for (entry, roots) in roots::entries(&self.layout)? {
+            if roots.is_empty() {
                 disk::remove_if_there(&entry)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Deletes the logs and records that nothing names any more. One whose action is being carried
+    /// out stays: its lock is held.
+    fn collect_records(&self, options: &GcOptions, report: &mut GcReport) -> Result<()> {
+        let oldest = options.older_than.map(before);
+        let named = {
+            let mut index = self.index()?;
+            if let (Some(oldest), false) = (oldest, options.dry_run) {
+                index.forget_builds(oldest)?;
+            }
+            if !options.dry_run {
+                index.forget_sources()?;
+            }
+            let mut named = index.realised_actions()?;
+            named.extend(index.recorded_actions(oldest)?);
+            named
+        };
+        for file in disk::list(&self.layout.logs())? {
+            let key = file.to_str().and_then(|name| name.split_once('.')).map(|(key, _)| key);
+            let Some(key) = key.and_then(|key| Digest::parse(key).ok()).map(ActionKey) else {
+                continue;
+            };
+            let path = self.layout.logs().join(&file);
+            let Ok(metadata) = std::fs::symlink_metadata(&path) else { continue };
+            let young = oldest.is_some_and(|oldest| metadata.mtime() > oldest);
+            if young || named.contains(&key) {
+                continue;
+            }
+            let Some(_lock) = self.try_lock_action(&key)? else { continue };
+            // Whoever held the lock until now may have realised or recorded it.
+            let mut index = self.index()?;
+            if !index.realisations(&key)?.is_empty() || index.is_recorded(&key, oldest)? {
+                continue;
+            }
+            report.records += 1;
+            report.records_freed += metadata.len();
+            if !options.dry_run {
+                disk::remove_if_there(&path)?;
             }
         }
         Ok(())
     }
 }
 
-impl Commit<'_> {
-    /// The closure of all roots, as of now.
-    fn kept(&mut self) -> Result<BTreeSet<StorePath>> {
-        let mut starts = live::temporary_roots(self.layout)?;
-        let lasting = roots::entries(self.layout)?;
-        starts.extend(lasting.into_iter().filter_map(|(_, root)| Some(root?.path)));
-        let mut keep = BTreeSet::new();
-        for start in starts {
-            if !keep.contains(&start) {
-                keep.extend(self.index.closure(&start)?);
-            }
-        }
-        Ok(keep)
-    }
+/// The time so many seconds ago, in seconds since 1970.
+fn before(seconds: u64) -> i64 {
+    clock::unix_now().saturating_sub_unsigned(seconds)
 }
 
-/// The objects that are not kept, each before those that it refers to.
-fn referrers_first(objects: Vec<ObjectInfo>, keep: &BTreeSet<StorePath>) -> Vec<ObjectInfo> {
-    let mut dead: BTreeMap<StorePath, ObjectInfo> = objects
-        .into_iter()
-        .filter(|info| !keep.contains(&info.path))
-        .map(|info| (info.path.clone(), info))
-        .collect();
-    let mut referrers: BTreeMap<StorePath, usize> = BTreeMap::new();
-    for info in dead.values() {
-        for reference in info.references.iter().filter(|r| dead.contains_key(r)) {
-            *referrers.entry(reference.clone()).or_default() += 1;
-        }
+/// What a collection keeps: it only grows while the collection runs.
+struct Kept {
+    graph: Graph,
+    marks: Vec<bool>,
+    /// Roots whose closure is marked.
+    seen: BTreeSet<StorePath>,
+}
+
+impl Kept {
+    fn new(graph: Graph) -> Self {
+        Self { marks: vec![false; graph.nodes().len()], graph, seen: BTreeSet::new() }
     }
-    let mut ready: Vec<StorePath> =
-        dead.keys().rev().filter(|path| !referrers.contains_key(path)).cloned().collect();
-    let mut ordered = Vec::with_capacity(dead.len());
-    while let Some(info) = ready.pop().and_then(|path| dead.remove(&path)) {
-        for reference in &info.references {
-            if let Some(count) = referrers.get_mut(reference) {
-                *count -= 1;
-                if *count == 0 {
-                    ready.push(reference.clone());
-                }
+
+    /// Marks what roots reach that were not there before.
+    fn refresh(&mut self, commit: &mut Commit<'_>) -> Result<()> {
+        let mut starts = live::temporary_roots(commit.layout)?;
+        let lasting = roots::entries(commit.layout)?;
+        starts.extend(lasting.into_iter().flat_map(|(_, roots)| roots).map(|root| root.path));
+        for start in starts {
+            if self.seen.contains(&start) {
+                continue;
+            }
+            if let Some(position) = self.graph.find(&start) {
+                self.graph.mark(position, &mut self.marks);
+                self.seen.insert(start);
+                continue;
+            }
+            // Registered after the collection began; or not yet, and then it is looked at again.
+            let closure = commit.index.closure(&start)?;
+            for position in closure.iter().filter_map(|path| self.graph.find(path)) {
+                self.marks[position] = true;
+            }
+            if !closure.is_empty() {
+                self.seen.insert(start);
             }
         }
-        ordered.push(info);
+        Ok(())
     }
-    ordered
+
+    fn keep_young(&mut self, older_than: Option<u64>) {
+        let Some(oldest) = older_than.map(before) else { return };
+        for position in 0..self.marks.len() {
+            if self.graph.nodes()[position].registered > oldest {
+                self.graph.mark(position, &mut self.marks);
+            }
+        }
+    }
+
+    /// Number of bytes to free; all that is dead where nobody asks for less.
+    fn limit(&self, options: &GcOptions) -> u64 {
+        let by_size = options.max_size.map(|most| self.graph.size().saturating_sub(most));
+        [options.stop_after, by_size].into_iter().flatten().min().unwrap_or(u64::MAX)
+    }
+
+    fn would_delete(&self, doomed: &[usize], limit: u64, report: &mut GcReport) {
+        for position in doomed {
+            let node = &self.graph.nodes()[*position];
+            if report.freed >= limit {
+                report.kept += 1;
+                continue;
+            }
+            report.freed += node.size;
+            report.deleted.push(node.path.clone());
+        }
+    }
 }

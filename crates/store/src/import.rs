@@ -1,72 +1,96 @@
 //! Taking source files and folders into the store.
 
-use std::fs::{self, DirBuilder};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, symlink};
+use std::collections::BTreeSet;
 use std::path::Path;
 
-use cbuild_drv::{Name, StorePath};
-use std::collections::BTreeSet;
+use cbuild_drv::{Digest, Name, StorePath};
 
-use crate::error::{Error, IoContext, Result};
-use crate::scan::Patterns;
+use crate::clock;
+use crate::commit::{Pending, stage};
+use crate::durable::Durable;
+use crate::error::{IoContext, Result};
+use crate::record;
 use crate::store::Store;
-use crate::tree::{self, MAX_DEPTH, Purpose, Walk};
+use crate::tree::{self, Node};
+use crate::types::ObjectInfo;
 
 impl Store {
     /// Copies a source file or folder into the store; its content is not scanned for references.
     ///
-    /// The source is only read, and only hashed when the same content is in the store already.
+    /// The source is only read, and only hashed when it was added before and is as it was then.
     /// A symbolic link is taken as a link, also at the top. The object is protected while this
     /// `Store` value lives.
+    ///
+    /// All processors take part. A folder with many files is not waited for until it is on the
+    /// disk: should the system stop before, the object is dropped at the next start.
     pub fn add_tree(&self, source: &Path, name: &Name) -> Result<StorePath> {
-        let patterns = Patterns::default();
-        let read = Walk { patterns: &patterns, own: 0, purpose: Purpose::Read };
-        let known = tree::walk(source, &read)?.node.digest(0);
-        let path = StorePath::of_content(name, &known, false, &BTreeSet::new());
-        if self.protect(std::slice::from_ref(&path))?.is_empty() {
-            return Ok(path);
+        let source = std::path::absolute(source).at("find", source)?;
+        let hint = hint_of(&source, name);
+        if self.may_be_known(&hint)? {
+            let (node, _) = tree::ingest(&source, None)?;
+            let path = StorePath::of_content(name, &node.digest(0), false, &BTreeSet::new());
+            if self.protect(std::slice::from_ref(&path))?.is_empty() {
+                return Ok(path);
+            }
         }
         let scratch = self.scratch()?;
         let copy = scratch.path().join("tree");
-        copy_tree(source, &copy, 0)?;
-        // The copy is hashed again: the source may have changed in between.
-        self.register_plain(&copy, name, scratch.path())
+        let (node, size) = tree::ingest(&source, Some(&copy))?;
+        let path = self.register_copy(&copy, &node, size, name, scratch.path())?;
+        self.index()?.set_meta(&hint, &path.base_name())?;
+        Ok(path)
+    }
+
+    /// Whether the same source was added before and is still in the store. Only then is it likely
+    /// that hashing it is enough.
+    fn may_be_known(&self, hint: &str) -> Result<bool> {
+        let known = self.index()?.meta(hint)?;
+        let Some(path) = known.and_then(|base| StorePath::parse(&base).ok()) else {
+            return Ok(false);
+        };
+        self.index()?.has(&path)
+    }
+
+    /// Moves a tree without references in, which has been copied to the scratch place.
+    fn register_copy(
+        &self,
+        copy: &Path,
+        node: &Node,
+        size: u64,
+        name: &Name,
+        scratch: &Path,
+    ) -> Result<StorePath> {
+        let tree = node.digest(0);
+        let path = StorePath::of_content(name, &tree, false, &BTreeSet::new());
+        if self.protect(std::slice::from_ref(&path))?.is_empty() {
+            return Ok(path);
+        }
+        let info = ObjectInfo {
+            path: path.clone(),
+            tree,
+            self_reference: false,
+            references: BTreeSet::new(),
+            size,
+            registered_at: clock::unix_now(),
+        };
+        let mut durable = Durable::default();
+        let settled = durable.takes_each(node.count() + 1);
+        tree::seal(copy, node, &mut durable)?;
+        let record = record::encode_info(&info, settled);
+        let record = stage(scratch.join("info"), &record, &mut durable)?;
+        if settled {
+            durable.wait()?;
+        }
+        let is_directory = matches!(node, Node::Directory(_));
+        let physical = copy.to_owned();
+        let pending = Pending { info, physical, record, is_directory, settled };
+        self.commit()?.add(&[&pending], &[], &[])?;
+        Ok(path)
     }
 }
 
-fn copy_tree(from: &Path, to: &Path, depth: usize) -> Result<()> {
-    let metadata = fs::symlink_metadata(from).at("look at", from)?;
-    if metadata.is_symlink() {
-        let target = fs::read_link(from).at("read the link", from)?;
-        return symlink(target, to).at("create the link", to);
-    }
-    if !metadata.is_dir() {
-        return copy_file(from, to);
-    }
-    if depth >= MAX_DEPTH {
-        return Err(Error::TooDeep { path: from.to_owned(), limit: MAX_DEPTH });
-    }
-    DirBuilder::new().mode(0o700).create(to).at("create the folder", to)?;
-    for name in crate::disk::list(from)? {
-        copy_tree(&from.join(&name), &to.join(&name), depth + 1)?;
-    }
-    Ok(())
-}
-
-fn copy_file(from: &Path, to: &Path) -> Result<()> {
-    use rustix::fs::OFlags;
-    use std::os::unix::fs::PermissionsExt;
-    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits();
-    let flags = i32::try_from(flags).unwrap_or_default();
-    let opened = fs::OpenOptions::new().read(true).custom_flags(flags).open(from);
-    let mut source = opened.at("open", from)?;
-    let metadata = source.metadata().at("look at", from)?;
-    if !metadata.is_file() {
-        return Err(Error::FileKind { path: from.to_owned(), kind: "special file" });
-    }
-    let mode = if metadata.permissions().mode() & 0o100 == 0 { 0o600 } else { 0o700 };
-    let target = fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(to);
-    let mut target = target.at("create", to)?;
-    std::io::copy(&mut source, &mut target).at("write", to)?;
-    Ok(())
+/// Key under which the index remembers what a source became.
+fn hint_of(source: &Path, name: &Name) -> String {
+    use std::os::unix::ffi::OsStrExt;
+    format!("source {} {name}", Digest::of(source.as_os_str().as_bytes()))
 }

@@ -148,12 +148,16 @@ impl Layout {
         self.root.join("roots")
     }
 
+    pub(crate) fn logs(&self) -> PathBuf {
+        self.root.join("logs")
+    }
+
     pub(crate) fn log(&self, key: &ActionKey) -> PathBuf {
-        self.root.join("logs").join(format!("{key}.log.zst"))
+        self.logs().join(format!("{key}.log.zst"))
     }
 
     pub(crate) fn action_record(&self, key: &ActionKey) -> PathBuf {
-        self.root.join("logs").join(format!("{key}.action"))
+        self.logs().join(format!("{key}.action"))
     }
 
     pub(crate) fn index(&self) -> PathBuf {

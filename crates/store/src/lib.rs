@@ -19,6 +19,7 @@ mod durable;
 mod error;
 mod fault;
 mod gc;
+mod graph;
 mod import;
 mod index;
 mod layout;
@@ -28,10 +29,13 @@ mod reconcile;
 mod record;
 mod register;
 mod reserve;
+mod restore;
 mod roots;
 mod scan;
+mod settle;
 mod store;
 mod trace;
+mod transfer;
 mod tree;
 mod types;
 mod verify;
@@ -42,6 +46,6 @@ pub use lock::ActionLock;
 pub use register::Registration;
 pub use store::Store;
 pub use types::{
-    BuildRecord, BuiltOutput, GcOptions, GcReport, ObjectInfo, Problem, ProblemKind, Root,
-    VerifyOptions, VerifyReport,
+    BuildRecord, BuiltOutput, GcOptions, GcReport, ImportReport, ObjectInfo, Problem, ProblemKind,
+    Root, TransferReport, VerifyOptions, VerifyReport,
 };

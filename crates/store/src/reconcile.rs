@@ -14,11 +14,12 @@ use crate::live::{Live, Scratch};
 use crate::record;
 use crate::tree;
 use crate::types::ObjectInfo;
+use crate::verify::content;
 
 /// An object's state on disk.
 enum Found {
-    /// Object and record are there and fit each other.
-    Whole(ObjectInfo),
+    /// Object and record are there and fit each other; the flag tells whether it is settled.
+    Whole(ObjectInfo, bool),
     /// Nothing, or something that cannot be used.
     Broken,
 }
@@ -32,15 +33,25 @@ fn look(layout: &Layout, path: &StorePath) -> Result<Found> {
     let record = layout.info(path);
     let Some(bytes) = disk::read_if_there(&record)? else { return Ok(Found::Broken) };
     match record::decode_info(&record, &bytes) {
-        Ok(info) if info.path == *path => {
+        Ok((info, settled)) if info.path == *path => {
+            if !settled && !content_fits(layout, &info) {
+                return Ok(Found::Broken);
+            }
             if metadata.is_dir() && metadata.mode() & 0o7777 != 0o555 {
                 tree::seal_top(&object)?;
             }
-            Ok(Found::Whole(info))
+            Ok(Found::Whole(info, settled))
         }
         Ok(_) | Err(Error::RecordDamaged { .. }) => Ok(Found::Broken),
         Err(error) => Err(error),
     }
+}
+
+/// Whether an object has the content that its path says. What cannot be read does not fit.
+fn content_fits(layout: &Layout, info: &ObjectInfo) -> bool {
+    let Ok(found) = content(&layout.object(&info.path), &info.path) else { return false };
+    StorePath::of_content(info.path.name(), &found.tree, found.self_reference, &info.references)
+        == info.path
 }
 
 /// The names in `store` and `info` that are store paths.
@@ -77,9 +88,13 @@ impl Commit<'_> {
         actions: &BTreeSet<ActionKey>,
     ) -> Result<()> {
         let (mut whole, mut broken) = (BTreeMap::new(), BTreeSet::new());
+        let mut unsettled = BTreeSet::new();
         for path in objects {
             match look(self.layout, path)? {
-                Found::Whole(info) => {
+                Found::Whole(info, settled) => {
+                    if !settled {
+                        unsettled.insert(path.clone());
+                    }
                     whole.insert(path.clone(), info);
                 }
                 Found::Broken => {
@@ -95,6 +110,9 @@ impl Commit<'_> {
             for info in &ordered {
                 // The order puts references first, so none is missing.
                 index::insert(transaction, info)?;
+                if unsettled.contains(&info.path) {
+                    index::note_unsettled(transaction, info)?;
+                }
             }
             Ok(())
         })?;

@@ -51,8 +51,8 @@ fn unseal<'t>(path: &Path, kind: &str, bytes: &'t [u8]) -> Result<Vec<(&'t str, 
     fields.collect::<Option<_>>().ok_or_else(|| damaged("a line has no value"))
 }
 
-/// Encodes the sidecar of an object.
-pub(crate) fn encode_info(info: &ObjectInfo) -> Vec<u8> {
+/// Encodes the sidecar of an object. One that is not `settled` may not have reached the disk.
+pub(crate) fn encode_info(info: &ObjectInfo, settled: bool) -> Vec<u8> {
     let mut text = format!(
         "{INFO} {FORMAT_VERSION}\npath {}\ntree {}\nself {}\nsize {}\nregistered {}\n",
         info.path.base_name(),
@@ -64,11 +64,15 @@ pub(crate) fn encode_info(info: &ObjectInfo) -> Vec<u8> {
     for reference in &info.references {
         let _ = writeln!(text, "reference {}", reference.base_name());
     }
+    if !settled {
+        text.push_str("unsettled 1\n");
+    }
     seal(text)
 }
 
-/// Decodes a sidecar. `path` is only for messages; the caller compares the object's name.
-pub(crate) fn decode_info(path: &Path, bytes: &[u8]) -> Result<ObjectInfo> {
+/// Decodes a sidecar, and tells whether the object is settled. `path` is only for messages; the
+/// caller compares the object's name.
+pub(crate) fn decode_info(path: &Path, bytes: &[u8]) -> Result<(ObjectInfo, bool)> {
     let bad = |key: &str| Error::RecordDamaged {
         path: path.into(),
         detail: format!("the line `{key}` is absent or wrong"),
@@ -87,14 +91,22 @@ pub(crate) fn decode_info(path: &Path, bytes: &[u8]) -> Result<ObjectInfo> {
     };
     let size = next("size")?.parse().map_err(|_| bad("size"))?;
     let registered_at = next("registered")?.parse().map_err(|_| bad("registered"))?;
-    let mut references = BTreeSet::new();
+    let (mut references, mut settled) = (BTreeSet::new(), true);
     for (key, value) in fields {
+        if !settled {
+            return Err(bad("unsettled"));
+        }
+        if (key, value) == ("unsettled", "1") {
+            settled = false;
+            continue;
+        }
         let reference = StorePath::parse(value).map_err(|_| bad("reference"))?;
         if key != "reference" || !references.insert(reference) {
             return Err(bad("reference"));
         }
     }
-    Ok(ObjectInfo { path: object, tree, self_reference, references, size, registered_at })
+    let info = ObjectInfo { path: object, tree, self_reference, references, size, registered_at };
+    Ok((info, settled))
 }
 
 /// Encodes what an action was realised as.
@@ -162,7 +174,7 @@ mod tests {
 
     #[test]
     fn the_sidecar_is_as_specified() {
-        let bytes = encode_info(&info());
+        let bytes = encode_info(&info(), true);
         let text = "cbuild-info 1
 path gwgpzot6mqcs3k2v3ioze6rkhn7hb7ghh3bf6goewg4djeqkkjeq-object
 tree novgzh2gd7udjko2b25wfyhw7ogbdgekldf4kg4nvacav2qzxq5a
@@ -174,7 +186,11 @@ reference gxiauihrekyjo6cpe3jcjg673q6ylckxspcg4gy7xk64mif5vmpa-one
 sum ahv3ztmq3qnvksn2z72qb2x2jvdkiknclcfukibwrltqk3zsa5rq
 ";
         assert_eq!(String::from_utf8(bytes.clone()).unwrap(), text);
-        assert_eq!(decode_info(Path::new("x"), &bytes).unwrap(), info());
+        assert_eq!(decode_info(Path::new("x"), &bytes).unwrap(), (info(), true));
+        let unsettled = String::from_utf8(encode_info(&info(), false)).unwrap();
+        let (body, _) = text.rsplit_once("sum ").unwrap();
+        assert!(unsettled.starts_with(&format!("{body}unsettled 1\nsum ")));
+        assert_eq!(decode_info(Path::new("x"), unsettled.as_bytes()).unwrap(), (info(), false));
     }
 
     #[test]
@@ -197,7 +213,7 @@ sum 2lz66o5qapv7st2mkywjmmnub2ez3clz5uecmfkgtbdghvquhmaq
 
     #[test]
     fn every_cut_and_every_changed_byte_is_noticed() {
-        let bytes = encode_info(&info());
+        let bytes = encode_info(&info(), true);
         for length in 0..bytes.len() {
             assert!(decode_info(Path::new("x"), &bytes[..length]).is_err(), "cut at {length}");
             let mut changed = bytes.clone();
@@ -208,7 +224,8 @@ sum 2lz66o5qapv7st2mkywjmmnub2ez3clz5uecmfkgtbdghvquhmaq
 
     #[test]
     fn a_newer_record_is_told_from_a_damaged_one() {
-        let text = String::from_utf8(encode_info(&info())).unwrap().replace("info 1", "info 2");
+        let text =
+            String::from_utf8(encode_info(&info(), true)).unwrap().replace("info 1", "info 2");
         let error = decode_info(Path::new("x"), text.as_bytes()).unwrap_err();
         assert!(matches!(error, Error::Version { found, known: 1, .. } if found == "2"));
     }

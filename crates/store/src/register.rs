@@ -1,7 +1,7 @@
 //! From a builder's outputs to store objects.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use cbuild_drv::{ActionKey, Digest, DrvId, OutputName, StorePath};
 
@@ -212,41 +212,6 @@ impl Store {
         let paths: Vec<StorePath> = known.values().cloned().collect();
         Ok(self.protect(&paths)?.is_empty().then_some(known))
     }
-
-    /// Moves one tree without references into the store; it was copied to the scratch place.
-    pub(crate) fn register_plain(
-        &self,
-        physical: &Path,
-        name: &cbuild_drv::Name,
-        staging: &Path,
-    ) -> Result<StorePath> {
-        let patterns = Patterns::default();
-        let scanned = tree::walk(
-            physical,
-            &Walk { patterns: &patterns, own: 0, purpose: Purpose::Normalise },
-        )?;
-        let tree = scanned.node.digest(0);
-        let path = StorePath::of_content(name, &tree, false, &BTreeSet::new());
-        if self.protect(std::slice::from_ref(&path))?.is_empty() {
-            return Ok(path);
-        }
-        let info = ObjectInfo {
-            path: path.clone(),
-            tree,
-            self_reference: false,
-            references: BTreeSet::new(),
-            size: scanned.size,
-            registered_at: clock::unix_now(),
-        };
-        let mut durable = Durable::default();
-        tree::seal(physical, &scanned.node, &mut durable)?;
-        let record = stage(staging.join("info"), &record::encode_info(&info), &mut durable)?;
-        durable.wait()?;
-        let is_directory = matches!(scanned.node, Node::Directory(_));
-        let physical = physical.to_owned();
-        self.commit()?.add(&[&Pending { info, physical, record, is_directory }], &[], &[])?;
-        Ok(path)
-    }
 }
 
 fn patterns_for(outputs: &[BuiltOutput], candidates: &[&StorePath]) -> Patterns {
@@ -370,8 +335,9 @@ fn finish(
         tree::rewrite(&built.physical, &mut scanned.node, &digests, position, &own)?;
     }
     tree::seal(&built.physical, &scanned.node, durable)?;
-    let record = record::encode_info(&info);
+    let record = record::encode_info(&info, true);
     let record = stage(staging.place(&format!("info-{position}")), &record, durable)?;
     let is_directory = matches!(scanned.node, Node::Directory(_));
-    Ok(Pending { info, physical: built.physical.clone(), record, is_directory })
+    let physical = built.physical.clone();
+    Ok(Pending { info, physical, record, is_directory, settled: true })
 }

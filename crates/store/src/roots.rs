@@ -2,7 +2,10 @@
 //!
 //! `roots/<name>` either points to an object directly, or to a symbolic link elsewhere (such as
 //! `result`) that does. The second kind ends when that link is removed or points elsewhere.
+//! A regular file `roots/while-<digest>` keeps several objects while another file exists.
 
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
@@ -44,28 +47,125 @@ impl Store {
         replace_link(&link, &self.layout.roots().join(name))
     }
 
+    /// Keeps objects from collection while a file exists, such as the one that names them as
+    /// required. Replaces what was kept for that file before.
+    ///
+    /// # Errors
+    /// [`Error::NotInStore`].
+    pub fn keep_while(&self, owner: &Path, paths: &BTreeSet<StorePath>) -> Result<()> {
+        let all: Vec<StorePath> = paths.iter().cloned().collect();
+        if let Some(path) = self.protect(&all)?.into_iter().next() {
+            return Err(Error::NotInStore { path });
+        }
+        let owner = absolute(owner)?;
+        let name = format!("while-{}", Digest::of(owner.as_os_str().as_bytes()));
+        let place = self.layout.roots().join(name);
+        let text = encode_set(&owner, paths);
+        if disk::read_if_there(&place)?.is_some_and(|known| known == text) {
+            return Ok(());
+        }
+        let mut staging = self.staging()?;
+        let fresh = staging.place("roots");
+        disk::write_durably(&fresh, &text)?;
+        fs::rename(&fresh, &place).at("write", &place)
+    }
+
+    /// Ends a root: removes its entry in the store and, where that is a link to the store, the
+    /// link itself. Gives what it kept; nothing when there is no such root.
+    pub fn remove_root(&self, link: &Path) -> Result<Vec<Root>> {
+        let link = absolute(link)?;
+        let mut removed = Vec::new();
+        for (entry, roots) in entries(&self.layout)? {
+            if roots.iter().any(|root| root.link == link) {
+                disk::remove_if_there(&entry)?;
+                if !is_set(&entry) && read_link(&link)?.is_some() {
+                    disk::remove_if_there(&link)?;
+                }
+                removed.extend(roots);
+            }
+        }
+        Ok(removed)
+    }
+
     /// All living roots, ordered by link. Links that are gone or point elsewhere are left out.
     pub fn roots(&self) -> Result<Vec<Root>> {
         let mut roots: Vec<Root> =
-            entries(&self.layout)?.into_iter().filter_map(|(_, root)| root).collect();
+            entries(&self.layout)?.into_iter().flat_map(|(_, roots)| roots).collect();
         roots.sort();
         Ok(roots)
     }
 }
 
-/// The entries of `roots/`, each with the root that it stands for, if that lives.
-pub(crate) fn entries(layout: &Layout) -> Result<Vec<(PathBuf, Option<Root>)>> {
+/// First line of a set of roots, with its format version.
+const SET: &str = "cbuild-roots 1";
+
+/// Longest set of roots that is read, in bytes.
+const MAX_SET: u64 = 64 << 20;
+
+fn encode_set(owner: &Path, paths: &BTreeSet<StorePath>) -> Vec<u8> {
+    let mut bytes = format!("{SET}\n").into_bytes();
+    for path in paths {
+        bytes.extend(format!("{}\n", path.base_name()).bytes());
+    }
+    // Last, because a path may hold any byte but zero, even a line's end.
+    bytes.extend(b"while ");
+    bytes.extend(owner.as_os_str().as_bytes());
+    bytes
+}
+
+fn is_set(entry: &Path) -> bool {
+    entry.file_name().is_some_and(|name| name.as_bytes().starts_with(b"while-"))
+}
+
+/// What a set keeps now: nothing when its owner is gone or it is not understood.
+fn read_set(place: &Path) -> Result<Vec<Root>> {
+    match fs::symlink_metadata(place) {
+        Ok(metadata) if metadata.is_file() && metadata.len() <= MAX_SET => {}
+        _ => return Ok(Vec::new()),
+    }
+    let Some(bytes) = disk::read_if_there(place)? else { return Ok(Vec::new()) };
+    let mut rest = bytes.as_slice();
+    let mut paths = Vec::new();
+    let owner = loop {
+        if let Some(owner) = rest.strip_prefix(b"while ") {
+            break PathBuf::from(OsStr::from_bytes(owner));
+        }
+        let Some(end) = rest.iter().position(|byte| *byte == b'\n') else {
+            return Ok(Vec::new());
+        };
+        let line = std::str::from_utf8(&rest[..end]).unwrap_or_default();
+        match StorePath::parse(line) {
+            Ok(path) => paths.push(path),
+            Err(_) if line == SET && paths.is_empty() => {}
+            Err(_) => return Ok(Vec::new()),
+        }
+        rest = &rest[end + 1..];
+    };
+    let gone = [ErrorKind::NotFound, ErrorKind::NotADirectory];
+    if fs::symlink_metadata(&owner).is_err_and(|error| gone.contains(&error.kind())) {
+        return Ok(Vec::new());
+    }
+    Ok(paths.into_iter().map(|path| Root { link: owner.clone(), path }).collect())
+}
+
+/// The entries of `roots/`, each with the living roots that it stands for.
+pub(crate) fn entries(layout: &Layout) -> Result<Vec<(PathBuf, Vec<Root>)>> {
     let mut entries = Vec::new();
     for name in disk::list(&layout.roots())? {
-        let entry = layout.roots().join(name);
-        let Some(target) = read_link(&entry)? else { continue };
+        let entry = layout.roots().join(&name);
+        let Some(target) = read_link(&entry)? else {
+            if is_set(&entry) {
+                entries.push((entry.clone(), read_set(&entry)?));
+            }
+            continue;
+        };
         let root = match object_of(layout, &target) {
             Some(path) => Some(Root { link: entry.clone(), path }),
             None => read_link(&target)?
                 .and_then(|place| object_of(layout, &place))
                 .map(|path| Root { link: target, path }),
         };
-        entries.push((entry, root));
+        entries.push((entry, root.into_iter().collect()));
     }
     Ok(entries)
 }

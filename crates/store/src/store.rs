@@ -92,8 +92,10 @@ impl Store {
         let started = Arc::new(Live::start(&self.layout)?);
         *live = Some(Arc::clone(&started));
         drop(live);
-        // What another user's process has left cannot be removed, and is no reason to stop.
+        // What another user's process has left cannot be removed, and is no reason to stop; nor
+        // is a disk that cannot be waited for now.
         let _ = live::sweep(&self.layout);
+        let _ = self.settle_old();
         Ok(started)
     }
 
@@ -141,6 +143,15 @@ impl Store {
     /// [`Error::NotInStore`] for a start that is absent.
     pub fn closure(&self, paths: &[StorePath]) -> Result<BTreeSet<StorePath>> {
         let mut index = self.index()?;
+        if let [path] = paths {
+            let mut reached = index.closure(path)?;
+            if reached.is_empty() {
+                return Err(Error::NotInStore { path: path.clone() });
+            }
+            // A set is made fastest from what is sorted.
+            reached.sort_unstable();
+            return Ok(reached.into_iter().collect());
+        }
         let mut closure = BTreeSet::new();
         for path in paths {
             if closure.contains(path) {

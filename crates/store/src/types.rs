@@ -69,6 +69,11 @@ pub struct GcOptions {
     pub dry_run: bool,
     /// Stop when at least this many bytes were freed; `None` deletes all that is dead.
     pub stop_after: Option<u64>,
+    /// Stop when the objects that stay have at most this many bytes; the ones that were registered
+    /// first go first, as far as nothing refers to them.
+    pub max_size: Option<u64>,
+    /// Keep what was registered, or logged, less than so many seconds ago, with all it refers to.
+    pub older_than: Option<u64>,
 }
 
 /// What was collected.
@@ -80,6 +85,32 @@ pub struct GcReport {
     pub freed: u64,
     /// Number of objects that stay.
     pub kept: usize,
+    /// Number of deleted logs and records of actions.
+    pub records: usize,
+    /// Sum of their sizes, in bytes.
+    pub records_freed: u64,
+}
+
+/// What was written to an export.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TransferReport {
+    /// Number of objects.
+    pub objects: usize,
+    /// Sum of their sizes, in bytes.
+    pub bytes: u64,
+}
+
+/// What was read from an export.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ImportReport {
+    /// The objects that are new in the store.
+    pub added: Vec<StorePath>,
+    /// The damaged objects that were replaced.
+    pub replaced: Vec<StorePath>,
+    /// Number of objects that were there already.
+    pub known: usize,
+    /// Sum of the sizes of the new ones, in bytes.
+    pub bytes: u64,
 }
 
 /// What to verify.
@@ -100,6 +131,8 @@ pub struct VerifyReport {
     pub bytes: u64,
     /// What is wrong, ordered by path.
     pub problems: Vec<Problem>,
+    /// The objects that are damaged or lost, without those that refer to them.
+    pub damaged: BTreeSet<StorePath>,
     /// With `repair`: the objects that were dropped.
     pub dropped: Vec<StorePath>,
 }

@@ -35,6 +35,7 @@ impl Store {
     /// object that cannot be read is a problem in the report and no error.
     pub fn verify(&self, options: &VerifyOptions) -> Result<VerifyReport> {
         live::sweep(&self.layout)?;
+        self.settle_old()?;
         let mut report = VerifyReport::default();
         let snapshot = self.commit()?.snapshot(options)?;
         report.problems = snapshot.problems;
@@ -67,6 +68,7 @@ impl Store {
         if options.repair && !report.problems.is_empty() {
             report.dropped = self.repair(&bad, &report.problems)?;
         }
+        report.damaged = bad;
         Ok(report)
     }
 
@@ -85,7 +87,7 @@ impl Store {
         let mut found = Vec::new();
         match content(&place, &info.path) {
             Err(error) => found.push(ProblemKind::Damaged(error.to_string())),
-            Ok((tree, self_reference, touched)) => {
+            Ok(Content { tree, self_reference, touched }) => {
                 let actual = StorePath::of_content(
                     info.path.name(),
                     &tree,
@@ -117,7 +119,7 @@ impl Store {
     fn recorded(&self, path: &StorePath) -> Result<ObjectInfo> {
         let place = self.layout.info(path);
         let bytes = fs::read(&place).at("read", &place)?;
-        let info = record::decode_info(&place, &bytes)?;
+        let (info, _) = record::decode_info(&place, &bytes)?;
         if info.path != *path {
             let detail = "it is the sidecar of another object".into();
             return Err(Error::RecordDamaged { path: place, detail });
@@ -160,15 +162,25 @@ impl Store {
     }
 }
 
-/// Tree digest modulo the object's own digest, whether that occurs, and the first touched file.
-fn content(place: &Path, path: &StorePath) -> Result<(Digest, bool, Option<String>)> {
+/// What is at an object's place.
+pub(crate) struct Content {
+    /// Tree digest modulo the object's own digest.
+    pub(crate) tree: Digest,
+    /// Whether the own digest occurs.
+    pub(crate) self_reference: bool,
+    /// The first file whose permissions or times were changed.
+    touched: Option<String>,
+}
+
+/// Reads and hashes what is at an object's place.
+pub(crate) fn content(place: &Path, path: &StorePath) -> Result<Content> {
     let mut patterns = Patterns::default();
     patterns.add(path.digest(), Pattern::Own(0));
     let walk = Walk { patterns: &patterns, own: 0, purpose: Purpose::Read };
     let scanned = tree::walk(place, &walk)?;
     let self_reference = scanned.node.own_hits().contains_key(&0);
     let touched = scanned.touched.map(|file| file.display().to_string());
-    Ok((scanned.node.digest(0), self_reference, touched))
+    Ok(Content { tree: scanned.node.digest(0), self_reference, touched })
 }
 
 impl Commit<'_> {

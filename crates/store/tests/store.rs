@@ -153,7 +153,7 @@ fn collects_what_no_root_reaches() {
     assert_eq!(second.gc(GcOptions::default()).unwrap().deleted, []);
     let Fixture { store, folder } = fixture;
     drop(store);
-    let dry = second.gc(GcOptions { dry_run: true, stop_after: None }).unwrap();
+    let dry = second.gc(GcOptions { dry_run: true, ..GcOptions::default() }).unwrap();
     assert_eq!(second.objects().unwrap().len(), 4);
     let report = second.gc(GcOptions::default()).unwrap();
     assert_eq!(report, dry);

@@ -10,7 +10,7 @@ mod nix;
 use std::time::Duration;
 
 use crate::Result;
-use crate::command::build_cbuild;
+use crate::command::{build_cbuild, command, run as run_command};
 use cbuild::Cbuild;
 use nix::Nix;
 

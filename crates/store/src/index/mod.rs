@@ -12,7 +12,7 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 
-pub(crate) use objects::{insert, remove};
+pub(crate) use objects::{insert, note_unsettled, remove};
 pub(crate) use realisations::{set_notes, set_realisation};
 
 use crate::error::{Error, IoContext, Result};

@@ -8,6 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::Index;
 use crate::error::Result;
+use crate::graph::{Graph, Node};
 use crate::types::ObjectInfo;
 
 const CLOSURE: &str = "
@@ -22,10 +23,13 @@ with recursive reached (id) as (
     union select referrer from refs join reached on refs.reference = reached.id
 ) select base from reached join objects using (id)";
 
+/// Before the name of an object in the keys of `meta`: it may not be on the disk.
+const UNSETTLED: &str = "unsettled ";
+
 /// Reads a store path out of a column.
 pub(super) fn path_at(row: &Row<'_>, column: usize) -> rusqlite::Result<StorePath> {
-    let text: String = row.get(column)?;
-    StorePath::parse(&text).map_err(|error| {
+    let text = row.get_ref(column)?.as_str()?;
+    StorePath::parse(text).map_err(|error| {
         rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error))
     })
 }
@@ -91,6 +95,17 @@ pub(crate) fn insert(transaction: &Transaction<'_>, info: &ObjectInfo) -> rusqli
     for reference in references {
         statement.execute([id, reference])?;
     }
+    Ok(())
+}
+
+/// Notes that an object may not be on the disk.
+pub(crate) fn note_unsettled(
+    transaction: &Transaction<'_>,
+    info: &ObjectInfo,
+) -> rusqlite::Result<()> {
+    transaction.prepare_cached("insert or replace into meta (key, value) values (?, ?)")?.execute(
+        [format!("{UNSETTLED}{}", info.path.base_name()), info.registered_at.to_string()],
+    )?;
     Ok(())
 }
 
@@ -170,6 +185,87 @@ impl Index {
                 info.references = references.remove(id).unwrap_or_default();
             }
             Ok(objects.into_iter().map(|(_, info)| info).collect())
+        })
+    }
+
+    /// All objects and their references, for a collection.
+    pub(crate) fn graph(&mut self) -> Result<Graph> {
+        self.run(|index| {
+            let connection = &index.connection;
+            let nodes = connection
+                .prepare_cached("select id, base, size, registered from objects")?
+                .query_map([], |row| {
+                    let size: i64 = row.get(2)?;
+                    Ok(Node {
+                        id: row.get(0)?,
+                        path: path_at(row, 1)?,
+                        size: size.unsigned_abs(),
+                        registered: row.get(3)?,
+                    })
+                })?
+                .collect::<rusqlite::Result<_>>()?;
+            let rows: Vec<(i64, i64)> = connection
+                .prepare_cached("select referrer, reference from refs")?
+                .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+                .collect::<rusqlite::Result<_>>()?;
+            Ok(Graph::new(nodes, &rows))
+        })
+    }
+
+    /// The objects that may not be on the disk, with the times of their registration.
+    pub(crate) fn unsettled(&mut self) -> Result<Vec<(StorePath, i64)>> {
+        self.run(|index| {
+            let mut statement = index.connection.prepare_cached(
+                "select key, value from meta where key >= 'unsettled ' and key < 'unsettled!'",
+            )?;
+            let mut rows = statement.query([])?;
+            let mut found = Vec::new();
+            while let Some(row) = rows.next()? {
+                let key = row.get_ref(0)?.as_str()?;
+                let since = row.get_ref(1)?.as_str()?.parse().unwrap_or_default();
+                let base = key.strip_prefix(UNSETTLED).unwrap_or_default();
+                found.extend(StorePath::parse(base).ok().map(|path| (path, since)));
+            }
+            Ok(found)
+        })
+    }
+
+    /// Takes the notes of unsettled objects away.
+    pub(crate) fn forget_unsettled(&mut self, paths: &[StorePath]) -> Result<()> {
+        self.write(|transaction| {
+            let mut statement = transaction.prepare_cached("delete from meta where key = ?")?;
+            for path in paths {
+                statement.execute([format!("{UNSETTLED}{}", path.base_name())])?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Forgets what sources became where that is not in the store any more.
+    pub(crate) fn forget_sources(&mut self) -> Result<()> {
+        self.write(|transaction| {
+            transaction.execute(
+                "delete from meta where key >= 'source ' and key < 'source!'
+                 and value not in (select base from objects)",
+                [],
+            )?;
+            Ok(())
+        })
+    }
+
+    /// The objects that refer to an object themselves.
+    pub(crate) fn direct_referrers(&mut self, path: &StorePath) -> Result<BTreeSet<StorePath>> {
+        self.run(|index| {
+            index
+                .connection
+                .prepare_cached(
+                    "select referrer.base from objects
+                     join refs on refs.reference = objects.id
+                     join objects as referrer on referrer.id = refs.referrer
+                     where objects.base = ?",
+                )?
+                .query_map([path.base_name()], |row| path_at(row, 0))?
+                .collect()
         })
     }
 

@@ -128,6 +128,42 @@ impl Index {
         self.actions("select distinct action from realisations", None)
     }
 
+    /// The actions of the history, or those that were started after a time.
+    pub(crate) fn recorded_actions(&mut self, after: Option<i64>) -> Result<BTreeSet<ActionKey>> {
+        self.run(|index| {
+            index
+                .connection
+                .prepare_cached("select distinct action from builds where started > ?")?
+                .query_map([after.unwrap_or(i64::MIN)], |row| {
+                    Ok(ActionKey(Digest(row.get::<_, [u8; 32]>(0)?)))
+                })?
+                .collect()
+        })
+    }
+
+    /// Whether the history has an action, started after a time if one is given.
+    pub(crate) fn is_recorded(&mut self, key: &ActionKey, after: Option<i64>) -> Result<bool> {
+        self.run(|index| {
+            index
+                .connection
+                .prepare_cached("select 1 from builds where action = ? and started > ? limit 1")?
+                .exists(params![&key.0.0[..], after.unwrap_or(i64::MIN)])
+        })
+    }
+
+    /// Forgets builds that were started up to a time, apart from the latest success of each name:
+    /// estimates are made from it.
+    pub(crate) fn forget_builds(&mut self, until: i64) -> Result<()> {
+        self.write(|transaction| {
+            transaction.execute(
+                "delete from builds where started <= ? and id not in
+                 (select max(id) from builds where status = 0 group by name)",
+                [until],
+            )?;
+            Ok(())
+        })
+    }
+
     /// The actions that were realised as an object.
     pub(crate) fn actions_of(&mut self, path: &StorePath) -> Result<BTreeSet<ActionKey>> {
         self.actions(

@@ -3,6 +3,7 @@
 //! Everything below the top is opened relative to its directory's descriptor and without
 //! following symbolic links, so neither a link nor a long path leads out of the tree.
 
+mod ingest;
 mod rewrite;
 mod seal;
 mod walk;
@@ -20,9 +21,11 @@ use rustix::fs::{CWD, Mode, OFlags, Timespec, Timestamps, open, openat};
 use crate::error::{IoContext, Result};
 use crate::scan::WINDOW;
 
+pub(crate) use ingest::ingest;
 pub(crate) use rewrite::{rewrite, zeroed};
 pub(crate) use seal::{restore, seal, seal_top};
 pub(crate) use walk::{Purpose, Walk, walk};
+use walk::{drop_attributes, kind_name};
 
 /// Deepest nesting of directories in an object.
 pub(crate) const MAX_DEPTH: usize = 256;
@@ -143,7 +146,7 @@ fn open_file(dir: BorrowedFd<'_>, name: &OsStr, access: OFlags) -> rustix::io::R
     openat(dir, name, flags, Mode::empty()).map(File::from)
 }
 
-fn open_dir(dir: BorrowedFd<'_>, name: &OsStr) -> rustix::io::Result<OwnedFd> {
+pub(crate) fn open_dir(dir: BorrowedFd<'_>, name: &OsStr) -> rustix::io::Result<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     openat(dir, name, flags, Mode::empty())
 }

@@ -232,7 +232,7 @@ const MAX_ATTRIBUTE_NAMES: usize = 64 << 10;
 
 /// Removes what may be set beside the permissions: capabilities, access lists, user attributes.
 /// Labels of a security module are the host's business and stay.
-fn drop_attributes(file: impl AsFd) -> rustix::io::Result<()> {
+pub(super) fn drop_attributes(file: impl AsFd) -> rustix::io::Result<()> {
     let mut small = [0u8; 512];
     let mut large = Vec::new();
     let names = match flistxattr(&file, &mut small[..]) {
@@ -274,7 +274,7 @@ fn break_link(dir: BorrowedFd<'_>, name: &OsStr, file: &mut File) -> io::Result<
     Ok(copy)
 }
 
-fn kind_name(kind: FileType) -> &'static str {
+pub(super) fn kind_name(kind: FileType) -> &'static str {
     match kind {
         FileType::Fifo => "FIFO",
         FileType::Socket => "socket",

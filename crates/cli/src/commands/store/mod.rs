@@ -1,7 +1,12 @@
 //! `cbuild store`.
 
+mod collect;
+mod history;
+mod mend;
+mod transfer;
+
 use cbuild_drv::StorePath;
-use cbuild_store::{GcOptions, ObjectInfo, Store, VerifyOptions};
+use cbuild_store::{ObjectInfo, Store};
 use serde_json::json;
 
 use crate::args::StoreCommand;
@@ -14,8 +19,18 @@ pub(crate) fn run(session: &Session, command: StoreCommand) -> Result<(), Failur
     match command {
         StoreCommand::Info { paths } => info(session, &paths),
         StoreCommand::Ls => list(session),
-        StoreCommand::Verify { rebuild_index, repair } => verify(session, rebuild_index, repair),
-        StoreCommand::Gc { dry_run } => collect(session, dry_run),
+        StoreCommand::Verify { rebuild_index, repair } => {
+            mend::verify(session, rebuild_index, repair)
+        }
+        StoreCommand::Repair { from } => mend::repair(session, &from),
+        StoreCommand::Gc { dry_run, older_than, max_size } => {
+            collect::collect(session, dry_run, older_than, max_size)
+        }
+        StoreCommand::Roots { remove } => collect::roots(session, &remove),
+        StoreCommand::History { name, limit } => history::list(session, name.as_deref(), limit),
+        StoreCommand::Add { path, name } => transfer::add(session, &path, name),
+        StoreCommand::Export { paths, output } => transfer::export(session, &paths, &output),
+        StoreCommand::Import { file } => transfer::import(session, &file),
     }
 }
 
@@ -35,7 +50,7 @@ fn info(session: &Session, paths: &[String]) -> Result<(), Failure> {
 }
 
 /// A store path as it is inside a sandbox, as it is on the host, or its last component alone.
-pub(super) fn parse_path(store: &Store, text: &str) -> Result<StorePath, Failure> {
+pub(crate) fn parse_path(store: &Store, text: &str) -> Result<StorePath, Failure> {
     let physical = store.store_dir();
     let base = std::path::Path::new(text).strip_prefix(&physical).ok().and_then(|p| p.to_str());
     StorePath::parse(base.unwrap_or(text)).map_err(|error| {
@@ -93,54 +108,4 @@ fn list(session: &Session) -> Result<(), Failure> {
         }
     }
     Ok(())
-}
-
-fn verify(session: &Session, rebuild_index: bool, repair: bool) -> Result<(), Failure> {
-    let root = session.root()?;
-    let store = if rebuild_index { Store::rebuild_index(&root)? } else { Store::open(&root)? };
-    let report = store.verify(&VerifyOptions { only: None, repair })?;
-    for problem in &report.problems {
-        if session.options.json {
-            output::json(&json!({
-                "path": problem.path.display().to_string(),
-                "problem": problem.kind.to_string(),
-            }))?;
-        } else {
-            output::line(&format!("{}: {}", problem.path.display(), problem.kind))?;
-        }
-    }
-    if report.is_clean() {
-        let bytes = indicatif::HumanBytes(report.bytes);
-        return if session.options.json {
-            output::json(&json!({"objects": report.checked, "bytes": report.bytes, "clean": true}))
-        } else {
-            output::line(&format!("clean: {} objects, {bytes}", report.checked))
-        };
-    }
-    let message = format!("{} problems in {} objects", report.problems.len(), report.checked);
-    let help = if repair {
-        format!("{} objects were dropped; verify again", report.dropped.len())
-    } else {
-        "`cbuild store verify --repair` drops what is damaged, so that it is built again".to_owned()
-    };
-    Err(Problem::new(Exit::Failed, "E1028", message).help(help).into())
-}
-
-fn collect(session: &Session, dry_run: bool) -> Result<(), Failure> {
-    let store = session.store()?;
-    let report = store.gc(GcOptions { dry_run, ..GcOptions::default() })?;
-    if session.options.json {
-        return output::json(&json!({
-            "deleted": report.deleted.iter().map(ToString::to_string).collect::<Vec<_>>(),
-            "bytes": report.freed,
-            "kept": report.kept,
-            "dryRun": dry_run,
-        }));
-    }
-    if dry_run || session.options.verbose {
-        report.deleted.iter().try_for_each(|path| output::line(&path.to_string()))?;
-    }
-    let verb = if dry_run { "would delete" } else { "deleted" };
-    let bytes = indicatif::HumanBytes(report.freed);
-    output::line(&format!("{verb} {} objects, {bytes}; {} stay", report.deleted.len(), report.kept))
 }

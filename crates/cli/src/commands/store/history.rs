@@ -1,0 +1,79 @@
+//! `cbuild store history`.
+
+use std::time::Duration;
+
+use cbuild_store::BuildRecord;
+use serde_json::json;
+
+use crate::failure::Failure;
+use crate::output;
+use crate::session::Session;
+
+/// Lists the latest builds, newest first.
+pub(super) fn list(session: &Session, name: Option<&str>, limit: u32) -> Result<(), Failure> {
+    let store = session.store()?;
+    for build in store.builds(name, limit)? {
+        print(session, &build)?;
+    }
+    Ok(())
+}
+
+fn print(session: &Session, build: &BuildRecord) -> Result<(), Failure> {
+    // A log without a byte has no file, and one may have been collected.
+    let log = build.log.as_ref().filter(|path| path.exists());
+    if session.options.json {
+        return output::json(&json!({
+            "name": build.name,
+            "action": build.key.to_string(),
+            "started": build.started,
+            "durationMs": build.duration_ms,
+            "status": build.status,
+            "log": log.map(|path| path.display().to_string()),
+        }));
+    }
+    let duration = Duration::from_millis(build.duration_ms).as_secs_f64();
+    let ending = match build.status {
+        0 => "ok".to_owned(),
+        -1 => "failed".to_owned(),
+        status => format!("failed with status {status}"),
+    };
+    let log = log.map(|path| format!("  {}", path.display())).unwrap_or_default();
+    let started = utc(build.started);
+    output::line(&format!("{started}  {duration:>8.1} s  {}  {ending}{log}", build.name))
+}
+
+/// A time as `2026-01-31 23:59:59`, in UTC.
+fn utc(seconds: i64) -> String {
+    let (days, rest) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
+    // Days are counted from the 1st of March of the year 0, so that a leap day ends a year.
+    let days = days + 719_468;
+    let (era, day) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let day = day - (153 * month + 2) / 5 + 1;
+    let month = if month < 10 { month + 3 } else { month - 9 };
+    let year = era * 400 + year + i64::from(month <= 2);
+    let (hour, minute, second) = (rest / 3600, rest / 60 % 60, rest % 60);
+    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::utc;
+
+    #[test]
+    fn times_are_shown_in_utc() {
+        for (seconds, text) in [
+            (0, "1970-01-01 00:00:00"),
+            (951_782_399, "2000-02-28 23:59:59"),
+            (951_782_400, "2000-02-29 00:00:00"),
+            (951_868_800, "2000-03-01 00:00:00"),
+            (1_700_000_000, "2023-11-14 22:13:20"),
+            (4_107_542_400, "2100-03-01 00:00:00"),
+            (-1, "1969-12-31 23:59:59"),
+        ] {
+            assert_eq!(utc(seconds), text);
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! Putting good objects in the place of damaged ones.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use cbuild_drv::StorePath;
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+
+use crate::commit::stage;
+use crate::disk;
+use crate::durable::Durable;
+use crate::error::{Error, IoContext, Result};
+use crate::record;
+use crate::store::Store;
+use crate::transfer::identify;
+use crate::tree::{self, Node};
+
+impl Store {
+    /// Takes an object from another store and puts it in the place of a damaged or lost one, which
+    /// the index knows. False when the other one does not have it, or has it damaged too.
+    ///
+    /// # Errors
+    /// [`Error::NotInStore`] when the index does not know it; what the disk says.
+    pub fn restore_from(&self, other: &Store, path: &StorePath) -> Result<bool> {
+        let source = other.physical(path);
+        if !disk::exists(&source)? {
+            return Ok(false);
+        }
+        let known = self.index()?.info(path)?;
+        let known = known.ok_or_else(|| Error::NotInStore { path: path.clone() })?;
+        let scratch = self.scratch()?;
+        let copy = scratch.path().join("object");
+        match tree::ingest(&source, Some(&copy)) {
+            Ok(_) => self.replace(path, &known.references, &copy),
+            // The other store may be on a disk that is broken.
+            Err(Error::Io { path: place, .. }) if place.starts_with(other.root()) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Puts a tree in the place of an object, atomically, if it is what the path says.
+    pub(crate) fn replace(
+        &self,
+        path: &StorePath,
+        references: &BTreeSet<StorePath>,
+        tree: &Path,
+    ) -> Result<bool> {
+        let Some((info, node)) = identify(tree, path, references)? else { return Ok(false) };
+        let mut durable = Durable::default();
+        tree::seal(tree, &node, &mut durable)?;
+        let scratch = self.scratch()?;
+        let sidecar = scratch.path().join("info");
+        let sidecar = stage(sidecar, &record::encode_info(&info, true), &mut durable)?;
+        durable.wait()?;
+        let place = self.layout.object(path);
+        let mut commit = self.commit()?;
+        commit.begin([path], [])?;
+        if disk::exists(&place)? {
+            if fs::symlink_metadata(&place).at("look at", &place)?.is_dir() {
+                // Only who may write to a directory can move it to another parent.
+                disk::unlock_dir(&place)?;
+            }
+            exchange(tree, &place)?;
+        } else {
+            fs::rename(tree, &place).at("move into the store", tree)?;
+        }
+        if matches!(node, Node::Directory(_)) {
+            tree::seal_top(&place)?;
+        }
+        let target = self.layout.info(path);
+        fs::rename(&sidecar, &target).at("write", &target)?;
+        commit.reconcile(&BTreeSet::from([path.clone()]), &BTreeSet::new())?;
+        commit.end()?;
+        Ok(true)
+    }
+}
+
+/// Exchanges two trees in one step; where the file system cannot, in two, between which a kill
+/// costs the object: it is then built again.
+fn exchange(new: &Path, old: &Path) -> Result<()> {
+    if renameat_with(CWD, new, CWD, old, RenameFlags::EXCHANGE).is_ok() {
+        return Ok(());
+    }
+    let mut aside = new.as_os_str().to_owned();
+    aside.push("-old");
+    fs::rename(old, &aside).at("move out of the store", old)?;
+    fs::rename(new, old).at("move into the store", new)
+}

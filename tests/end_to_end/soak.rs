@@ -1,0 +1,24 @@
+//! The short form of `cargo xtask soak`.
+
+use std::path::Path;
+use std::time::Duration;
+
+#[path = "../soak/mod.rs"]
+mod harness;
+
+#[test]
+fn a_store_under_load_stays_whole() {
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let report = harness::run(&harness::Plan {
+        program: Path::new(env!("CARGO_BIN_EXE_cbuild")).to_owned(),
+        folder: folder.path().to_owned(),
+        kills: 20,
+        load: Duration::from_secs(5),
+        processes: 4,
+        full_disk: 4,
+        seed: u64::from(std::process::id()),
+    })
+    .unwrap();
+    assert!(report.killed >= 20 && report.built > 0 && report.collections > 0, "{report:?}");
+    assert!(report.out_of_space > 0, "{report:?}");
+}
