@@ -50,6 +50,7 @@ fn main() -> ExitCode {
         Chore::Test => test::run_all(),
         Chore::Layers => layers::check(),
         Chore::Bench { subject, only, runs } => bench::run(subject, runs, &only),
+        Chore::Soak(soak) => soak::run(soak),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

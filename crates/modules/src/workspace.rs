@@ -1,11 +1,12 @@
 //! A root module on disk, with what it needs from outside.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use cbuild_diag::{Diagnostic, SourceId, Sources};
+use cbuild_drv::StorePath;
 
 use crate::acquire::{self, Acquired, Means, acquire};
 use crate::error::{Error, TreeMismatch};
@@ -117,12 +118,31 @@ impl<'a> Workspace<'a> {
             let manifest = read_manifest(&folder, &module, &entry.source)?;
             found.insert(path.clone(), (folder, manifest));
         }
+        self.keep_from_collection(found.values().map(|(folder, _)| folder.as_path()))?;
         let known = found.iter().map(|(path, (_, m))| (path.clone(), m.require.clone())).collect();
         let outdated = verify(&roots, &lock, &known);
         if !outdated.is_empty() {
             return Err(self.outdated(outdated));
         }
         Ok(self.table(&lock, found))
+    }
+
+    /// Keeps the trees that are in the store as long as the lock that pins them exists.
+    fn keep_from_collection<'f>(
+        &self,
+        folders: impl Iterator<Item = &'f Path>,
+    ) -> Result<(), Error> {
+        let store = self.means.store;
+        let objects = store.store_dir();
+        let stored: BTreeSet<StorePath> = folders
+            .filter_map(|folder| {
+                StorePath::parse(folder.strip_prefix(&objects).ok()?.to_str()?).ok()
+            })
+            .collect();
+        if stored.is_empty() {
+            return Ok(());
+        }
+        Ok(store.keep_while(&self.root.join(LOCK_FILE), &stored)?)
     }
 
     /// The source of the root's `cbuild.mod` for messages about its lock.

@@ -48,21 +48,21 @@ impl Store {
     }
 
     /// Keeps objects from collection while a file exists, such as the one that names them as
-    /// required. Replaces what was kept for that file before.
+    /// required. Replaces what was kept for that file before; the same again costs one look.
     ///
     /// # Errors
     /// [`Error::NotInStore`].
     pub fn keep_while(&self, owner: &Path, paths: &BTreeSet<StorePath>) -> Result<()> {
-        let all: Vec<StorePath> = paths.iter().cloned().collect();
-        if let Some(path) = self.protect(&all)?.into_iter().next() {
-            return Err(Error::NotInStore { path });
-        }
         let owner = absolute(owner)?;
         let name = format!("while-{}", Digest::of(owner.as_os_str().as_bytes()));
         let place = self.layout.roots().join(name);
         let text = encode_set(&owner, paths);
         if disk::read_if_there(&place)?.is_some_and(|known| known == text) {
             return Ok(());
+        }
+        let all: Vec<StorePath> = paths.iter().cloned().collect();
+        if let Some(path) = self.protect(&all)?.into_iter().next() {
+            return Err(Error::NotInStore { path });
         }
         let mut staging = self.staging()?;
         let fresh = staging.place("roots");

@@ -24,6 +24,8 @@ pub(crate) enum Subject {
     Build,
     /// Evaluation of the programs in `benches/language`
     Language,
+    /// The store: adding trees beside `cp -r`, deciding a collection, closures
+    Store,
 }
 
 /// Measures and prints a table.
@@ -31,7 +33,15 @@ pub(crate) fn run(subject: Subject, runs: usize, only: &str) -> Result {
     match subject {
         Subject::Build => builds(runs),
         Subject::Language => language::run(runs, only),
+        Subject::Store => store(runs),
     }
+}
+
+/// The store is measured where its interface is known.
+fn store(runs: usize) -> Result {
+    let runs = runs.to_string();
+    let words = ["bench", "--locked", "--package", "cbuild-store", "--bench", "bars", "--", &runs];
+    run_command(command("cargo", &words))
 }
 
 fn builds(runs: usize) -> Result {
