@@ -40,27 +40,28 @@ const MIN_CLONE: u64 = 16 << 10;
 /// permissions and times for its files; those of directories and links are left to
 /// [`super::seal`]. Gives the tree and the sum of the lengths of its files, in bytes.
 pub(crate) fn ingest(source: &Path, target: Option<&Path>) -> Result<(Node, u64)> {
-    let both = |step: &dyn Fn(Side<'_>, Option<Side<'_>>) -> Result<(Node, u64)>| {
-        at_top(source, |from, name| match target {
-            None => step((from, name), None),
-            Some(target) => at_top(target, |to, new| step((from, name), Some((to, new)))),
-        })
-    };
-    both(&|from, to| {
-        let stat = statat(from.0, from.1, AtFlags::SYMLINK_NOFOLLOW).at("look at", source)?;
-        if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
-            let top = Folder::open(0, 0, from, to, source.to_owned())?;
-            if let Some(target) = &top.target {
-                // A default access list would be handed down to every file.
-                drop_attributes(target).at("remove the extended attributes of", source)?;
-            }
-            return Pool::default().run(top);
+    at_top(source, |from, name| match target {
+        None => ingest_between((from, name), None, source),
+        Some(target) => {
+            at_top(target, |to, new| ingest_between((from, name), Some((to, new)), source))
         }
-        let cloning = Cloning::default();
-        let mut worker = Worker::new(&cloning);
-        let node = worker.leaf(from, to, source)?;
-        Ok((node, worker.size))
     })
+}
+
+fn ingest_between(from: Side<'_>, to: Option<Side<'_>>, source: &Path) -> Result<(Node, u64)> {
+    let stat = statat(from.0, from.1, AtFlags::SYMLINK_NOFOLLOW).at("look at", source)?;
+    if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
+        let top = Folder::open(0, 0, from, to, source.to_owned())?;
+        if let Some(target) = &top.target {
+            // A default access list would be handed down to every file.
+            drop_attributes(target).at("remove the extended attributes of", source)?;
+        }
+        return Pool::default().run(top);
+    }
+    let cloning = Cloning::default();
+    let mut worker = Worker::new(&cloning);
+    let node = worker.leaf(from, to, source)?;
+    Ok((node, worker.size))
 }
 
 /// A name in an opened folder.
