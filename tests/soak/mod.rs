@@ -118,7 +118,7 @@ impl<'p> Soak<'p> {
                 let child = self.start_build(process)?;
                 victims.push((child, begin + self.random.moment(longest)));
             }
-            if self.random.next() % 3 == 0 {
+            if self.random.next().is_multiple_of(3) {
                 let child = self.start_collection()?;
                 victims.push((child, begin + self.random.moment(longest)));
             }

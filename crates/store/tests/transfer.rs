@@ -19,7 +19,7 @@ fn exported() -> (Fixture, StorePath, StorePath, Vec<u8>) {
     let fixture = Fixture::new();
     let base = fixture.object("base", "base", &[]);
     let user = fixture.object("user", "uses @0@ and itself @out@", &[&base]);
-    let bytes = export(&fixture.store, &[user.clone()]);
+    let bytes = export(&fixture.store, std::slice::from_ref(&user));
     (fixture, base, user, bytes)
 }
 
