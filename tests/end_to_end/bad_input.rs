@@ -147,14 +147,26 @@ fn a_full_disk_is_reported_and_harms_nothing() {
     assert!(done.stderr.contains("space") && !done.stderr.contains("panicked"), "{}", done.stderr);
 }
 
+/// Each answer has an exit code, a stable code, the part of the request that is wrong, and a fix.
 #[test]
 fn hurried_users_get_an_answer() {
     let root = tempfile::tempdir().unwrap();
-    cbuild(root.path(), ["build", "examples/rediss"]).fails(2, "E1011");
-    cbuild(root.path(), ["build", "examples/redis:imag"]).fails(2, "E1014");
-    cbuild(root.path(), ["image", "export", "examples/hello", "-o", "x.tar"]).fails(2, "E1030");
-    cbuild(root.path(), ["build", "std:list"]).fails(2, "E1015");
-    cbuild(root.path(), ["--system", "vax-vms", "build", "."]).fails(2, "E1001");
-    cbuild(root.path(), ["bild", "x"]).fails(2, "error");
-    cbuild(root.path(), ["store", "info", "nonsense"]).fails(2, "E1027");
+    for (args, code, named, fix) in [
+        (vec!["build", "examples/rediss"], "E1011", "`examples/rediss`", "help: a target is"),
+        (vec!["build", "examples/redis:imag"], "E1014", "`imag`", "help: did you mean `image`?"),
+        (
+            vec!["image", "export", "examples/hello", "-o", "x.tar"],
+            "E1030",
+            "examples/hello",
+            "help: make an image of it",
+        ),
+        (vec!["build", "std:list"], "E1015", "`std:list`", "help: add the name"),
+        (vec!["--system", "vax-vms", "build", "."], "E1001", "`vax-vms`", "help: leave `--system`"),
+        (vec!["bild", "x"], "error", "'bild'", "tip: a similar subcommand exists: 'build'"),
+        (vec!["store", "info", "nonsense"], "E1027", "nonsense", "help: give a path as"),
+    ] {
+        let done = cbuild(root.path(), &args).fails(2, code);
+        assert!(done.stderr.contains(named), "{args:?} does not name {named}:\n{}", done.stderr);
+        assert!(done.stderr.contains(fix), "{args:?} does not say `{fix}`:\n{}", done.stderr);
+    }
 }

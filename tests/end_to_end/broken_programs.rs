@@ -25,6 +25,7 @@ fn each_is_refused_with_its_code_and_place() {
         let done = cbuild(root.path(), [command, &shown]).fails(2, code);
         // An import cycle may be shown in the other file of the cycle.
         assert!(done.stderr.contains("[tests/broken/"), "no place in:\n{}", done.stderr);
+        assert!(done.stderr.contains("  help: "), "no fix in:\n{}", done.stderr);
         seen += 1;
     }
     assert!(seen >= 30, "only {seen} broken programs");

@@ -21,6 +21,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("build", &["drv", "store", "fetch", "sandbox"]),
     ("oci", &["drv", "store"]),
     ("explain", &["drv", "store"]),
+    ("invariants", &["eval", "sema", "syntax", "drv", "diag"]),
 ];
 
 /// Libraries that one crate alone may name, so that they can be replaced without a caller noticing.

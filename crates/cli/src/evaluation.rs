@@ -135,11 +135,13 @@ pub(crate) fn value_of(
 
 fn no_such_name(target: &TargetName, part: &str, known: &[&str]) -> Failure {
     let message = format!("`{}` has no public name `{part}`", target.text);
-    let help = if known.is_empty() {
-        "declare it with `pub let`".to_owned()
-    } else {
-        format!("public names are {}", known.join(", "))
-    };
+    let help = cbuild_sema::did_you_mean(part, known.iter().copied()).unwrap_or_else(|| {
+        if known.is_empty() {
+            "declare it with `pub let`".to_owned()
+        } else {
+            format!("public names are {}", known.join(", "))
+        }
+    });
     Problem::new(Exit::Input, "E1014", message).help(help).into()
 }
 

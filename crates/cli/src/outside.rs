@@ -43,7 +43,9 @@ impl Loader for FileLoader {
 
     fn shown_name(&self, key: &ModuleKey) -> String {
         match key.package {
-            Package::Std => format!("std/{}", key.path),
+            Package::Std if self.places.folder(key.package).is_none() => {
+                format!("std/{}", key.path)
+            }
             other => self.places.shown(other, &key.path),
         }
     }

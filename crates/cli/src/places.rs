@@ -8,6 +8,7 @@ use cbuild_store::Store;
 
 use crate::failure::{Exit, Failure, Problem};
 use crate::session::{Session, shown};
+use crate::target;
 
 /// File of a module that an import of the module means.
 const MAIN_FILE: &str = "main.cbuild";
@@ -18,6 +19,8 @@ pub(crate) struct Places {
     packages: Packages,
     /// Canonical folders of the packages, in their order.
     folders: Vec<PathBuf>,
+    /// Whether the root is a standard library, which then replaces the one that is part of cbuild.
+    library: bool,
     /// Keeps the packages' files from collection.
     _store: Option<Store>,
 }
@@ -27,7 +30,8 @@ impl Places {
     pub(crate) fn find(session: &Session, root: &Path) -> Result<Self, Failure> {
         if !root.join(MANIFEST_FILE).is_file() {
             let (packages, folders) = (Packages::default(), Vec::new());
-            return Ok(Self { root: root.to_owned(), packages, folders, _store: None });
+            let library = target::is_library(root);
+            return Ok(Self { root: root.to_owned(), packages, folders, library, _store: None });
         }
         let store = session.store()?;
         let packages = with_workspace(session, &store, root, |workspace| Ok(workspace.load()?))?;
@@ -38,13 +42,15 @@ impl Places {
             })
         };
         let folders = packages.list.iter().map(canonical).collect::<Result<_, _>>()?;
-        Ok(Self { root: root.to_owned(), packages, folders, _store: Some(store) })
+        let (root, library) = (root.to_owned(), false);
+        Ok(Self { root, packages, folders, library, _store: Some(store) })
     }
 
-    /// Top folder of a package, canonical; the standard library has none.
+    /// Top folder of a package, canonical; the standard library mostly has none.
     pub(crate) fn folder(&self, package: Package) -> Option<&Path> {
         match package {
             Package::Root => Some(&self.root),
+            Package::Std if self.library => Some(&self.root),
             Package::External(index) => {
                 self.folders.get(usize::try_from(index).ok()?).map(PathBuf::as_path)
             }

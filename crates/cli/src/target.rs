@@ -79,18 +79,48 @@ pub(crate) fn find(path: &Path) -> Result<Entry, Failure> {
     }
     let folder = file.parent().unwrap_or(Path::new("/"));
     let marked = folder.ancestors().find(|ancestor| ancestor.join(MODULE_FILE).is_file());
-    let package_root = marked.unwrap_or(folder).to_owned();
+    let library = folder.ancestors().find(|ancestor| is_library(ancestor));
+    let package_root = marked.or(library).unwrap_or(folder).to_owned();
     let relative = file.strip_prefix(&package_root).unwrap_or(&file);
     let Some(relative) = relative.to_str() else {
         let message = format!("the path `{shown}` is not valid UTF-8");
         return Err(Problem::new(Exit::Input, "E1013", message).help("rename the file").into());
     };
-    Ok(Entry { module: ModuleKey::root(relative), package_root })
+    let module = match library {
+        Some(library) if library == package_root => ModuleKey::std(relative),
+        _ => ModuleKey::root(relative),
+    };
+    Ok(Entry { module, package_root })
+}
+
+/// Whether a folder holds the sources of a standard library, as in cbuild's own repository: its
+/// prelude declares what the evaluator supplies, which no other package may.
+pub(crate) fn is_library(folder: &Path) -> bool {
+    let prelude = folder.join("prelude.cbuild");
+    !folder.as_os_str().is_empty()
+        && std::fs::read_to_string(prelude)
+            .is_ok_and(|text| text.lines().any(|line| line.starts_with("pub extern type ")))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_sources_of_a_library_are_known_as_such() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+        std::fs::create_dir(folder.path().join("packages")).unwrap();
+        write("main.cbuild", "");
+        write("packages/a.cbuild", "");
+        write("prelude.cbuild", "pub let a: Int = 1\n");
+        let packages = folder.path().join("packages/a.cbuild");
+        assert_eq!(find(folder.path()).unwrap().module, ModuleKey::root("main.cbuild"));
+        assert_eq!(find(&packages).unwrap().module, ModuleKey::root("a.cbuild"));
+        write("prelude.cbuild", "//! p\npub extern type Package\n");
+        assert_eq!(find(folder.path()).unwrap().module, ModuleKey::std("main.cbuild"));
+        assert_eq!(find(&packages).unwrap().module, ModuleKey::std("packages/a.cbuild"));
+    }
 
     #[test]
     fn a_path_and_a_dotted_name() {

@@ -227,6 +227,7 @@ impl Machine<'_> {
             Value::Overridable(_) => vec!["name", "version", "recipe", "package"],
             _ => return fault.help("only records and packages have fields"),
         };
-        fault.help(format!("it has {}", known.join(", ")))
+        let similar = cbuild_sema::did_you_mean(name, known.iter().copied());
+        fault.help(similar.unwrap_or_else(|| format!("it has `{}`", known.join("`, `"))))
     }
 }

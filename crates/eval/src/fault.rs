@@ -136,6 +136,9 @@ impl FaultBody {
         if hidden > 0 {
             diagnostic.notes.push(format!("… and {hidden} more"));
         }
+        if diagnostic.help.is_none() {
+            diagnostic.help = codes::usual_fix(diagnostic.code).map(str::to_owned);
+        }
         diagnostic
     }
 }

@@ -23,7 +23,7 @@ use crate::strictness::Strictness;
 use crate::value::{Closure, Slot, Thunk, ThunkState, Value};
 use crate::world::{Limits, World};
 
-/// Calls between two looks at the cancel flag.
+/// Calls between two looks at the cancel flag and at the number of steps.
 const TICKS: u32 = 4096;
 
 /// The state of an evaluation.
@@ -47,6 +47,8 @@ pub(crate) struct Machine<'a> {
     pub(crate) notes: Notes,
     /// How often [`TICKS`] may still pass, where that is bounded.
     pub(crate) fuel: Option<u32>,
+    /// Steps that were counted by the looks at the limits.
+    steps: u64,
     /// The global that was asked for last, for errors that belong to no smaller place.
     pub(crate) focus: Option<u32>,
 }
@@ -75,6 +77,7 @@ impl<'a> Machine<'a> {
             ticks: 0,
             notes: Notes::default(),
             fuel: None,
+            steps: 0,
             focus: None,
         }
     }
@@ -104,7 +107,7 @@ impl<'a> Machine<'a> {
             .help("check that the recursion ends, or use `std.list.fold`, which needs no depth")
     }
 
-    /// Counts a step and now and then looks at the cancel flag.
+    /// Counts a step, and now and then looks at the limits of time.
     pub(crate) fn tick(&mut self, place: Place) -> Result<(), Fault> {
         self.ticks += 1;
         if self.ticks < TICKS {
@@ -115,10 +118,22 @@ impl<'a> Machine<'a> {
             Some(0) => return Err(FaultBody::new(codes::SIZE, place, "this takes long", "here")),
             fuel => fuel.map(|left| left - 1),
         };
+        self.look(place)
+    }
+
+    #[cold]
+    fn look(&mut self, place: Place) -> Result<(), Fault> {
+        self.steps += u64::from(TICKS);
+        let stopped = |message: String| {
+            let label = "this was being evaluated";
+            Err(FaultBody::new(codes::CANCELLED, place, message, label))
+        };
+        if let Some(most) = self.limits.steps.filter(|most| self.steps > *most) {
+            return stopped(format!("the evaluation takes more than {most} steps"));
+        }
         match &self.limits.cancel {
             Some(cancel) if cancel.load(Ordering::Relaxed) => {
-                let label = "this was being evaluated";
-                Err(FaultBody::new(codes::CANCELLED, place, "the evaluation was cancelled", label))
+                stopped("the evaluation was cancelled".to_owned())
             }
             _ => Ok(()),
         }

@@ -32,6 +32,9 @@ pub struct Limits {
     pub items: usize,
     /// Most bytes of a text or script (`E0406`).
     pub text: usize,
+    /// Most calls and lazy values that are evaluated in all, give or take a few thousand (`E0407`);
+    /// `None` for any number.
+    pub steps: Option<u64>,
     /// Set from another thread or a signal handler to stop the evaluation (`E0407`). It is looked at
     /// every few thousand calls.
     pub cancel: Option<Arc<AtomicBool>>,
@@ -39,6 +42,6 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { depth: 50_000, items: 1 << 24, text: 1 << 28, cancel: None }
+        Self { depth: 50_000, items: 1 << 24, text: 1 << 28, steps: None, cancel: None }
     }
 }

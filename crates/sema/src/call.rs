@@ -180,7 +180,8 @@ impl<'a> Checker<'a> {
             let message =
                 format!("`{name}` takes {}, but {positional} are given", arguments(params.len()));
             self.error(codes::ARGUMENT_COUNT, span, message, "too many arguments")
-                .also(declared, "declared here");
+                .also(declared, "declared here")
+                .fix("remove the arguments that it does not take");
             complete = false;
         }
         for (index, arg) in args.iter().enumerate() {
@@ -189,10 +190,12 @@ impl<'a> Checker<'a> {
                 Some(label) => params.iter().position(|p| p.name.text == label.text),
             };
             match slot {
-                Some(slot) if given.iter().any(|(other, _)| *other == slot) => {
-                    self.argument_twice(name, &params[slot].name.text, arg);
-                }
-                Some(slot) => given.push((slot, &arg.value)),
+                Some(slot) => match given.iter().find(|(other, _)| *other == slot) {
+                    Some((_, first)) => {
+                        self.argument_twice(name, &params[slot].name.text, first.span, arg);
+                    }
+                    None => given.push((slot, &arg.value)),
+                },
                 None => {
                     if let Some(label) = &arg.name {
                         self.unknown_argument(name, declared, signature, label);
@@ -208,10 +211,13 @@ impl<'a> Checker<'a> {
         (given, complete)
     }
 
-    fn argument_twice(&mut self, name: &str, param: &str, arg: &'a ast::Arg) {
+    fn argument_twice(&mut self, name: &str, param: &str, first: Span, arg: &'a ast::Arg) {
         let span = arg.name.as_ref().map_or(arg.value.span, |name| name.span);
         let message = format!("the argument `{param}` of `{name}` is given twice");
-        self.error(codes::DUPLICATE_ARGUMENT, span, message, "given again");
+        let first = self.place(first);
+        self.error(codes::DUPLICATE_ARGUMENT, span, message, "given again")
+            .also(first, "given here first")
+            .fix("remove one of them");
         self.infer(&arg.value);
     }
 
@@ -240,7 +246,8 @@ impl<'a> Checker<'a> {
             format!("this call of `{name}` lacks `{}`", missing.join("`, `")),
             format!("`{name}` takes {}", arguments(params.len())),
         )
-        .also(declared, "declared here");
+        .also(declared, "declared here")
+        .fix(format!("add `{} = …`", missing.join(" = …`, `")));
         false
     }
 
@@ -340,7 +347,8 @@ impl<'a> Checker<'a> {
         let verb = if given == 1 { "is" } else { "are" };
         let message = format!("{what} takes {}, but {given} {verb} given", arguments(needed));
         let label = if given > needed { "too many arguments" } else { "too few arguments" };
-        self.error(code, span, message, label);
+        let fix = format!("give it {}", arguments(needed));
+        self.error(code, span, message, label).fix(fix);
     }
 
     // ------------------------------------------------------------ constructors

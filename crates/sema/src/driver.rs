@@ -197,6 +197,9 @@ fn finish<T>(
     diagnostics.append(&mut checker.diagnostics);
     let seen = look(&mut checker);
     diagnostics.sort_by_key(|d| d.labels.first().map(|l| (l.source, l.span.start)));
+    for diagnostic in diagnostics.iter_mut().filter(|diagnostic| diagnostic.help.is_none()) {
+        diagnostic.help = codes::usual_fix(diagnostic.code).map(str::to_owned);
+    }
     let keys = graph.modules.iter().map(|m| (m.source, m.key.clone())).collect();
     let loaded = graph.modules.iter().enumerate();
     let modules = loaded.map(|(index, module)| (module.key.clone(), module_id(index))).collect();

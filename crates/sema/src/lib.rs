@@ -44,6 +44,7 @@ mod watch;
 pub use memory::Memory;
 pub use modules::{LoadError, Loader, ModuleKey, Package};
 pub use names::{Name, NameKind};
+pub use suggest::did_you_mean;
 
 use std::collections::BTreeMap;
 

@@ -176,10 +176,14 @@ impl Checker<'_> {
         if let Clash::Repeated(name) = clash {
             diagnostic = diagnostic.note(format!("the field `{name}` would be there twice"));
         }
-        if let Some(help) = self.conversion(expected, found) {
-            diagnostic = diagnostic.help(help);
+        let open = |shown: &str| shown.contains(['_', '…', '?']);
+        match self.conversion(expected, found) {
+            Some(help) => diagnostic.help(help),
+            None if open(&want) || open(&have) => diagnostic,
+            None => diagnostic.help(format!(
+                "give a value of type `{want}`, or change the expected type to `{have}`"
+            )),
         }
-        diagnostic
     }
 
     /// Where two types first differ, such as "field `name`".
@@ -221,6 +225,9 @@ impl Checker<'_> {
         let text = match (want, have) {
             (ConId::SCRIPT, ConId::STR) => {
                 "write `sh\"…\"` for a script, or `sh\"#{…}\"` to quote a text into one"
+            }
+            (ConId::INT, ConId::STR) => {
+                "write the number without quotes, or read it: `std.text.to_int(…)` gives an `Option<Int>`"
             }
             (ConId::STR, ConId::INT | ConId::BOOL) => "put it into a text: `\"#{…}\"`",
             (ConId::STR, ConId::SCRIPT) => {

@@ -20,7 +20,7 @@ pub(crate) fn closest<'a>(
 }
 
 /// The closest name as a fix.
-pub(crate) fn did_you_mean<'a>(
+pub fn did_you_mean<'a>(
     wanted: &str,
     candidates: impl IntoIterator<Item = &'a str>,
 ) -> Option<String> {

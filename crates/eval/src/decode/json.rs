@@ -6,6 +6,7 @@ use std::rc::Rc;
 use jsonc_parser::ast::Value;
 use jsonc_parser::common::{Range, Ranged};
 use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
+use serde::de::IgnoredAny;
 
 use super::{Datum, Located, MAX_NESTING, Malformed, span};
 
@@ -25,10 +26,26 @@ pub(super) fn read(text: &str) -> Result<Located, Malformed> {
     };
     let parsed = parse_to_ast(text, &CollectOptions::default(), &strict)
         .map_err(|error| Malformed::new(of(error.range()), error.kind().to_string()))?;
-    match parsed.value {
-        Some(value) => located(&value, 0),
-        None => Err(Malformed::new(span(0, text.len()), "there is no value")),
-    }
+    let value = parsed
+        .value
+        .ok_or_else(|| Malformed::new(span(0, text.len()), "there is no value"))?;
+    let located = located(&value, 0)?;
+    strictly(text)?;
+    Ok(located)
+}
+
+/// Refuses what the parser lets through although it is no JSON, such as a tab in a text. It comes
+/// second, as the parser knows better where something else is wrong.
+fn strictly(text: &str) -> Result<(), Malformed> {
+    let Err(error) = serde_json::from_str::<IgnoredAny>(text) else { return Ok(()) };
+    let before: usize =
+        text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum();
+    // The column counts the bytes of the line that were read before the fault.
+    let at = text.floor_char_boundary(before + error.column());
+    let end = text.ceil_char_boundary((at + 1).min(text.len()));
+    let message = error.to_string();
+    let what = message.split(" at line ").next().unwrap_or_default();
+    Err(Malformed::new(span(at, end), what))
 }
 
 fn of(range: Range) -> cbuild_diag::Span {

@@ -23,8 +23,9 @@ pub(super) fn read(text: &str) -> Result<Located, Malformed> {
     };
     for event in Parser::new_from_str(text) {
         let (event, at) = event.map_err(|error| {
-            let at = reader.positions.byte(error.marker().index());
-            Malformed::new(span(at, at + 1), error.info())
+            let index = error.marker().index();
+            let (at, end) = (reader.positions.byte(index), reader.positions.byte(index + 1));
+            Malformed::new(span(at, end), error.info())
         })?;
         let start = reader.positions.byte(at.start.index());
         let end = reader.positions.byte(at.end.index());

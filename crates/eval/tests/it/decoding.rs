@@ -21,6 +21,8 @@ type Dep = { name: Str, version?: Str, strip: Int = 1 }";
     }
     shown.map_err(|diagnostic| {
         let label = &diagnostic.labels[0];
+        let place = label.span.start as usize..label.span.end as usize;
+        assert!(sources.text(label.source).get(place).is_some(), "{diagnostic}: outside");
         let (line, column) = sources.line_column(label.source, label.span.start as usize);
         format!("{line}:{column} {}", describe(&diagnostic, &sources))
     })
@@ -61,6 +63,15 @@ fn the_same_data_in_three_formats() {
         let shown = decode(ty, file, text.as_bytes()).unwrap();
         assert_eq!(normal(&shown), normal(expected), "{file}");
     }
+}
+
+/// Found by fuzzing: the parser let control characters in texts through, and a place at the end of a
+/// file was one byte behind it.
+#[test]
+fn files_are_read_strictly_and_faults_stay_inside_of_them() {
+    fails("Str", "f.json", "\"a\tb\"", "1:3 E0421: this is not valid JSON");
+    fails("{ é: Str }", "f.json", "{\"é\":\n\"a\u{1}\"}", "2:3 E0421: this is not valid JSON");
+    fails("Str", "f.yaml", "a: [é", "1:6 E0421: this is not valid YAML");
 }
 
 #[test]

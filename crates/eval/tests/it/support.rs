@@ -73,8 +73,17 @@ pub(crate) fn with_value<T>(
     limits: Limits,
     use_it: impl FnOnce(&mut Evaluator<'_>, Value) -> Result<T, Diagnostic>,
 ) -> Result<T, String> {
+    with_value_in(TestWorld::default(), items, expr, limits, use_it)
+}
+
+fn with_value_in<T>(
+    mut world: TestWorld,
+    items: &str,
+    expr: &str,
+    limits: Limits,
+    use_it: impl FnOnce(&mut Evaluator<'_>, Value) -> Result<T, Diagnostic>,
+) -> Result<T, String> {
     let (checked, sources) = checked(items, expr);
-    let mut world = TestWorld::default();
     let mut evaluator = Evaluator::new(&checked.checked.program, &mut world, limits);
     let result = evaluator.global(checked.value).and_then(|value| use_it(&mut evaluator, value));
     result.map_err(|diagnostic| describe(&diagnostic, &sources))
@@ -83,6 +92,16 @@ pub(crate) fn with_value<T>(
 /// The value as shown to a reader, or the error.
 pub(crate) fn show(items: &str, expr: &str) -> Result<String, String> {
     with_value(items, expr, Limits::default(), |evaluator, value| evaluator.show(&value))
+}
+
+/// As [`show`], where these files can be decoded.
+pub(crate) fn show_with_files(
+    items: &str,
+    expr: &str,
+    files: &BTreeMap<String, Vec<u8>>,
+) -> Result<String, String> {
+    let world = TestWorld { texts: files.clone(), ..TestWorld::default() };
+    with_value_in(world, items, expr, Limits::default(), |evaluator, value| evaluator.show(&value))
 }
 
 /// Asserts what an expression evaluates to.
