@@ -109,7 +109,8 @@ mod tests {
     #[test]
     fn the_sources_of_a_library_are_known_as_such() {
         let folder = tempfile::tempdir().unwrap();
-        let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+        let write =
+            |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
         std::fs::create_dir(folder.path().join("packages")).unwrap();
         write("main.cbuild", "");
         write("packages/a.cbuild", "");

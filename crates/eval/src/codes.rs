@@ -50,7 +50,7 @@ codes! {
     FIELD = "E0415", "A target or command names a field that the value does not have.",
         "name a field that the value has";
     TEST = "E0416", "The claim of a `test` is false. The notes tell what its parts came to.",
-        "correct the claim, or what it is about";
+        "correct the claim, or what it speaks of";
     UNREADABLE = "E0420", "A file that `decode` cannot read: it is not there, too large, not text, or its name does not tell its format.",
         "create the file, or correct the path: it is relative to the folder of this source";
     MALFORMED = "E0421", "A file that is not valid TOML, JSON or YAML.",

@@ -248,6 +248,7 @@ impl Observation {
         let mut diagnostic =
             Diagnostic::error(codes::TEST, self.source, self.claim, message, "this is false");
         diagnostic.notes = self.notes(sources);
+        diagnostic.help = codes::usual_fix(codes::TEST).map(str::to_owned);
         diagnostic
     }
 }

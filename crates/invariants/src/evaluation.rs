@@ -119,7 +119,9 @@ pub fn generated(text: &str) {
     let wrong: Vec<String> = found
         .diagnostics
         .iter()
-        .map(|diagnostic| cbuild_diag::render(&sources, diagnostic, cbuild_diag::RenderOptions::plain()))
+        .map(|diagnostic| {
+            cbuild_diag::render(&sources, diagnostic, cbuild_diag::RenderOptions::plain())
+        })
         .collect();
     assert!(wrong.is_empty(), "a sound program is refused:\n{text}\n{}", wrong.join("\n"));
     evaluate(text);

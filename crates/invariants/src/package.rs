@@ -88,7 +88,8 @@ fn blocks(markdown: &str) -> Vec<String> {
 
 /// A program of the items and of a `let` for each expression.
 fn expressions(items: &str, block: &str) -> String {
-    let mut text = if items.contains("import std\n") { String::new() } else { "import std\n".to_owned() };
+    let mut text =
+        if items.contains("import std\n") { String::new() } else { "import std\n".to_owned() };
     text += items;
     let mut expr = String::new();
     let mut count = 0;

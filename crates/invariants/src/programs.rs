@@ -218,7 +218,9 @@ impl Maker<'_, '_> {
                 let looked = self.expr(&Type::Option(Box::new(Type::Int)), depth)?;
                 let (some, none) =
                     (self.with(bound, |maker| maker.expr(ty, depth))?, self.expr(ty, depth)?);
-                format!("(match {looked} {{ Some(0) => {none}, Some({name}) => {some}, None => {none} }})")
+                format!(
+                    "(match {looked} {{ Some(0) => {none}, Some({name}) => {some}, None => {none} }})"
+                )
             }
             _ => {
                 let looked = self.expr(&Type::Int, depth)?;
@@ -236,11 +238,21 @@ impl Maker<'_, '_> {
 
     fn literal(&mut self, ty: &Type, depth: u32) -> Result<String> {
         Ok(match ty {
-            Type::Int => self.choices.choose(&["0", "1", "7", "-3", "100", "9223372036854775807"])?.to_string(),
+            Type::Int => self
+                .choices
+                .choose(&["0", "1", "7", "-3", "100", "9223372036854775807"])?
+                .to_string(),
             Type::Bool => self.choices.choose(&["true", "false"])?.to_string(),
             Type::Str => self
                 .choices
-                .choose(&["\"\"", "\"a\"", "\"b c\"", "\"\\u{e9}\\n\"", "\"\"\"\n  x\n    y\n  \"\"\"", "\"it's\""])?
+                .choose(&[
+                    "\"\"",
+                    "\"a\"",
+                    "\"b c\"",
+                    "\"\\u{e9}\\n\"",
+                    "\"\"\"\n  x\n    y\n  \"\"\"",
+                    "\"it's\"",
+                ])?
                 .to_string(),
             Type::Script => {
                 let (word, number) = (self.expr(&Type::Str, depth)?, self.expr(&Type::Int, depth)?);
@@ -386,7 +398,9 @@ impl Maker<'_, '_> {
                 let (list, item) =
                     (self.expr(&Type::List(Box::new(of.clone())), depth)?, self.expr(&of, depth)?);
                 let (x, y) = (self.name(), self.name());
-                format!("(let {x}: List<{text}> = {list} {y}: {text} = {item} in std.list.contains({x}, {y}))")
+                format!(
+                    "(let {x}: List<{text}> = {list} {y}: {text} = {item} in std.list.contains({x}, {y}))"
+                )
             }
         })
     }

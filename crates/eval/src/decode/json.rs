@@ -26,9 +26,8 @@ pub(super) fn read(text: &str) -> Result<Located, Malformed> {
     };
     let parsed = parse_to_ast(text, &CollectOptions::default(), &strict)
         .map_err(|error| Malformed::new(of(error.range()), error.kind().to_string()))?;
-    let value = parsed
-        .value
-        .ok_or_else(|| Malformed::new(span(0, text.len()), "there is no value"))?;
+    let value =
+        parsed.value.ok_or_else(|| Malformed::new(span(0, text.len()), "there is no value"))?;
     let located = located(&value, 0)?;
     strictly(text)?;
     Ok(located)

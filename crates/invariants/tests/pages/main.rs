@@ -204,7 +204,8 @@ fn all_errors_of_a_file_are_told_at_once() {
         fn twice(n: Int) -> Int = n + tru\n\n\
         let same = if port then 1 else 2\n\n\
         let name: Str = { a = 1 }.b\n";
-    let mut example = Example { files: BTreeMap::from([(MAIN.to_owned(), source.to_owned())]), eval: false };
+    let mut example =
+        Example { files: BTreeMap::from([(MAIN.to_owned(), source.to_owned())]), eval: false };
     let (_, found) = example.run();
     let codes: Vec<&str> = found.iter().map(|diagnostic| diagnostic.code).collect();
     assert_eq!(codes, ["E0301", "E0106", "E0201", "E0301", "E0308"]);

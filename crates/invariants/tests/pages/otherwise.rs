@@ -27,9 +27,13 @@ pub(crate) fn all() -> Vec<Otherwise> {
         evaluated("E0406", range, small, |_, _| None),
         evaluated("E0407", count, cancel, |_, _| None),
         unknown_extern(),
-        evaluated("E0415", "pub let default: { port: Int } = { port = 1 }\n", Limits::default(), |e, value| {
-            e.field(&value, "prot").err()
-        }),
+        failing_test(),
+        evaluated(
+            "E0415",
+            "pub let default: { port: Int } = { port = 1 }\n",
+            Limits::default(),
+            |e, value| e.field(&value, "prot").err(),
+        ),
     ]
 }
 
@@ -37,7 +41,12 @@ fn program(text: &str) -> Example {
     Example { files: [(MAIN.to_owned(), text.to_owned())].into(), eval: false }
 }
 
-fn only(code: &'static str, source: &'static str, sources: Sources, found: Vec<Diagnostic>) -> Otherwise {
+fn only(
+    code: &'static str,
+    source: &'static str,
+    sources: Sources,
+    found: Vec<Diagnostic>,
+) -> Otherwise {
     let [one] = <[Diagnostic; 1]>::try_from(found).unwrap();
     (code, source, sources, one)
 }
@@ -102,6 +111,18 @@ fn unknown_extern() -> Otherwise {
     let mut evaluator = Evaluator::new(&checked.program, &mut world, Limits::default());
     let found = evaluator.export(checked.entry, &["default"]).err();
     only("E0414", source, sources, Vec::from_iter(found))
+}
+
+fn failing_test() -> Otherwise {
+    let source = "let port: Int = 80\ntest \"the port\" { port + 1 == 80 }\n";
+    let mut example = program(source);
+    let mut sources = Sources::default();
+    let checked = check(&mut sources, &mut example, &ModuleKey::root(MAIN));
+    let mut evaluator = Evaluator::new(&checked.program, &mut example, Limits::default());
+    assert_eq!(evaluator.run_tests(checked.entry), [("the port".to_owned(), Ok(false))]);
+    let seen = evaluator.observe_test(checked.entry, 0).unwrap();
+    let found = seen.diagnostic("the port", &sources);
+    only("E0416", source, sources, vec![found])
 }
 
 fn evaluated(

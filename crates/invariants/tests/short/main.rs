@@ -86,7 +86,10 @@ fn parse() {
     let soup = (0..1000).map(|seed| {
         // Bytes of the signs and letters of the language.
         let letters = b" \n\t(){}[]<>=-+*/%!&|.,:;?#\"'\\$@_abltinfhesx019AZ\xc3\xa9\x00\r~`^";
-        let soup = bytes(seed, 120).iter().map(|byte| letters[usize::from(*byte) % letters.len()]).collect::<Vec<u8>>();
+        let soup = bytes(seed, 120)
+            .iter()
+            .map(|byte| letters[usize::from(*byte) % letters.len()])
+            .collect::<Vec<u8>>();
         String::from_utf8_lossy(&soup).into_owned()
     });
     assert_eq!(all(soup, &check), 1000);
