@@ -65,6 +65,11 @@ fn the_chapter_on_modules_works_as_written() {
     assert!(run_chapter("modules.md") >= 8);
 }
 
+#[test]
+fn the_chapter_on_writing_works_as_written() {
+    assert!(run_chapter("writing.md") >= 4);
+}
+
 /// Runs a chapter's blocks in a new folder, and returns the number of commands.
 fn run_chapter(name: &str) -> usize {
     let chapter = std::fs::read_to_string(repository().join("book/src").join(name)).unwrap();

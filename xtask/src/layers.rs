@@ -22,6 +22,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("oci", &["drv", "store"]),
     ("explain", &["drv", "store"]),
     ("invariants", &["eval", "sema", "syntax", "drv", "diag"]),
+    ("doc", &["sema", "syntax", "diag"]),
 ];
 
 /// Libraries that one crate alone may name, so that they can be replaced without a caller noticing.
@@ -34,6 +35,7 @@ const ONLY_IN: &[(&str, &str)] = &[
     ("tokio", "fetch"),
     ("oci-spec", "oci"),
     ("toml_edit", "modules"),
+    ("pulldown-cmark", "doc"),
 ];
 
 /// The only crate that may hold `unsafe` blocks.

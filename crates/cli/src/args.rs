@@ -93,6 +93,21 @@ pub(crate) enum Command {
         #[arg(short, long, value_name = "EXPR", allow_hyphen_values = true)]
         expression: Option<String>,
     },
+    /// Evaluate expressions as they are typed; from a pipe, line by line
+    Repl {
+        /// File or folder whose names are in scope
+        #[arg(value_name = "PATH")]
+        target: Option<String>,
+    },
+    /// Write the documentation of a module's files as pages with search
+    Doc {
+        /// Folder or file of the module, or `std`
+        #[arg(value_name = "PATH", default_value = ".")]
+        path: PathBuf,
+        /// Folder for the pages [default: doc]
+        #[arg(short, long, value_name = "DIR")]
+        output: Option<PathBuf>,
+    },
     /// Check names and types of files, without evaluating anything
     Check {
         /// Files or folders

@@ -62,6 +62,17 @@ fn is_identifier(text: &str) -> bool {
         && bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
+/// The package that a canonical folder belongs to, and the folder's place in it: empty, or with a
+/// final `/`.
+pub(crate) fn package_of(folder: &Path) -> (PathBuf, String) {
+    let marked = folder.ancestors().find(|ancestor| ancestor.join(MODULE_FILE).is_file());
+    let root = marked.unwrap_or(folder);
+    match folder.strip_prefix(root).ok().and_then(Path::to_str) {
+        Some("") | None => (root.to_owned(), String::new()),
+        Some(inner) => (root.to_owned(), format!("{inner}/")),
+    }
+}
+
 /// Finds the file that a path stands for: the file itself, or a folder's `main.cbuild`.
 pub(crate) fn find(path: &Path) -> Result<Entry, Failure> {
     let shown = path.display();

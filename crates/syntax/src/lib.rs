@@ -91,6 +91,12 @@ pub fn parse_expr(source: SourceId, text: &str) -> (ast::Expr, Vec<Diagnostic>) 
     (expr.unwrap_or(ast::Expr { span, kind: ast::ExprKind::Error }), diagnostics)
 }
 
+/// Whether brackets or multi-line texts are open at the end of a text, so that more must follow
+/// before it can be parsed. Texts over [`MAX_SOURCE_BYTES`] are never open.
+pub fn is_open(text: &str) -> bool {
+    text.len() <= MAX_SOURCE_BYTES && scan::is_open(text)
+}
+
 fn pieces(text: &str, rule: Rule, parsers: Parsers) -> Vec<Piece<'_>> {
     if text.len() > MAX_SOURCE_BYTES {
         return vec![Piece { base: 0, text, content: Content::TooLarge }];

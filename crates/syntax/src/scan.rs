@@ -35,6 +35,15 @@ pub(crate) fn scan(text: &str) -> Scan {
     if scan.open_text { Scanner::run(text, true) } else { scan }
 }
 
+/// Whether brackets or multi-line texts are open at the end of a text, so that more must follow.
+pub(crate) fn is_open(text: &str) -> bool {
+    let mut scanner = Scanner::new(text, false);
+    while scanner.at < scanner.bytes.len() {
+        scanner.step();
+    }
+    scanner.stack.iter().any(|frame| matches!(frame, Frame::Bracket | Frame::Block { .. }))
+}
+
 struct Scanner<'a> {
     bytes: &'a [u8],
     at: usize,
@@ -49,8 +58,8 @@ struct Scanner<'a> {
 }
 
 impl<'a> Scanner<'a> {
-    fn run(text: &'a str, cut: bool) -> Scan {
-        let mut scanner = Scanner {
+    fn new(text: &'a str, cut: bool) -> Self {
+        Scanner {
             bytes: text.as_bytes(),
             at: 0,
             stack: Vec::new(),
@@ -58,7 +67,11 @@ impl<'a> Scanner<'a> {
             ends_value: false,
             noted: false,
             scan: Scan::default(),
-        };
+        }
+    }
+
+    fn run(text: &'a str, cut: bool) -> Scan {
+        let mut scanner = Self::new(text, cut);
         while scanner.at < scanner.bytes.len() {
             scanner.step();
         }

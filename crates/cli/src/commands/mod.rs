@@ -4,6 +4,7 @@ mod build;
 mod check;
 mod debug;
 mod determinism;
+mod doc;
 mod eval;
 mod explain;
 mod explanation;
@@ -13,6 +14,7 @@ mod image;
 mod log;
 mod mirrors;
 mod module;
+mod repl;
 mod store;
 mod test;
 mod why;
@@ -34,6 +36,8 @@ pub(crate) fn run(session: &Session, command: Command) -> Result<(), Failure> {
         Command::Eval { target, expression } => {
             eval::eval(session, target.as_deref(), expression.as_deref())
         }
+        Command::Repl { target } => repl::repl(session, target.as_deref()),
+        Command::Doc { path, output } => doc::doc(session, &path, output.as_deref()),
         Command::Check { paths } => check::check(session, &paths),
         Command::Test { paths } => test::test(session, &paths),
         Command::Explain { code } => explain::explain(session, code.as_deref()),

@@ -2,16 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
-use cbuild_diag::{Diagnostic, Sources};
-use cbuild_eval::{Difference, Evaluator, Observation, Observed, Outcome};
-use cbuild_sema::ModuleKey;
+use cbuild_diag::{Diagnostic, SourceId, Sources};
+use cbuild_eval::{Difference, Evaluator, Observation, Observed, Outcome, Value};
+use cbuild_sema::{Loader, Memory, ModuleKey};
 use serde_json::json;
 
 use super::check::files;
-use crate::evaluation::{check, limits, with_decoded};
+use crate::evaluation::{accept, check, limits, with_decoded};
 use crate::failure::{Exit, Failure, Problem, report_diagnostic};
 use crate::output;
-use crate::outside::StoreWorld;
+use crate::outside::{FileLoader, StoreWorld};
 use crate::session::{Session, shown};
 use crate::standard_library;
 use crate::target::{self, Entry};
@@ -104,7 +104,65 @@ fn values(line: &mut serde_json::Value, found: Option<&Observation>, sources: &S
     }
 }
 
-/// Runs the `test` blocks of all files; each result is a line.
+/// Runs the examples in the documentation comments of a file: whether each holds.
+fn examples(session: &Session, file: &Path, entry: &Entry) -> Result<Vec<bool>, Failure> {
+    let mut loader = FileLoader::new(session.places(&entry.package_root)?);
+    let text = loader.load(&entry.module).unwrap_or_default();
+    // Parsing once more is cheap beside the evaluation; what is wrong was reported before.
+    let (parsed, _) = cbuild_syntax::parse_file_only(SourceId(0), &text);
+    let mut memory = Memory::default();
+    let mut held = Vec::new();
+    for example in cbuild_doc::examples(&parsed) {
+        let of = if example.item.is_empty() { "the module" } else { &example.item };
+        let name = match example.number {
+            1 => format!("example of {of}"),
+            number => format!("example {number} of {of}"),
+        };
+        match run_example(session, file, entry, (&name, &example.text), &mut memory) {
+            Ok(ok) => held.push(ok),
+            Err(failure @ Failure::Source { .. }) => {
+                failure.report(session.options.json, session.color());
+                report(session, file, &[(name, false)], Vec::new(), &Sources::default())?;
+                held.push(false);
+            }
+            Err(failure) => return Err(failure),
+        }
+    }
+    Ok(held)
+}
+
+/// Runs an example, given by its name and text, in the scope of its file.
+fn run_example(
+    session: &Session,
+    file: &Path,
+    entry: &Entry,
+    (name, text): (&str, &str),
+    memory: &mut Memory,
+) -> Result<bool, Failure> {
+    let mut sources = Sources::default();
+    let mut loader = FileLoader::new(session.places(&entry.package_root)?);
+    let scope = std::slice::from_ref(&entry.module);
+    let found =
+        cbuild_sema::check_expr_in(&mut sources, &mut loader, memory, scope, text.trim_end());
+    let (checked, sources) = accept(session, found.checked, sources)?;
+    if found.ty != "Bool" {
+        let message = format!("the {name} is of type `{}`, not `Bool`", found.ty);
+        return Err(Problem::new(Exit::Input, "E1068", message)
+            .help("compare it with what it gives, or leave `test` out of the mark of its block")
+            .into());
+    }
+    let store = session.store()?;
+    let mut world = StoreWorld::new(&store, session.places(&entry.package_root)?, &checked.keys);
+    let mut evaluator = Evaluator::new(&checked.program, &mut world, limits(session));
+    let result = evaluator.global(found.value).map(|value| matches!(value, Value::Bool(true)));
+    let ok = matches!(result, Ok(true));
+    let failures = if ok { Vec::new() } else { vec![(0, result, evaluator.observe(found.value))] };
+    let sources = with_decoded(sources, &evaluator);
+    report(session, file, &[(name.to_owned(), ok)], failures, &sources)?;
+    Ok(ok)
+}
+
+/// Runs the `test` blocks and the examples of all files; each result is a line.
 pub(crate) fn test(session: &Session, paths: &[PathBuf]) -> Result<(), Failure> {
     let store = session.store()?;
     let (mut passed, mut failed) = (0_usize, 0_usize);
@@ -125,6 +183,9 @@ pub(crate) fn test(session: &Session, paths: &[PathBuf]) -> Result<(), Failure> 
         }
         let sources = with_decoded(sources, &evaluator);
         report(session, &file, &lines, failures, &sources)?;
+        for ok in examples(session, &file, &entry)? {
+            *(if ok { &mut passed } else { &mut failed }) += 1;
+        }
     }
     if !session.options.json {
         output::line(&format!("{passed} passed, {failed} failed"))?;

@@ -1,0 +1,72 @@
+//! `cbuild doc`.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use cbuild_doc::Library;
+use cbuild_sema::{LoadError, ModuleKey};
+
+use super::check::files;
+use crate::failure::{Exit, Failure, Problem};
+use crate::output;
+use crate::outside::FileLoader;
+use crate::session::{Session, shown};
+use crate::target;
+
+/// Folder of the pages when none is given.
+const DEFAULT_FOLDER: &str = "doc";
+
+/// Writes the documentation of a folder's files, or prints it as JSON.
+pub(crate) fn doc(session: &Session, path: &Path, folder: Option<&Path>) -> Result<(), Failure> {
+    let (title, root, modules) = what(path)?;
+    let mut loader = FileLoader::new(session.places(&root)?);
+    let library = Library::load(&title, &mut loader, &modules)
+        .map_err(|(key, error)| unreadable(&key, &error))?;
+    if session.options.json {
+        return output::json(&cbuild_doc::json(&library));
+    }
+    let folder = folder.unwrap_or(Path::new(DEFAULT_FOLDER));
+    write(folder, &cbuild_doc::pages(&library))?;
+    output::line(&shown(&folder.join("index.html")))
+}
+
+/// The title, the top folder and the modules to document.
+fn what(path: &Path) -> Result<(String, PathBuf, Vec<ModuleKey>), Failure> {
+    if path == Path::new("std") && !path.exists() {
+        return Ok(("The standard library".to_owned(), PathBuf::new(), Vec::new()));
+    }
+    let mut modules = Vec::new();
+    let mut root: Option<PathBuf> = None;
+    for file in files(&[path.to_owned()])? {
+        let entry = target::find(&file)?;
+        // Files that belong to different modules have different documentations.
+        if root.get_or_insert_with(|| entry.package_root.clone()) == &entry.package_root {
+            modules.push(entry.module);
+        }
+    }
+    let root = root.unwrap_or_default();
+    let name = root.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    Ok((name, root, modules))
+}
+
+fn unreadable(key: &ModuleKey, error: &LoadError) -> Failure {
+    let why = match error {
+        LoadError::NotFound => "there is no such file",
+        LoadError::Unreadable(why) => why,
+    };
+    Problem::new(Exit::Input, "E1070", format!("cannot read `{key}`: {why}")).into()
+}
+
+fn write(folder: &Path, files: &BTreeMap<String, String>) -> Result<(), Failure> {
+    for (path, text) in files {
+        let file = folder.join(path);
+        let parent = file.parent().unwrap_or(folder);
+        let written = std::fs::create_dir_all(parent).and_then(|()| std::fs::write(&file, text));
+        written.map_err(|error| {
+            let message = format!("cannot write `{}`: {error}", file.display());
+            Problem::new(Exit::Environment, "E1071", message)
+                .help("give another folder with `-o DIR`")
+        })?;
+    }
+    Ok(())
+}
