@@ -27,7 +27,7 @@ fn lines_from_a_pipe() {
                  test \"t\" { twice(1) == 2 }\n:quit\nnot reached\n";
     let done = piped(folder.path(), &[], input).ok();
     let lines: Vec<&str> = done.stdout.lines().collect();
-    assert_eq!(lines, ["3", "[1, 2]", "42", "22", "\"fast\"", "1", "(Int) -> Int", "14", "ok t"]);
+    assert_eq!(lines, ["3", "[1, 2]", "42", "22", "\"Fast\"", "1", "(Int) -> Int", "14", "ok t"]);
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn a_terminal_has_completion_history_and_interruption() {
         ["see", "fn spin"],
         ["see", prompt],
         ["type", "spin(0) // started\r"],
-        ["see", "started\r\n"],
+        ["interruptible", ""],
         ["type", "\u{3}"],
         ["see", "E0407"],
         ["see", prompt],

@@ -1,7 +1,8 @@
 """Runs a program in a terminal of its own: `terminal.py STEPS PROGRAM ARG…`.
 
 STEPS is a JSON list of ["see", TEXT], which waits until the terminal has shown the text since the step
-before, and ["type", TEXT]. At the end the program must have ended by itself. What it showed is printed.
+before, ["type", TEXT], and ["interruptible", ""], which waits until Ctrl-C is a signal, as it is while
+the program does not read keys. At the end the program must have ended by itself. What it showed is printed.
 """
 
 import json
@@ -9,6 +10,7 @@ import os
 import pty
 import select
 import sys
+import termios
 import time
 
 LIMIT = 120.0
@@ -38,6 +40,12 @@ def main() -> int:
         for kind, text in steps:
             if kind == "type":
                 os.write(terminal, text.encode())
+                continue
+            if kind == "interruptible":
+                while not termios.tcgetattr(terminal)[3] & termios.ISIG:
+                    if time.monotonic() > deadline:
+                        raise TimeoutError
+                    select.select([], [], [], 0.02)
                 continue
             while (at := shown.find(text.encode(), seen)) < 0:
                 if not more():

@@ -77,9 +77,11 @@ impl Library {
         Ok(library)
     }
 
-    /// The modules that have a page, in the order of their keys: the package's own first.
+    /// The modules that have a page: the package's own first, then by name.
     pub fn modules(&self) -> impl Iterator<Item = &Module> {
-        self.modules.values().filter(|module| module.shown)
+        let mut shown: Vec<&Module> = self.modules.values().filter(|module| module.shown).collect();
+        shown.sort_by_key(|module| (module.key.package, module.name != "main", &module.name));
+        shown.into_iter()
     }
 
     pub(crate) fn module(&self, key: &ModuleKey) -> Option<&Module> {

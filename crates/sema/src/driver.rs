@@ -201,7 +201,8 @@ fn finish<T>(
         diagnostic.help = codes::usual_fix(diagnostic.code).map(str::to_owned);
     }
     let keys = graph.modules.iter().map(|m| (m.source, m.key.clone())).collect();
-    let loaded = graph.modules.iter().enumerate();
+    // The module made of a lone expression has the key of the one around it, which comes before it.
+    let loaded = graph.modules.iter().enumerate().rev();
     let modules = loaded.map(|(index, module)| (module.key.clone(), module_id(index))).collect();
     let entry = module_id(entry.unwrap_or(0));
     (Checked { program, entry, diagnostics, keys, modules }, seen)

@@ -119,7 +119,6 @@ pub(super) fn run(mut state: State<'_>) -> Result<(), Failure> {
         if !text.trim().is_empty() {
             let _ = editor.add_history_entry(text.trim_end());
         }
-        state.borrow().rearm();
         let served = serve(&mut state.borrow_mut(), &text);
         state.borrow().rearm();
         match served {
