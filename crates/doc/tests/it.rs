@@ -202,6 +202,6 @@ fn every_public_item_of_the_library_is_documented() {
 fn a_missing_module_is_named() {
     let mut files = Files(BTreeMap::new());
     let key = ModuleKey::root("main.cbuild");
-    let (missing, error) = Library::load("x", &mut files, &[key.clone()]).unwrap_err();
+    let (missing, error) = Library::load("x", &mut files, std::slice::from_ref(&key)).unwrap_err();
     assert_eq!((missing, error), (key, LoadError::NotFound));
 }

@@ -105,10 +105,8 @@ impl Brief<'_, '_> {
                 self.items("{ ", items, " }", nesting);
             }
             Value::Map(map) => {
-                let entry = |(key, slot): (&Rc<String>, &Slot)| {
-                    (format!("{} = ", print::quoted(key)), slot.clone())
-                };
-                let items = map.iter().map(|(key, slot)| entry((key, slot))).collect();
+                let label = |key: &Rc<String>| format!("{} = ", print::quoted(key));
+                let items = map.iter().map(|(key, slot)| (label(key), slot.clone())).collect();
                 self.items("{ ", items, " }", nesting);
             }
             Value::Variant(variant) => {

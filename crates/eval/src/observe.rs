@@ -118,12 +118,12 @@ pub(crate) fn observe(machine: &mut Machine<'_>, id: GlobalId) -> Option<Observa
         .entries
         .sort_by_key(|note| (note.place.span.start, std::cmp::Reverse(note.place.span.end)));
     let found = Claim::find(body, global.span, &notes);
-    let values = notes.entries.iter().filter(|note| found.tells(note)).filter_map(|note| {
+    let values = notes.entries.iter().filter(|note| found.tells(note)).map(|note| {
         let outcome = match &note.outcome {
             Ok(value) => Outcome::Value(brief::show(machine, value)),
             Err((code, message)) => Outcome::Error { code, message: message.clone() },
         };
-        Some(Observed { span: note.place.span, outcome })
+        Observed { span: note.place.span, outcome }
     });
     let values = values.collect();
     let difference = found.sides.and_then(|(left, right)| {

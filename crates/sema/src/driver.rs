@@ -186,9 +186,9 @@ fn finish<T>(
 ) -> (Checked, T) {
     let mut program = ir::Program::default();
     let mut checker = Checker::new(&graph.modules, prelude);
-    for index in 0..graph.modules.len() {
+    for (index, depth) in depths.iter().enumerate() {
         checker.module = index;
-        let tests = check_module(&mut checker, depths[index], parents.get(&index).copied());
+        let tests = check_module(&mut checker, *depth, parents.get(&index).copied());
         let module = export(&mut checker, tests);
         program.modules.push(module);
     }
