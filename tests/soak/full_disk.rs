@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use super::{Plan, graph};
 
 /// Free space of the last point, in KiB: enough for the whole build.
-const ENOUGH: u64 = 6 << 10;
+const ENOUGH: u64 = 2560;
 
 /// Space of the file system when it is made larger, in MiB.
 const LARGE: u64 = 256;

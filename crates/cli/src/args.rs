@@ -372,6 +372,12 @@ pub(crate) enum StoreCommand {
         #[arg(long, value_name = "SIZE", value_parser = size)]
         max_size: Option<u64>,
     },
+    /// Store equal files of all objects once, as hard links
+    Optimise {
+        /// Print what it would save, and change nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// List what keeps objects from collection, with the size of what it reaches
     Roots {
         /// End a root, by its link

@@ -22,7 +22,7 @@ use crate::layout::Layout;
 use crate::register::Notes;
 use crate::store::Store;
 use crate::types::ObjectInfo;
-use crate::{fault, index, record, tree};
+use crate::{fault, index, optimise, record, tree};
 
 /// The right to change the store; ends with the value.
 pub(crate) struct Commit<'s> {
@@ -93,16 +93,29 @@ impl Commit<'_> {
             return Ok(());
         }
         let (mut objects, mut actions) = (BTreeSet::new(), BTreeSet::new());
+        let mut mended = BTreeSet::new();
         for line in intent.lines() {
             match line.split_once(' ') {
                 Some(("object", base)) => objects.extend(StorePath::parse(base).ok()),
+                Some(("mend", base)) => mended.extend(StorePath::parse(base).ok()),
                 Some(("action", key)) => actions.extend(Digest::parse(key).ok().map(ActionKey)),
                 // A line that was cut off names nothing that was changed.
                 _ => {}
             }
         }
+        for path in mended {
+            let top = self.layout.object(&path);
+            optimise::mend(&top)?;
+        }
         self.reconcile(&objects, &actions)?;
         self.end()
+    }
+
+    /// Notes that directories of an object are about to be writable for a while.
+    pub(crate) fn begin_mending(&mut self, object: &StorePath) -> Result<()> {
+        let line = format!("mend {}\n", object.base_name());
+        let path = self.layout.commit_lock();
+        self.lock.write_all_at(line.as_bytes(), 0).at("write", &path)
     }
 
     /// Notes what is about to change.

@@ -25,6 +25,7 @@ mod index;
 mod layout;
 mod live;
 mod lock;
+mod optimise;
 mod reconcile;
 mod record;
 mod register;
@@ -46,6 +47,6 @@ pub use lock::ActionLock;
 pub use register::Registration;
 pub use store::Store;
 pub use types::{
-    BuildRecord, BuiltOutput, GcOptions, GcReport, ImportReport, ObjectInfo, Problem, ProblemKind,
-    Root, TransferReport, VerifyOptions, VerifyReport,
+    BuildRecord, BuiltOutput, GcOptions, GcReport, ImportReport, ObjectInfo, OptimiseReport,
+    Problem, ProblemKind, Root, TransferReport, VerifyOptions, VerifyReport,
 };

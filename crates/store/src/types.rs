@@ -113,6 +113,15 @@ pub struct ImportReport {
     pub bytes: u64,
 }
 
+/// What storing equal files once has saved.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OptimiseReport {
+    /// Number of files that became links to an equal one.
+    pub files: usize,
+    /// Sum of their lengths, in bytes.
+    pub bytes: u64,
+}
+
 /// What to verify.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct VerifyOptions {

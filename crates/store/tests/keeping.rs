@@ -7,7 +7,7 @@ mod fixture;
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
 use cbuild_drv::StorePath;
@@ -245,4 +245,51 @@ fn a_changed_source_is_another_object() {
     assert_ne!(first, second);
     assert_eq!(store.objects().unwrap().len(), 2);
     assert_clean(&store);
+}
+
+#[test]
+fn equal_files_are_stored_once() {
+    let Fixture { store, folder } = Fixture::new();
+    let paths: Vec<_> = ["one", "two", "three"]
+        .iter()
+        .map(|action| object(&store, action, &format!("its own {action}"), &[]))
+        .collect();
+    let script = |path| store.physical(path).join("x/run");
+    let inodes = || -> BTreeSet<u64> {
+        paths.iter().map(|path| fs::metadata(script(path)).unwrap().ino()).collect()
+    };
+    let dry = store.optimise(true).unwrap();
+    assert_eq!(inodes().len(), 3);
+    let report = store.optimise(false).unwrap();
+    assert_eq!((report.files, report), (2, dry));
+    assert_eq!(inodes().len(), 1);
+    assert_clean(&store);
+    assert_eq!(store.optimise(false).unwrap().files, 0);
+    let small = folder.path().join("small");
+    fs::write(&small, "its own one").unwrap();
+    store.add_tree(&small, &name("file")).unwrap();
+    assert_eq!(store.optimise(false).unwrap().files, 1, "an object can be a file itself");
+    assert_clean(&store);
+
+    // Restoring permissions, and taking a linked file in, gives files of their own.
+    let copy = folder.path().join("copy");
+    fs::hard_link(script(&paths[0]), &copy).unwrap();
+    store.add_tree(&copy, &name("copy")).unwrap();
+    assert_clean(&store);
+}
+
+#[test]
+fn a_kill_while_links_are_made_is_put_in_order() {
+    let Fixture { store, folder } = Fixture::new();
+    let path = object(&store, "one", "one", &[]);
+    let root = store.root().to_owned();
+    let top = store.physical(&path);
+    drop(store);
+    fs::write(root.join("locks/commit"), format!("mend {}\n", path.base_name())).unwrap();
+    fs::set_permissions(top.join("x"), fs::Permissions::from_mode(0o755)).unwrap();
+    fs::hard_link(top.join("x/run"), top.join("x/.cbuild-link-new")).unwrap();
+    let store = Store::open(&root).unwrap();
+    assert_clean(&store);
+    assert_eq!(fs::metadata(root.join("locks/commit")).unwrap().len(), 0);
+    drop(folder);
 }

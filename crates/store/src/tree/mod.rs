@@ -120,7 +120,7 @@ pub(crate) struct Scanned {
     pub(crate) touched: Option<PathBuf>,
 }
 
-fn store_times() -> Timestamps {
+pub(crate) fn store_times() -> Timestamps {
     let time = Timespec { tv_sec: MTIME, tv_nsec: 0 };
     Timestamps { last_access: time, last_modification: time }
 }

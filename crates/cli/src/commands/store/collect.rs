@@ -1,4 +1,4 @@
-//! `cbuild store gc` and `cbuild store roots`.
+//! `cbuild store gc`, `optimise` and `roots`.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -42,6 +42,20 @@ pub(super) fn collect(
     }
     let bytes = HumanBytes(report.records_freed);
     output::line(&format!("{verb} {} logs and records of actions, {bytes}", report.records))
+}
+
+/// Stores equal files once.
+pub(super) fn optimise(session: &Session, dry_run: bool) -> Result<(), Failure> {
+    let report = session.store()?.optimise(dry_run)?;
+    if session.options.json {
+        return output::json(&json!({
+            "files": report.files,
+            "bytes": report.bytes,
+            "dryRun": dry_run,
+        }));
+    }
+    let verb = if dry_run { "would link" } else { "linked" };
+    output::line(&format!("{verb} {} equal files, {}", report.files, HumanBytes(report.bytes)))
 }
 
 /// Lists roots, or ends some.

@@ -26,6 +26,7 @@ pub(crate) fn run(session: &Session, command: StoreCommand) -> Result<(), Failur
         StoreCommand::Gc { dry_run, older_than, max_size } => {
             collect::collect(session, dry_run, older_than, max_size)
         }
+        StoreCommand::Optimise { dry_run } => collect::optimise(session, dry_run),
         StoreCommand::Roots { remove } => collect::roots(session, &remove),
         StoreCommand::History { name, limit } => history::list(session, name.as_deref(), limit),
         StoreCommand::Add { path, name } => transfer::add(session, &path, name),
