@@ -55,7 +55,11 @@ impl Store {
         }
         files.sort_by_key(|file| (file.size, file.executable, file.inode, file.object));
         let mut report = OptimiseReport::default();
-        let place = |file: &Found| self.layout.object(&objects[file.object]).join(&file.inside);
+        let place = |file: &Found| {
+            let top = self.layout.object(&objects[file.object]);
+            // Joining nothing would add a slash, and with it ask for a directory.
+            if file.inside.as_os_str().is_empty() { top } else { top.join(&file.inside) }
+        };
         // For each object the files that change, with what they become links to.
         let mut plan: BTreeMap<usize, Vec<(&Found, &Found)>> = BTreeMap::new();
         for group in files.chunk_by(|a, b| (a.size, a.executable) == (b.size, b.executable)) {
