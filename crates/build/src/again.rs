@@ -13,7 +13,7 @@ use cbuild_sandbox::{SandboxSpec, Status, Tmp};
 use cbuild_store::Scratch;
 
 use crate::error::{RunError, StepError};
-use crate::exec::{self, Prepared};
+use crate::exec::{self, Bounds, Prepared};
 use crate::resolve::Outputs;
 use crate::step::{Workshop, host_system};
 use crate::{BuildFailure, Builder, Target, log};
@@ -131,7 +131,7 @@ impl Subject {
         &self,
         workshop: &Workshop<'_>,
         scratch: &Path,
-        cores: NonZeroUsize,
+        bounds: Bounds,
     ) -> Result<Prepared, StepError> {
         let Action::Exec(exec) = &self.derivation.action else {
             return Err(StepError::NotAProgram { name: self.derivation.name.clone() });
@@ -143,7 +143,7 @@ impl Subject {
         }
         let closure = workshop.closure(&self.derivation.references())?;
         let paths = exec::scratch_paths(&self.derivation, &self.key);
-        exec::prepare(workshop.builder.store, exec, paths, &closure, scratch, cores)
+        exec::prepare(workshop.builder.store, exec, paths, &closure, scratch, bounds)
     }
 
     fn make_again(
@@ -158,8 +158,9 @@ impl Subject {
             return Err(StepError::NotBuilt { name: self.derivation.name.clone() });
         }
         let scratch = builder.store.scratch()?;
-        let cores = vary.map_or(builder.options.cores, |vary| vary.cores);
-        let mut prepared = self.prepare(&workshop, scratch.path(), cores)?;
+        let mut bounds = Bounds::of(&builder.options);
+        bounds.cores = vary.map_or(bounds.cores, |vary| vary.cores);
+        let mut prepared = self.prepare(&workshop, scratch.path(), bounds)?;
         if let Some(vary) = vary {
             apply(vary, &mut prepared, &self.derivation)?;
         }
@@ -183,7 +184,7 @@ impl Subject {
     ) -> Result<i32, StepError> {
         let workshop = Workshop::new(builder);
         let scratch = builder.store.scratch()?;
-        let mut prepared = self.prepare(&workshop, scratch.path(), builder.options.cores)?;
+        let mut prepared = self.prepare(&workshop, scratch.path(), Bounds::of(&builder.options))?;
         // A private `/tmp` would be gone with the builder.
         prepared.spec.tmp = Tmp::Host(exec::folder(scratch.path(), "tmp")?);
         let exit = attended(&workshop, || workshop.run_sandbox(&self.drv, &prepared))?;

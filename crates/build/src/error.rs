@@ -42,8 +42,19 @@ pub enum Ending {
     Status(i32),
     /// A signal ended it.
     Signal(i32),
-    /// A limit ended it, for example `it ran longer than 3600 s`.
-    Limit(String),
+    /// A limit ended it.
+    Limit(LimitHit),
+}
+
+/// A limit that a builder ran into.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LimitHit {
+    /// What it did, for example `it ran longer than 3600 s`.
+    pub what: String,
+    /// Field of a step's `limits` that sets it; absent where it cannot be set.
+    pub field: Option<&'static str>,
+    /// Option of the command line that sets it.
+    pub option: Option<&'static str>,
 }
 
 impl fmt::Display for Ending {
@@ -51,7 +62,7 @@ impl fmt::Display for Ending {
         match self {
             Self::Status(status) => write!(f, "the builder exited with status {status}"),
             Self::Signal(signal) => write!(f, "the builder was ended by signal {signal}"),
-            Self::Limit(limit) => write!(f, "the builder was stopped: {limit}"),
+            Self::Limit(limit) => write!(f, "the builder was stopped: {}", limit.what),
         }
     }
 }
@@ -91,6 +102,22 @@ pub enum StepError {
     Foreign {
         /// File names, at most ten.
         names: Vec<String>,
+        /// What it wrote.
+        log: LogEnd,
+    },
+    /// An output refers to something that it must not refer to.
+    #[error(
+        "the output `{output}` must not need `{}`, but its {file} refers to it: {}",
+        last(chain),
+        arrows(chain)
+    )]
+    Forbidden {
+        /// The output.
+        output: OutputName,
+        /// The file that holds the first reference, or a phrase for it.
+        file: String,
+        /// The objects from the first that is referred to, to the forbidden one.
+        chain: Vec<StorePath>,
         /// What it wrote.
         log: LogEnd,
     },
@@ -187,6 +214,7 @@ impl StepError {
             Self::Builder { ending: Ending::Limit(_), .. } => "E0502",
             Self::OutputMissing { .. } => "E0503",
             Self::Foreign { .. } => "E0504",
+            Self::Forbidden { .. } => "E0508",
             Self::Program { .. } => "E0505",
             Self::Unusable { .. } => "E0506",
             Self::System { .. } => "E0507",
@@ -211,6 +239,25 @@ impl StepError {
             Self::Builder { ending: Ending::Status(126 | 127), .. } => {
                 "126 and 127 mean that a program was not found or could not be run; only the declared inputs are visible to a builder".to_owned()
             }
+            Self::Builder { ending: Ending::Signal(9) | Ending::Status(137), .. } => {
+                "signal 9 without a limit of cbuild mostly means that the machine ran out of memory: build less at the same time \
+                 with `--jobs` and `--cores`, or bound it with `--max-memory`"
+                    .to_owned()
+            }
+            Self::Builder { ending: Ending::Limit(LimitHit { field: Some(field), option: Some(option), .. }), .. } => {
+                format!(
+                    "allow this step more with `limits = {{ {field} = … }}`, or all steps with `{option}`; where it got to is in the log, \
+                     `cbuild log TARGET`"
+                )
+            }
+            Self::Forbidden { chain, .. } => match chain.first() {
+                Some(first) => format!(
+                    "let the build not write the path of `{}` into its output, for example by removing debug information or by another \
+                     output for what needs it",
+                    first.name()
+                ),
+                None => return None,
+            },
             Self::Builder { .. } => "the builder's own words are in the log, `cbuild log TARGET`".to_owned(),
             Self::OutputMissing { outputs, .. } => match outputs.first() {
                 Some(first) => format!("let it create the path that it finds in the variable `{first}`"),
@@ -270,7 +317,8 @@ impl StepError {
         match self {
             Self::Builder { log, .. }
             | Self::OutputMissing { log, .. }
-            | Self::Foreign { log, .. } => Some(log),
+            | Self::Foreign { log, .. }
+            | Self::Forbidden { log, .. } => Some(log),
             _ => None,
         }
     }
@@ -287,6 +335,14 @@ fn is_full(error: &io::Error) -> bool {
 
 fn list<T: fmt::Display>(items: &[T]) -> String {
     items.iter().map(|item| format!("`{item}`")).collect::<Vec<_>>().join(", ")
+}
+
+fn last(chain: &[StorePath]) -> String {
+    chain.last().map(|path| path.name().to_string()).unwrap_or_default()
+}
+
+fn arrows(chain: &[StorePath]) -> String {
+    chain.iter().map(StorePath::to_string).collect::<Vec<_>>().join(" -> ")
 }
 
 /// One step that failed.

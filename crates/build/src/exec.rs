@@ -10,11 +10,13 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use cbuild_drv::{ActionKey, Derivation, Exec, OutputName, STORE_DIR, StorePath, Template};
+use cbuild_drv::{
+    ActionKey, Derivation, Exec, OutputName, STORE_DIR, StepLimits, StorePath, Template,
+};
 use cbuild_sandbox::{Exit, SandboxSpec, Status, Tmp};
 use cbuild_store::{BuiltOutput, Store};
 
-use crate::error::{Ending, LogEnd, StepError};
+use crate::error::{Ending, LimitHit, LogEnd, StepError};
 
 /// Variables that every builder has; the derivation's own ones replace them. They are part of the
 /// action's meaning: a change of one needs a new version of the action's encoding.
@@ -71,7 +73,7 @@ pub(crate) fn prepare(
     outputs: BTreeMap<OutputName, StorePath>,
     closure: &BTreeSet<StorePath>,
     scratch: &Path,
-    cores: NonZeroUsize,
+    bounds: Bounds,
 ) -> Result<Prepared, StepError> {
     let store_folder = folder_again(scratch, "store")?;
     let build = folder_again(scratch, "build")?;
@@ -87,17 +89,45 @@ pub(crate) fn prepare(
     for arg in &exec.args {
         spec.args.push(usable("the argument", render(arg))?);
     }
-    for (name, value) in environment(exec, &outputs, cores) {
+    for (name, value) in environment(exec, &outputs, bounds.cores) {
         let value = usable("the environment variable", value)?;
         spec.env.push((usable("the name", name)?, value));
     }
     spec.root = exec.root.as_ref().map(|root| store.physical(root));
     spec.tmp = Tmp::Private { size: TMP_SIZE };
+    bounds.apply(&exec.limits, &mut spec.limits);
     spec = spec.bind_writable(&store_folder, STORE_DIR).bind_writable(&build, "/build");
     for path in closure {
         spec = spec.bind_read_only(store.physical(path), path.to_string());
     }
     Ok(Prepared { spec, log: scratch.join("log"), build, store_folder, outputs })
+}
+
+/// What a builder may take of the machine.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    /// Processors.
+    pub(crate) cores: NonZeroUsize,
+    /// Limits for steps that have none of their own.
+    pub(crate) limits: StepLimits,
+}
+
+impl Bounds {
+    /// Those of a run.
+    pub(crate) fn of(options: &crate::Options) -> Self {
+        Self { cores: options.cores, limits: options.limits }
+    }
+
+    /// Sets the limits of a sandbox; a step's own ones count more.
+    fn apply(&self, own: &StepLimits, limits: &mut cbuild_sandbox::Limits) {
+        let general = &self.limits;
+        limits.wall = own.wall.or(general.wall).map(Duration::from_secs).or(limits.wall);
+        limits.silence =
+            own.silence.or(general.silence).map(Duration::from_secs).or(limits.silence);
+        limits.memory = own.memory.or(general.memory).or(limits.memory);
+        limits.disk = own.disk.or(general.disk).or(limits.disk);
+        limits.processes = own.processes.or(general.processes).or(limits.processes);
+    }
 }
 
 /// A folder with the usual mode that an earlier build may have left empty, see [`crate::place`].
@@ -249,16 +279,39 @@ pub(crate) fn ending(exit: &Exit, spec: &SandboxSpec) -> Option<Ending> {
     Some(match exit.status {
         Status::Exited(0) | Status::Killed => return None,
         Status::TimedOut => {
-            Ending::Limit(format!("it ran longer than {} s", seconds(spec.limits.wall)))
+            let what = format!("it ran longer than {} s", seconds(spec.limits.wall));
+            hit(what, "wall", "--max-time")
         }
         Status::Silent => {
-            Ending::Limit(format!("it wrote nothing for {} s", seconds(spec.limits.silence)))
+            let what = format!("it wrote nothing for {} s", seconds(spec.limits.silence));
+            hit(what, "silence", "--max-silence")
+        }
+        Status::OutOfMemory => {
+            let limit = mebibytes(spec.limits.memory);
+            hit(format!("its processes took more than {limit} of memory"), "memory", "--max-memory")
+        }
+        Status::OutOfDisk => {
+            let limit = mebibytes(spec.limits.disk);
+            hit(format!("it wrote more than {limit} to disk"), "disk", "--max-disk")
         }
         Status::LogTooLarge => {
-            let limit = spec.limits.log_size.unwrap_or_default();
-            Ending::Limit(format!("it wrote a log of more than {limit} bytes"))
+            let limit = mebibytes(spec.limits.log_size);
+            let what = format!("it wrote a log of more than {limit}");
+            Ending::Limit(LimitHit { what, field: None, option: None })
         }
         Status::Exited(status) => Ending::Status(status),
         Status::Signaled(signal) => Ending::Signal(signal),
     })
+}
+
+fn hit(what: String, field: &'static str, option: &'static str) -> Ending {
+    Ending::Limit(LimitHit { what, field: Some(field), option: Some(option) })
+}
+
+/// A size as it is shown; whole mebibytes where it is at least one.
+fn mebibytes(bytes: Option<u64>) -> String {
+    match bytes.unwrap_or_default() {
+        bytes if bytes >= 1 << 20 => format!("{} MiB", bytes >> 20),
+        bytes => format!("{bytes} bytes"),
+    }
 }

@@ -14,6 +14,7 @@ mod error;
 mod event;
 mod exec;
 mod finish;
+mod forbidden;
 mod known;
 mod log;
 mod place;
@@ -29,13 +30,13 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use cbuild_drv::{DrvId, Graph, Name, OutputName, StorePath};
+use cbuild_drv::{DrvId, Graph, Name, OutputName, StepLimits, StorePath};
 use cbuild_fetch::Fetcher;
 use cbuild_store::Store;
 
 pub use again::{Again, Terminal, Variation, Visit};
 pub use assemble::AssembleError;
-pub use error::{BuildFailure, Ending, ExitClass, LogEnd, RunError, StepError};
+pub use error::{BuildFailure, Ending, ExitClass, LimitHit, LogEnd, RunError, StepError};
 pub use event::{Event, Kind, Outcome};
 pub use known::Known;
 pub use log::{LOG_TAIL_LINES, read_log};
@@ -66,6 +67,8 @@ pub struct Options {
     pub fetch_jobs: NonZeroUsize,
     /// Processors that one builder may use; it finds the number in `CBUILD_CORES`.
     pub cores: NonZeroUsize,
+    /// Where builders are stopped, unless a step has limits of its own.
+    pub limits: StepLimits,
     /// Whether steps that do not depend on a failed one are still done.
     pub keep_going: bool,
     /// Whether [`Event::Log`] is sent.
@@ -83,6 +86,7 @@ impl Default for Options {
             jobs: processors.saturating_add(1),
             fetch_jobs: NonZeroUsize::MIN.saturating_add(7),
             cores: processors,
+            limits: StepLimits::default(),
             keep_going: false,
             log_lines: false,
             cancel: Arc::default(),

@@ -17,6 +17,7 @@ use crate::clock;
 use crate::error::{Ending, ExitClass, StepError};
 use crate::event::{Event, Kind, Outcome};
 use crate::exec;
+use crate::forbidden;
 use crate::log::{self, Follower};
 use crate::place::{Place, Places};
 use crate::resolve::{Outputs, resolve};
@@ -307,12 +308,15 @@ impl<'a> Workshop<'a> {
         }
         let store = self.builder.store;
         let paths = exec::scratch_paths(derivation, key);
-        let cores = self.builder.options.cores;
-        let prepared = exec::prepare(store, exec, paths, closure, scratch, cores)?;
+        let bounds = exec::Bounds::of(&self.builder.options);
+        let prepared = exec::prepare(store, exec, paths, closure, scratch, bounds)?;
         let exit = self.run_sandbox(drv, &prepared)?;
         // A log that cannot be kept, for example on a full disk, must not hide the builder's end.
         let kept = log::keep(store, key, &prepared.log).ok();
-        prepared.outputs(&exit, closure, || log::end(&prepared.log, kept.clone()))
+        let end = || log::end(&prepared.log, kept.clone());
+        let built = prepared.outputs(&exit, closure, end)?;
+        forbidden::check(store, &built, closure, &exec.forbidden, end)?;
+        Ok(built)
     }
 
     pub(crate) fn run_sandbox(

@@ -49,9 +49,51 @@ pub(crate) struct Global {
     /// Go on with what does not depend on a failed build
     #[arg(long, global = true)]
     pub(crate) keep_going: bool,
+    /// Where builds are stopped.
+    #[command(flatten)]
+    pub(crate) limits: Limits,
     /// Platform to build for; this version knows x86_64-linux
     #[arg(long, global = true, value_name = "SYSTEM")]
     pub(crate) system: Option<String>,
+}
+
+/// Limits of each build step that has none of its own.
+#[derive(Clone, Copy, Debug, Default, Args)]
+#[command(next_help_heading = "Limits of each build step")]
+pub(crate) struct Limits {
+    /// Longest time of a build step
+    #[arg(long, global = true, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) max_time: Option<u64>,
+    /// Longest time in which a build step may write nothing
+    #[arg(long, global = true, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) max_silence: Option<u64>,
+    /// Most memory of all processes of a build step, such as 4G
+    #[arg(long, global = true, value_name = "SIZE", value_parser = size)]
+    pub(crate) max_memory: Option<u64>,
+    /// Most disk space of a build step while it runs, such as 20G
+    #[arg(long, global = true, value_name = "SIZE", value_parser = size)]
+    pub(crate) max_disk: Option<u64>,
+    /// Most processes and threads of a build step at the same time [default: 8192]
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) max_processes: Option<u64>,
+}
+
+/// A number of bytes, with a binary suffix: `512M`, `4G`.
+fn size(text: &str) -> Result<u64, String> {
+    let wrong = || {
+        format!("`{text}` is no size; give a number of bytes above 0, with K, M, G or T at its end")
+    };
+    let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
+    let factor: u64 = match &text[digits.len()..] {
+        "" => 1,
+        "K" | "k" => 1 << 10,
+        "M" | "m" => 1 << 20,
+        "G" | "g" => 1 << 30,
+        "T" | "t" => 1 << 40,
+        _ => return Err(wrong()),
+    };
+    let number = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(factor));
+    number.filter(|number| *number > 0).ok_or_else(wrong)
 }
 
 /// When to use colour.

@@ -119,6 +119,14 @@ impl Session {
         options.jobs = given(self.options.jobs).unwrap_or(options.jobs);
         options.cores = given(self.options.cores).unwrap_or(options.cores);
         options.keep_going = self.options.keep_going;
+        let limits = &self.options.limits;
+        options.limits = cbuild_drv::StepLimits {
+            wall: limits.max_time,
+            silence: limits.max_silence,
+            memory: limits.max_memory,
+            disk: limits.max_disk,
+            processes: limits.max_processes,
+        };
         options.cancel = Arc::clone(&self.cancel);
         options
     }

@@ -86,6 +86,25 @@ pub struct Exec<R> {
     pub files: BTreeMap<String, Template<R>>,
     /// Objects that must be visible though no text names them.
     pub inputs: BTreeSet<R>,
+    /// Objects that no output may refer to, directly or through others.
+    pub forbidden: BTreeSet<R>,
+    /// Limits in place of the usual ones. Not part of the identity: they change no result.
+    pub limits: StepLimits,
+}
+
+/// Where a program is stopped; `None` leaves it to whoever builds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StepLimits {
+    /// Seconds of wall time.
+    pub wall: Option<u64>,
+    /// Seconds without output.
+    pub silence: Option<u64>,
+    /// Bytes of memory of all processes together.
+    pub memory: Option<u64>,
+    /// Bytes of disk space, in the build folder and the outputs together.
+    pub disk: Option<u64>,
+    /// Processes and threads at the same time.
+    pub processes: Option<u64>,
 }
 
 /// A download.
@@ -226,7 +245,9 @@ impl<R> Exec<R> {
             args: self.args.iter().map(|a| a.try_map(map)).collect::<Result<_, E>>()?,
             env: templates(&self.env, map)?,
             files: templates(&self.files, map)?,
-            inputs: self.inputs.iter().map(map).collect::<Result<_, E>>()?,
+            inputs: self.inputs.iter().map(&mut *map).collect::<Result<_, E>>()?,
+            forbidden: self.forbidden.iter().map(map).collect::<Result<_, E>>()?,
+            limits: self.limits,
         })
     }
 
@@ -247,6 +268,11 @@ impl<R> Exec<R> {
         }
         encoder.count(self.inputs.len());
         self.inputs.iter().for_each(|input| reference(encoder, input));
+        // Came later; nothing stands for none, so that older keys stay as they are.
+        if !self.forbidden.is_empty() {
+            encoder.count(self.forbidden.len());
+            self.forbidden.iter().for_each(|object| reference(encoder, object));
+        }
     }
 }
 

@@ -24,7 +24,9 @@ pub mod template;
 pub mod tree;
 
 pub use assemble::{Assemble, FileEntry, Layer};
-pub use derivation::{Action, ActionKey, Derivation, DrvId, Exec, Fetch, FetchKind, Input};
+pub use derivation::{
+    Action, ActionKey, Derivation, DrvId, Exec, Fetch, FetchKind, Input, StepLimits,
+};
 pub use digest::Digest;
 pub use graph::Graph;
 pub use hash::{ContentHash, HashAlgorithm};

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use thiserror::Error;
 
 use crate::assemble::{Assemble, FileEntry, Layer};
-use crate::derivation::{Action, Derivation, Exec, Fetch, FetchKind};
+use crate::derivation::{Action, Derivation, Exec, Fetch, FetchKind, StepLimits};
 use crate::hash::{ContentHash, HashAlgorithm};
 use crate::name::{Name, OutputName, System};
 use crate::store_path::StorePath;
@@ -178,6 +178,11 @@ impl<'b> Reader<'b> {
             env: self.map(Self::template)?,
             files: self.map(Self::template)?,
             inputs: self.set(Self::path)?,
+            forbidden: match self.at == self.bytes.len() {
+                true => BTreeSet::new(),
+                false => self.set(Self::path)?,
+            },
+            limits: StepLimits::default(),
         })
     }
 

@@ -155,6 +155,8 @@ fn exec() -> Derivation<Input> {
             env: BTreeMap::from([("LANG".to_owned(), Template::from("C"))]),
             files: BTreeMap::from([("a/b".to_owned(), Template::from("text"))]),
             inputs: BTreeSet::from([shell]),
+            forbidden: BTreeSet::new(),
+            limits: cbuild_drv::StepLimits::default(),
         }),
     )
 }

@@ -168,6 +168,8 @@ mod tests {
                 env: BTreeMap::new(),
                 files: BTreeMap::new(),
                 inputs: BTreeSet::new(),
+                forbidden: BTreeSet::new(),
+                limits: cbuild_drv::StepLimits::default(),
             }),
         }
     }

@@ -23,6 +23,7 @@ use crate::init;
 use crate::network::Network;
 use crate::spec::{Limits, SandboxSpec};
 use crate::sys::{self, Fork};
+use crate::usage::Usage;
 use crate::wire::{Ended, InitReport, MAX_REQUEST, Outcome, Report, Request};
 
 /// Most bytes that init sends: two messages of at most one pipe buffer page each.
@@ -151,7 +152,9 @@ fn run(
             drop((to_helper, to_log));
             // Only this end: reading must not wait when the builder has nothing to say.
             rustix::io::ioctl_fionbio(&output, true).at(Step::Init, "")?;
-            Watch::new(caller, &request.spec.limits, started, output).until_end(init, from_init)
+            let usage = Usage::new(init, spec, started);
+            let watch = Watch::new(caller, &spec.limits, started, output, usage);
+            watch.until_end(init, from_init)
         }
     }
 }
@@ -187,21 +190,30 @@ struct Watch<'a> {
     limits: &'a Limits,
     started: Instant,
     log: Log,
+    usage: Usage,
     /// Why init was killed by us.
     reason: Option<Outcome>,
 }
 
 impl<'a> Watch<'a> {
-    fn new(caller: &'a UnixStream, limits: &'a Limits, started: Instant, output: OwnedFd) -> Self {
+    fn new(
+        caller: &'a UnixStream,
+        limits: &'a Limits,
+        started: Instant,
+        output: OwnedFd,
+        usage: Usage,
+    ) -> Self {
         let log = Log::new(output, limits.log_size);
-        Watch { caller, limits, started, log, reason: None }
+        Watch { caller, limits, started, log, usage, reason: None }
     }
 
     /// Waits for init's end, killing it when a limit is hit or the caller is gone.
     fn until_end(mut self, init: Pid, from_init: OwnedFd) -> Result<Report, SetupFailure> {
         // Init holds the writing end until it ends, so the end of this pipe is init's end.
         while !self.pipe_has_ended(&from_init)? {
-            self.reason = self.reason.or_else(|| self.limit_hit());
+            if self.reason.is_none() {
+                self.reason = self.limit_hit();
+            }
             if self.reason.is_some() || self.log.failed.is_some() {
                 // An error means that init has just ended by itself.
                 let _ = rustix::process::kill_process(init, Signal::KILL);
@@ -219,6 +231,7 @@ impl<'a> Watch<'a> {
         let outcome = match (InitReport::decode_first(&bytes), self.reason) {
             (Ok(InitReport::Failed(failure)), _) => return Err(failure),
             _ if self.log.too_large => Outcome::LogTooLarge,
+            (Ok(_), _) if self.usage.at_end().is_some() => Outcome::OutOfDisk,
             (Ok(InitReport::Exited(code)), _) => Outcome::Exited(code),
             (Ok(InitReport::Signaled(signal)), _) => Outcome::Signaled(signal),
             (Err(_), Some(reason)) => reason,
@@ -270,10 +283,11 @@ impl<'a> Watch<'a> {
         };
         let wall = self.limits.wall.and_then(|limit| due(self.started, limit));
         let silence = self.limits.silence.and_then(|limit| due(self.log.changed, limit));
-        [wall, silence].into_iter().flatten().min()
+        let look = self.usage.due().map(|due| due.saturating_duration_since(moment));
+        [wall, silence, look].into_iter().flatten().min()
     }
 
-    fn limit_hit(&self) -> Option<Outcome> {
+    fn limit_hit(&mut self) -> Option<Outcome> {
         let over = |start: Instant, limit: Option<Duration>| {
             limit.is_some_and(|limit| start.elapsed() >= limit)
         };
@@ -284,7 +298,7 @@ impl<'a> Watch<'a> {
         } else if self.log.too_large {
             Some(Outcome::LogTooLarge)
         } else {
-            None
+            self.usage.look(now)
         }
     }
 }

@@ -36,6 +36,7 @@ mod spec;
     reason = "the only place of the workspace where system calls are made by hand"
 )]
 mod sys;
+mod usage;
 mod wire;
 mod zygote;
 

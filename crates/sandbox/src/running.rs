@@ -34,6 +34,10 @@ pub enum Status {
     Silent,
     /// It wrote more than [`Limits::log_size`](crate::Limits::log_size).
     LogTooLarge,
+    /// Its processes together had more memory than [`Limits::memory`](crate::Limits::memory).
+    OutOfMemory,
+    /// It wrote more to disk than [`Limits::disk`](crate::Limits::disk).
+    OutOfDisk,
     /// The caller asked for its end.
     Killed,
 }
@@ -65,6 +69,8 @@ impl Exit {
             Status::TimedOut => Some("wall time"),
             Status::Silent => Some("time without output"),
             Status::LogTooLarge => Some("size of the log"),
+            Status::OutOfMemory => Some("memory of all processes"),
+            Status::OutOfDisk => Some("disk space"),
             Status::Signaled(libc::SIGXFSZ) => Some("file size"),
             Status::Signaled(libc::SIGXCPU) => Some("CPU time of a process"),
             Status::Exited(_) | Status::Signaled(_) | Status::Killed => None,
@@ -162,6 +168,8 @@ impl Running {
                     Outcome::Silent => Status::Silent,
                     Outcome::LogTooLarge => Status::LogTooLarge,
                     Outcome::Cancelled => Status::Killed,
+                    Outcome::OutOfMemory => Status::OutOfMemory,
+                    Outcome::OutOfDisk => Status::OutOfDisk,
                 },
                 wall: ended.wall,
                 cpu_user: ended.user,

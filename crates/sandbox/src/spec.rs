@@ -221,6 +221,12 @@ pub struct Limits {
     /// on; before that the limit is not applied, because it would count the caller's others. For
     /// a caller who is root the kernel ignores this limit before 6.14.
     pub processes: Option<u64>,
+    /// Most memory in bytes of all processes together that no file is behind. It is looked at ten
+    /// times a second, so that a fast builder gets beyond it for a moment. `/tmp` has a limit of its own.
+    pub memory: Option<u64>,
+    /// Most disk space in bytes in all writable binds together. It is looked at once a second, or
+    /// less often where looking takes long.
+    pub disk: Option<u64>,
     /// Largest address space of each process in bytes (`RLIMIT_AS`). Programs that reserve far
     /// more than they use, such as sanitizers or Go, do not work with it.
     pub address_space: Option<u64>,
@@ -240,6 +246,8 @@ impl Default for Limits {
             silence: None,
             log_size: Some(1 << 30),
             processes: Some(8192),
+            memory: None,
+            disk: None,
             address_space: None,
             file_size: None,
             cpu_seconds: None,

@@ -13,7 +13,7 @@ use crate::error::{SetupFailure, Step};
 use crate::spec::{Bind, Limits, SandboxSpec, Tmp};
 
 /// Version of all messages. Changes with every change of this file's format.
-pub(crate) const VERSION: u32 = 2;
+pub(crate) const VERSION: u32 = 3;
 
 /// Largest specification in bytes that the helper reads.
 pub(crate) const MAX_REQUEST: usize = 64 << 20;
@@ -64,6 +64,8 @@ pub(crate) enum Outcome {
     Silent,
     LogTooLarge,
     Cancelled,
+    OutOfMemory,
+    OutOfDisk,
 }
 
 /// What init tells the helper.
@@ -154,6 +156,8 @@ fn encode_limits(out: &mut Writer, limits: &Limits) {
     for number in [
         limits.log_size,
         limits.processes,
+        limits.memory,
+        limits.disk,
         limits.address_space,
         limits.file_size,
         limits.cpu_seconds,
@@ -169,6 +173,8 @@ fn decode_limits(input: &mut Reader<'_>) -> Result<Limits, Malformed> {
         silence: input.option(Reader::duration)?,
         log_size: input.option(Reader::u64)?,
         processes: input.option(Reader::u64)?,
+        memory: input.option(Reader::u64)?,
+        disk: input.option(Reader::u64)?,
         address_space: input.option(Reader::u64)?,
         file_size: input.option(Reader::u64)?,
         cpu_seconds: input.option(Reader::u64)?,
@@ -189,6 +195,8 @@ impl Report {
                     Outcome::Silent => (3, 0),
                     Outcome::LogTooLarge => (4, 0),
                     Outcome::Cancelled => (5, 0),
+                    Outcome::OutOfMemory => (6, 0),
+                    Outcome::OutOfDisk => (7, 0),
                 };
                 out.u8(kind);
                 out.i32(value);
@@ -243,6 +251,8 @@ fn decode_outcome(input: &mut Reader<'_>) -> Result<Outcome, Malformed> {
         3 => Ok(Outcome::Silent),
         4 => Ok(Outcome::LogTooLarge),
         5 => Ok(Outcome::Cancelled),
+        6 => Ok(Outcome::OutOfMemory),
+        7 => Ok(Outcome::OutOfDisk),
         _ => Err(Malformed),
     }
 }
@@ -444,6 +454,7 @@ mod tests {
         spec.args = vec!["-c".into(), "true".into()];
         spec.env = vec![("A".into(), "1".into())];
         spec.limits.wall = Some(Duration::from_millis(1500));
+        spec.limits.memory = Some(1 << 33);
         spec.tmp = Tmp::Host("/tmp/x".into());
         Request { spec, probe: true, filter: vec![1, 2, 3] }
     }
@@ -487,6 +498,8 @@ mod tests {
             ended(Outcome::Silent),
             ended(Outcome::LogTooLarge),
             ended(Outcome::Cancelled),
+            ended(Outcome::OutOfMemory),
+            ended(Outcome::OutOfDisk),
         ] {
             assert_eq!(Report::decode(&report.encode()), Ok(report));
         }

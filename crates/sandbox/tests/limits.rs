@@ -26,6 +26,8 @@ const TESTS: &[Test] = &[
     ("cpu_time_is_limited", cpu_time_is_limited),
     ("processes_are_limited", processes_are_limited),
     ("address_space_is_limited", address_space_is_limited),
+    ("memory_of_all_processes_is_limited", memory_of_all_processes_is_limited),
+    ("disk_space_is_limited", disk_space_is_limited),
     ("usage_is_reported", usage_is_reported),
     ("it_can_be_killed_from_another_thread", it_can_be_killed_from_another_thread),
     ("dropping_kills", dropping_kills),
@@ -47,6 +49,7 @@ fn main() {
 fn inside(what: &str, arguments: &[String]) {
     match what {
         "fill" => fill_with_processes(),
+        "hold" => hold_memory(),
         "network" => show_network(&arguments[0]),
         "caller" => be_a_caller(&arguments[0], &arguments[1]),
         other => panic!("nothing to do for {other}"),
@@ -157,6 +160,49 @@ fn address_space_is_limited() {
     spec.limits.address_space = Some(100 << 20);
     place.run(&spec).unwrap();
     assert!(place.log_text().contains("memory exhausted"), "{}", place.log_text());
+}
+
+/// Holds 24 MiB until it is killed.
+fn hold_memory() {
+    let block = vec![1_u8; 24 << 20];
+    println!("{}", block.iter().map(|byte| u64::from(*byte)).sum::<u64>());
+    loop {
+        thread::park();
+    }
+}
+
+/// Each of the processes stays below the limit, and one of them has left its family.
+fn memory_of_all_processes_is_limited() {
+    let place = Place::new();
+    let holders = "/cbuild/store/self --inside hold & setsid -f /cbuild/store/self --inside hold; \
+                   /cbuild/store/self --inside hold";
+    let mut spec = place.inside(&[]);
+    let shell = place.shell(holders);
+    (spec.program, spec.args, spec.env) = (shell.program, shell.args, shell.env);
+    spec.limits.memory = Some(60 << 20);
+    let exit = place.run(&spec).unwrap();
+    assert_eq!(exit.status, Status::OutOfMemory, "{}", place.log_text());
+    assert_eq!(exit.limit(), Some("memory of all processes"));
+    // Far from the limit nothing happens.
+    spec.args = place.shell("exit 4").args;
+    assert_eq!(place.run(&spec).unwrap().status, Status::Exited(4));
+}
+
+fn disk_space_is_limited() {
+    let place = Place::new();
+    let script = "i=0; while :; do i=$((i+1)); head -c 65536 /dev/zero > /build/$i; done";
+    let mut spec = place.shell(script);
+    spec.limits.disk = Some(4 << 20);
+    let exit = place.run(&spec).unwrap();
+    assert_eq!(exit.status, Status::OutOfDisk, "{}", place.log_text());
+    assert_eq!(exit.limit(), Some("disk space"));
+    // One that is done before anybody looks is found out at its end.
+    let place = Place::new();
+    let mut spec = place.shell("head -c 8388608 /dev/zero > /build/big");
+    spec.limits.disk = Some(4 << 20);
+    assert_eq!(place.run(&spec).unwrap().status, Status::OutOfDisk, "{}", place.log_text());
+    spec.limits.disk = Some(16 << 20);
+    assert_eq!(place.run(&spec).unwrap().status, Status::Exited(0), "{}", place.log_text());
 }
 
 fn usage_is_reported() {

@@ -268,3 +268,28 @@ pub(crate) fn a_full_disk_is_told_and_leaves_the_store_clean() {
         .unwrap();
     assert!(status.success());
 }
+
+/// Limits of the run hold for steps that have none of their own; each ending says what raises it.
+pub(crate) fn limits_are_told_with_what_raises_them() {
+    let mut world = World::new();
+    world.options.limits.silence = Some(1);
+    world.options.limits.disk = Some(4 << 20);
+    let silent = world.sh("silent", "sleep 1000", &[]);
+    let failure = only_failure(&world, silent).error;
+    assert_eq!(failure.code(), "E0502");
+    assert!(failure.to_string().starts_with("the builder was stopped: it wrote nothing for 1 s"));
+    let help = failure.help().unwrap();
+    assert!(help.contains("limits = { silence = … }") && help.contains("--max-silence"), "{help}");
+    let large = world.sh("large", "head -c 9000000 /dev/zero > $out", &[]);
+    let failure = only_failure(&world, large).error;
+    assert!(failure.to_string().contains("it wrote more than 4 MiB to disk"), "{failure}");
+    let mut own = world.script("own", &["out"], "head -c 9000000 /dev/zero > $out", &[]);
+    let Action::Exec(exec) = &mut own.action else { panic!() };
+    exec.limits.disk = Some(16 << 20);
+    let own = world.graph.add(own);
+    world.build(&[own]).unwrap();
+    let killed = world.sh("killed", "kill -9 $$", &[]);
+    let failure = only_failure(&world, killed).error;
+    assert_eq!(failure.code(), "E0501");
+    assert!(failure.help().unwrap().contains("ran out of memory"));
+}

@@ -235,3 +235,58 @@ fn world_in_one_run(mut world: World, last: Option<DrvId>, seen: &BTreeSet<Strin
     let cut_off = world.finished().iter().filter(|(_, o)| *o == Outcome::CutOff).count();
     assert_eq!(cut_off, 0);
 }
+
+/// What an image or an installation of a runtime output takes along: neither headers nor compiler.
+pub(crate) fn only_the_runtime_output_is_in_the_closure() {
+    let mut world = World::new();
+    let compiler = world.sh("compiler", "echo cc > $out", &[]);
+    let script = "echo code > $lib; mkdir $out $dev; echo $lib > $out/app; \
+                  echo $lib {{cc}} > $dev/flags; echo header > $dev/app.h";
+    let drv = world.script("app", &["out", "dev", "lib"], script, &[("cc", out(compiler))]);
+    let drv = world.graph.add(drv);
+    world.build(&[drv]).unwrap();
+    let (app, lib, dev) = (world.path(drv, "out"), world.path(drv, "lib"), world.path(drv, "dev"));
+    let closure = |path: &cbuild_drv::StorePath| world.store.closure(&[path.clone()]).unwrap();
+    assert_eq!(closure(&app), BTreeSet::from([app.clone(), lib.clone()]));
+    assert_eq!(closure(&dev), BTreeSet::from([dev.clone(), lib, world.path(compiler, "out")]));
+}
+
+pub(crate) fn forbidden_references_are_named() {
+    let mut world = World::new();
+    let compiler = world.sh("compiler", "echo cc > $out", &[]);
+    let library = world.sh("library", "echo {{cc}} > $out", &[("cc", out(compiler))]);
+    let harmless = world.sh("harmless", "echo > $out", &[]);
+    let holes = [("cc", out(compiler)), ("library", out(library)), ("harmless", out(harmless))];
+    let forbid = |world: &mut World, name: &str, script: &str| {
+        let mut drv = world.script(name, &["out", "dev"], script, &holes);
+        let cbuild_drv::Action::Exec(exec) = &mut drv.action else { panic!() };
+        exec.forbidden = BTreeSet::from([out(compiler)]);
+        world.graph.add(drv)
+    };
+    let rest = "# {{cc}} {{library}} {{harmless}}";
+    let fine =
+        forbid(&mut world, "fine", &format!("echo {{{{harmless}}}} > $out; echo > $dev {rest}"));
+    world.build(&[fine]).unwrap();
+    let scripts = [
+        ("mkdir $out $dev; echo {{harmless}} > $out/a; ln -s {{library}} $out/b", "out", "`b`"),
+        ("echo > $out; mkdir -p $dev/x; echo x{{cc}}x > $dev/x/flags", "dev", "`x/flags`"),
+    ];
+    for (number, (script, wanted, place)) in scripts.into_iter().enumerate() {
+        let bad = forbid(&mut world, &format!("bad{number}"), &format!("{script} {rest}"));
+        let error = world.build(&[bad]).unwrap_err();
+        let cbuild_build::RunError::Steps { failures, .. } = &error else { panic!("{error}") };
+        let failure = &failures[0].error;
+        assert_eq!(failure.code(), "E0508");
+        let text = failure.to_string();
+        assert!(text.contains(&format!("the output `{wanted}`")), "{text}");
+        assert!(text.contains(place), "{text}");
+        let chain = match wanted {
+            "out" => format!("{} -> {}", world.path(library, "out"), world.path(compiler, "out")),
+            _ => world.path(compiler, "out").to_string(),
+        };
+        assert!(text.ends_with(&format!(": {chain}")), "{text}");
+        assert!(failure.help().unwrap().contains("let the build not write"));
+        // Nothing of it was registered.
+        assert!(world.store.outputs_of(&bad).unwrap().unwrap_or_default().is_empty());
+    }
+}

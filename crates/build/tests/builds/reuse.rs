@@ -173,3 +173,36 @@ pub(crate) fn many_small_steps() {
     world.build(&steps).unwrap();
     assert_eq!(world.events(), [Event::Planned { total: 0 }]);
 }
+
+/// A change that does not alter the output of a step at the bottom rebuilds nothing above it.
+pub(crate) fn an_equal_output_rebuilds_nothing_of_a_thousand() {
+    const STEPS: usize = 1000;
+    let mut world = World::new();
+    let graph = |world: &mut World, comment: &str| {
+        let bottom = world.sh("bottom", &format!("echo 1 > $out # {comment}"), &[]);
+        let mut steps = vec![bottom];
+        for number in 1..STEPS {
+            // A tree of three branches with cross references: each refers to two below it.
+            let holes = [("a", out(steps[(number - 1) / 3])), ("b", out(steps[number / 2]))];
+            let script =
+                format!("{{ read a < {{{{a}}}}; read b < {{{{b}}}}; echo {number} $a; }} > $out");
+            steps.push(world.sh(&format!("step{number}"), &script, &holes));
+        }
+        let all = steps.iter().map(|step| out(*step)).collect::<Vec<_>>();
+        let links = all.into_iter().enumerate();
+        let links = links.map(|(number, step)| (format!("n{number}"), step)).collect::<Vec<_>>();
+        (world.links("all", links), steps)
+    };
+    let (first, _) = graph(&mut world, "first");
+    let before = world.build(&[first]).unwrap();
+    assert_eq!(world.finished_own().len(), STEPS + 1);
+    let (second, steps) = graph(&mut world, "second");
+    assert_ne!(first, second);
+    assert_eq!(world.build(&[second]).unwrap(), before);
+    let finished = world.finished_own();
+    assert_eq!(finished.len(), STEPS + 1, "every step was looked at, since all ids have changed");
+    let built: Vec<_> =
+        finished.iter().filter(|(_, outcome)| *outcome != Outcome::CutOff).collect();
+    assert_eq!(built, [&("bottom".to_owned(), Outcome::Built)]);
+    assert_eq!(steps.len(), STEPS);
+}

@@ -132,8 +132,17 @@ impl World {
                 env: BTreeMap::new(),
                 files: BTreeMap::from([("build.sh".to_owned(), filled(script, holes))]),
                 inputs: BTreeSet::new(),
+                forbidden: BTreeSet::new(),
+                limits: cbuild_drv::StepLimits::default(),
             }),
         }
+    }
+
+    /// A composition of links to the given inputs, by name.
+    pub(crate) fn links(&mut self, name: &str, links: Vec<(String, Input)>) -> DrvId {
+        let template = |input| Template::from_iter([cbuild_drv::Segment::Reference(input)]);
+        let links = links.into_iter().map(|(name, input)| (name, template(input))).collect();
+        self.graph.add(tree(name, Assemble { links, ..empty() }))
     }
 
     pub(crate) fn build(&self, targets: &[DrvId]) -> Result<Vec<PathBuf>, RunError> {

@@ -1,17 +1,22 @@
 //! `std.build`: programs that are run in the sandbox.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::rc::Rc;
 
-use cbuild_drv::{Action, Derivation, Exec, OutputName};
+use cbuild_drv::{Action, Derivation, Exec, Input, OutputName, StepLimits};
 
 use super::Extern;
 use super::args::refused;
 use super::naming::{derivation_name, relative_path, system, variable_name};
 use crate::fault::{Fault, Place};
 use crate::machine::Machine;
-use crate::value::{Slot, Value};
+use crate::value::{Package, Record, Slot, Value};
 
-pub(super) static TABLE: &[Extern] = &[Extern::new("build.derivation", 1, derivation)];
+pub(super) static TABLE: &[Extern] =
+    &[Extern::new("build.derivation", 1, derivation), Extern::new("build.output", 2, output)];
+
+/// Most outputs of one step.
+const MAX_OUTPUTS: usize = 64;
 
 fn derivation(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value, Fault> {
     let spec = m.record_arg(&args[0], place)?;
@@ -43,9 +48,83 @@ fn derivation(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value,
     }
     let inputs = m.packages_part(&spec, "inputs", place)?;
     let inputs = inputs.iter().map(|package| package.input.clone()).collect();
+    let forbidden = m.packages_part(&spec, "forbidden", place)?;
+    let forbidden = forbidden.iter().map(|package| package.input.clone()).collect();
+    let limits = limits(m, &spec, place)?;
     let root = root.map(|package| package.input.clone());
-    let action = Action::Exec(Exec { root, program, args, env, files, inputs });
-    let outputs = BTreeSet::from([OutputName::out()]);
+    let exec = Exec { root, program, args, env, files, inputs, forbidden, limits };
+    let outputs = outputs(m, &spec, place)?;
+    let first = outputs[0].clone();
+    let outputs = outputs.into_iter().collect();
+    let action = Action::Exec(exec);
     let derivation = Derivation { name: label, system: platform, outputs, action };
-    Ok(m.package(name, version, derivation))
+    Ok(m.package_of(name, version, derivation, first))
+}
+
+/// The names of the outputs, in the order of the list.
+fn outputs(m: &mut Machine<'_>, spec: &Rc<Record>, place: Place) -> Result<Vec<OutputName>, Fault> {
+    let mut outputs = Vec::new();
+    for name in m.texts_part(spec, "outputs", place)? {
+        variable_name(&name, place)?;
+        let output = OutputName::new(name.as_str()).map_err(|error| {
+            refused(place, format!("`{name}` cannot be the name of an output: {error}"))
+                .help("take a short name such as `out`, `lib` or `dev`")
+        })?;
+        if outputs.contains(&output) {
+            return Err(refused(place, format!("the output `{name}` is there twice"))
+                .help("name each output once"));
+        }
+        outputs.push(output);
+    }
+    match outputs.len() {
+        0 => Err(refused(place, "the step has no output")
+            .help("leave `outputs` out for one output of the name `out`")),
+        count if count > MAX_OUTPUTS => {
+            Err(refused(place, format!("the step has {count} outputs, and may have {MAX_OUTPUTS}"))
+                .help("put several things into one output"))
+        }
+        _ => Ok(outputs),
+    }
+}
+
+fn limits(m: &mut Machine<'_>, spec: &Rc<Record>, place: Place) -> Result<StepLimits, Fault> {
+    let Some(slot) = m.optional_part(spec, "limits", place)? else {
+        return Ok(StepLimits::default());
+    };
+    let record = m.record_arg(&slot, place)?;
+    let mut number = |name: &str| -> Result<Option<u64>, Fault> {
+        let Some(slot) = m.optional_part(&record, name, place)? else { return Ok(None) };
+        let given = m.int_arg(&slot, place)?;
+        match u64::try_from(given) {
+            Ok(number) if number > 0 => Ok(Some(number)),
+            _ => Err(refused(place, format!("the limit `{name}` is {given}"))
+                .help("give a number above 0, or leave the limit out")),
+        }
+    };
+    Ok(StepLimits {
+        wall: number("wall")?,
+        silence: number("silence")?,
+        memory: number("memory")?,
+        disk: number("disk")?,
+        processes: number("processes")?,
+    })
+}
+
+/// Another output of the step that made a package.
+fn output(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value, Fault> {
+    let package = m.package_arg(&args[0], place)?;
+    let name = m.text_arg(&args[1], place)?;
+    let present = m.graph.get(&package.drv).map(|made| made.outputs.clone()).unwrap_or_default();
+    let Some(output) = present.iter().find(|output| output.as_str() == name.as_str()) else {
+        let list: Vec<String> = present.iter().map(|output| format!("`{output}`")).collect();
+        return Err(refused(place, format!("`{}` has no output `{name}`", package.label))
+            .help(format!("it has {}; `outputs` of its step names them", list.join(", "))));
+    };
+    Ok(Value::Package(Rc::new(Package {
+        name: package.name.clone(),
+        version: package.version.clone(),
+        label: package.label.clone(),
+        input: Input::Output { drv: package.drv, output: output.clone() },
+        drv: package.drv,
+    })))
 }

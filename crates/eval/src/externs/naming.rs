@@ -102,9 +102,20 @@ impl Machine<'_> {
         version: impl Into<Rc<String>>,
         derivation: Derivation<Input>,
     ) -> Value {
+        self.package_of(name, version, derivation, OutputName::out())
+    }
+
+    /// Adds a derivation and wraps one of its outputs as a package.
+    pub(super) fn package_of(
+        &mut self,
+        name: impl Into<Rc<String>>,
+        version: impl Into<Rc<String>>,
+        derivation: Derivation<Input>,
+        output: OutputName,
+    ) -> Value {
         let label = derivation.name.clone();
         let drv = self.graph.add(derivation);
-        let input = Input::Output { drv, output: OutputName::out() };
+        let input = Input::Output { drv, output };
         Value::Package(Rc::new(Package {
             name: name.into(),
             version: version.into(),

@@ -108,6 +108,71 @@ fn a_step_carries_its_references() {
     insta::assert_snapshot!(target.drv);
 }
 
+const OUTPUTS: &str = r##"import std
+let tool = std.tree.text_file("tool", sh"x")
+let app = std.build.derivation {
+  name = "app", program = sh"/bin/sh", outputs = ["bin", "dev", "out"], forbidden = [tool],
+  limits = { wall = 60, memory = 4096 },
+}
+let dev = std.build.output(app, "dev")
+let user = std.build.derivation { name = "user", program = sh"/bin/sh", inputs = [app, dev] }
+"##;
+
+#[test]
+fn a_step_has_the_outputs_that_it_names() {
+    let (target, found, graph) = derivation(OUTPUTS, "app");
+    assert_eq!(target.output.as_str(), "bin", "the first is the package itself");
+    let names: Vec<&str> = found.outputs.iter().map(|output| output.as_str()).collect();
+    assert_eq!(names, ["bin", "dev", "out"]);
+    let Action::Exec(exec) = &found.action else { panic!("not a program") };
+    assert_eq!(exec.forbidden.len(), 1);
+    assert_eq!((exec.limits.wall, exec.limits.memory), (Some(60), Some(4096)));
+    assert_eq!((exec.limits.silence, exec.limits.disk, exec.limits.processes), (None, None, None));
+    let (other, same, _) = derivation(OUTPUTS, "dev");
+    assert_eq!((other.output.as_str(), same.id()), ("dev", found.id()));
+    let (_, user, _) = derivation(OUTPUTS, "user");
+    let wanted = user.references().into_iter().map(|input| match input {
+        Input::Output { drv, output } => (graph.get(&drv).is_some(), output.to_string()),
+        Input::Object(path) => panic!("{path}"),
+    });
+    assert_eq!(wanted.collect::<Vec<_>>(), [(true, "bin".to_owned()), (true, "dev".to_owned())]);
+}
+
+#[test]
+fn limits_are_no_part_of_the_identity_and_forbidden_references_are() {
+    let id = |rest: &str| {
+        let source = format!(
+            "import std\nlet tool = std.tree.text_file(\"tool\", sh\"x\")\n\
+             let app = std.build.derivation {{ name = \"a\", program = sh\"x\"{rest} }}\n"
+        );
+        derivation(&source, "app").0.drv
+    };
+    assert_eq!(id(""), id(", limits = { wall = 1, silence = 2, disk = 3, processes = 4 }"));
+    assert_ne!(id(""), id(", forbidden = [tool]"));
+    assert_eq!(id(""), id(", forbidden = [], outputs = [\"out\"]"));
+}
+
+#[test]
+fn bad_outputs_and_limits_are_refused() {
+    for (fields, what) in [
+        ("outputs = []", "the step has no output"),
+        ("outputs = [\"a\", \"a\"]", "there twice"),
+        ("outputs = [\"a-b\"]", "environment variable"),
+        ("outputs = [\"\"]", "environment variable"),
+        ("limits = { wall = 0 }", "the limit `wall` is 0"),
+        ("limits = { disk = -1 }", "the limit `disk` is -1"),
+    ] {
+        let step = format!("std.build.derivation {{ name = \"a\", program = sh\"x\", {fields} }}");
+        let error = fault("import std", &step);
+        assert!(error.starts_with("E0410") && error.contains(what), "{fields}: {error}");
+    }
+    let output =
+        "std.build.output(std.build.derivation { name = \"a\", program = sh\"x\" }, \"dev\")";
+    let error = fault("import std", output);
+    assert!(error.starts_with("E0410") && error.contains("`a` has no output `dev`"), "{error}");
+    assert!(error.contains("it has `out`"), "{error}");
+}
+
 #[test]
 fn bad_steps_are_refused() {
     for (fields, code) in [
