@@ -68,32 +68,22 @@ pub(crate) struct Limits {
     #[arg(long, global = true, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) max_silence: Option<u64>,
     /// Most memory of all processes of a build step, such as 4G
-    #[arg(long, global = true, value_name = "SIZE", value_parser = size)]
+    #[arg(long, global = true, value_name = "SIZE", value_parser = limit)]
     pub(crate) max_memory: Option<u64>,
     /// Most disk space of a build step while it runs, such as 20G
-    #[arg(long, global = true, value_name = "SIZE", value_parser = size)]
+    #[arg(long, global = true, value_name = "SIZE", value_parser = limit)]
     pub(crate) max_disk: Option<u64>,
     /// Most processes and threads of a build step at the same time [default: 8192]
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) max_processes: Option<u64>,
 }
 
-/// A number of bytes, with a binary suffix: `512M`, `4G`.
-fn size(text: &str) -> Result<u64, String> {
-    let wrong = || {
-        format!("`{text}` is no size; give a number of bytes above 0, with K, M, G or T at its end")
-    };
-    let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
-    let factor: u64 = match &text[digits.len()..] {
-        "" => 1,
-        "K" | "k" => 1 << 10,
-        "M" | "m" => 1 << 20,
-        "G" | "g" => 1 << 30,
-        "T" | "t" => 1 << 40,
-        _ => return Err(wrong()),
-    };
-    let number = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(factor));
-    number.filter(|number| *number > 0).ok_or_else(wrong)
+/// Bytes, above 0.
+fn limit(text: &str) -> Result<u64, String> {
+    match size(text)? {
+        0 => Err("a limit is above 0; leave it out for none".to_owned()),
+        bytes => Ok(bytes),
+    }
 }
 
 /// When to use colour.
@@ -486,7 +476,7 @@ fn age(text: &str) -> Result<u64, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{age, size};
+    use super::{age, limit, size};
 
     #[test]
     fn sizes_and_ages_have_units() {
@@ -496,6 +486,8 @@ mod tests {
             assert!(size(bad).is_err(), "{bad}");
         }
         assert!(age("1y").is_err());
+        assert_eq!(limit("4G"), Ok(4 << 30));
+        assert!(limit("0").is_err());
     }
 }
 
