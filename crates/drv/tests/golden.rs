@@ -216,7 +216,18 @@ fn records_in_another_form_are_refused() {
     let decode = |bytes: &Bytes| cbuild_drv::record::decode(&bytes.0).unwrap_err();
     assert_eq!(decode(&Bytes::domain("cbuild-action-2")), RecordError::Domain);
     let record = Bytes(resolve(&exec()).to_record());
-    assert_eq!(decode(&record.clone().raw(&[0])), RecordError::NotCanonical);
+    // A program's record may go on with what is forbidden, but not with nothing that is.
+    assert!(matches!(decode(&record.clone().raw(&[0])), RecordError::End(_)));
+    assert_eq!(decode(&record.clone().int(0)), RecordError::NotCanonical);
+    let mut strict = resolve(&exec());
+    if let Action::Exec(exec) = &mut strict.action {
+        exec.forbidden = exec.inputs.clone();
+    }
+    let decoded = cbuild_drv::record::decode(&strict.to_record()).unwrap();
+    assert_eq!(decoded, strict);
+    assert_ne!(strict.action_key(), resolve(&exec()).action_key());
+    let assembly = Bytes(resolve(&assemble()).to_record());
+    assert_eq!(decode(&assembly.raw(&[0])), RecordError::NotCanonical);
     // Directories of an assembly that are not in ascending order.
     let empty = Bytes::domain("cbuild-action-1").text("t").raw(&[2]).int(0).int(0).int(0).int(0);
     let decoded = cbuild_drv::record::decode(&empty.clone().int(2).text("a").text("b").0);
