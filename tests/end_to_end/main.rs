@@ -21,6 +21,7 @@ mod fmt;
 mod harness;
 mod images;
 mod isolation;
+mod lsp;
 mod modules;
 mod offline;
 mod packages;

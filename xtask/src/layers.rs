@@ -23,6 +23,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("explain", &["drv", "store"]),
     ("invariants", &["eval", "sema", "syntax", "drv", "diag"]),
     ("doc", &["sema", "syntax", "diag"]),
+    ("lsp", &["sema", "syntax", "diag"]),
 ];
 
 /// Libraries that one crate alone may name, so that they can be replaced without a caller noticing.
@@ -36,6 +37,8 @@ const ONLY_IN: &[(&str, &str)] = &[
     ("oci-spec", "oci"),
     ("toml_edit", "modules"),
     ("pulldown-cmark", "doc"),
+    ("lsp-server", "lsp"),
+    ("lsp-types", "lsp"),
 ];
 
 /// The only crate that may hold `unsafe` blocks.

@@ -17,6 +17,7 @@ pub(crate) const TEST: &[(&str, &str)] = &[
     ("chromium", "chromium"),
     ("git", "git"),
     ("docker-registry", "docker-registry"),
+    ("nvim", "neovim"),
 ];
 
 fn installed(program: &str) -> bool {

@@ -161,6 +161,12 @@ pub(crate) enum Command {
         #[arg(value_name = "PATH", default_value = ".")]
         paths: Vec<PathBuf>,
     },
+    /// Answer an editor over the Language Server Protocol, on standard input and output
+    Lsp {
+        /// Accepted for editors that say how they talk; there is no other way
+        #[arg(long)]
+        stdio: bool,
+    },
     /// Run the `test` blocks of a file or folder
     Test {
         /// Files or folders

@@ -27,7 +27,10 @@ fn main() -> ExitCode {
     let cli = args::Cli::parse();
     let (json, color) = (cli.global.json, session::wants_color(cli.global.color));
     let done = session::Session::new(cli.global).and_then(|session| {
-        session.stop_on_signals()?;
+        // An editor's server has nothing to clean up: a signal ends it at once.
+        if !matches!(cli.command, args::Command::Lsp { .. }) {
+            session.stop_on_signals()?;
+        }
         commands::run(&session, cli.command)
     });
     match done {

@@ -46,6 +46,12 @@ impl Places {
         Ok(Self { root, packages, folders, library, _store: Some(store) })
     }
 
+    /// A package by itself, for when what it requires cannot be had.
+    pub(crate) fn alone(root: &Path) -> Self {
+        let (packages, folders) = (Packages::default(), Vec::new());
+        Self { root: root.to_owned(), packages, folders, library: false, _store: None }
+    }
+
     /// Top folder of a package, canonical; the standard library mostly has none.
     pub(crate) fn folder(&self, package: Package) -> Option<&Path> {
         match package {

@@ -118,6 +118,19 @@ pub struct Diagnostic {
     pub notes: Vec<String>,
     /// One concrete fix.
     pub help: Option<String>,
+    /// The fix as changes of texts, all of which belong together; empty if it cannot be said so exactly.
+    pub edits: Vec<Edit>,
+}
+
+/// A change of a text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Edit {
+    /// Which source.
+    pub source: SourceId,
+    /// The bytes that are replaced; empty where something is inserted.
+    pub span: Span,
+    /// What they are replaced by.
+    pub text: String,
 }
 
 impl Diagnostic {
@@ -136,6 +149,7 @@ impl Diagnostic {
             labels: vec![Label { source, span, text: label.into() }],
             notes: Vec::new(),
             help: None,
+            edits: Vec::new(),
         }
     }
 
@@ -150,6 +164,13 @@ impl Diagnostic {
     #[must_use]
     pub fn note(mut self, text: impl Into<String>) -> Self {
         self.notes.push(text.into());
+        self
+    }
+
+    /// Adds a change that the fix makes.
+    #[must_use]
+    pub fn edit(mut self, source: SourceId, span: Span, text: impl Into<String>) -> Self {
+        self.edits.push(Edit { source, span, text: text.into() });
         self
     }
 

@@ -35,11 +35,15 @@ impl<'a> Checker<'a> {
                 None => Scheme::mono(TyId::ERROR),
             };
             declared.push(annotation);
-            self.bind(&binding.name.text, scheme);
+            self.bind(&binding.name, scheme);
         }
         let mut lowered: Vec<Option<ir::Expr>> = bindings.iter().map(|_| None).collect();
         for group in groups(&edges(bindings)) {
             self.check_bindings(bindings, &declared, first, &group, &mut lowered);
+        }
+        for (index, binding) in bindings.iter().enumerate() {
+            let ty = self.body.locals[first + index].ty.ty;
+            self.note_local(&binding.name, ty);
         }
         let locals: Vec<ir::Local> =
             self.body.locals[first..].iter().map(|entry: &LocalEntry| entry.local).collect();

@@ -7,11 +7,12 @@ use cbuild_syntax::ast::{self, ExprKind};
 
 use crate::checker::{Checker, Extend, GlobalTy, ParamDefault, Signature};
 use crate::codes;
+use crate::index::Target;
 use crate::infer::{Head, Typed, broken};
 use crate::ir;
 use crate::print::with_article;
 use crate::report::{Expect, Why};
-use crate::suggest::did_you_mean;
+use crate::suggest::meant;
 use crate::types::{ConId, Name, Place, Ty, TyId};
 
 /// A parameter as a call sees it.
@@ -53,7 +54,7 @@ impl<'a> Checker<'a> {
             }
             Some(Head::Global(id)) => match self.global(id).signature.clone() {
                 Some(signature) if self.is_function(id) => {
-                    self.call_item(span, id, &signature, args, expected)
+                    self.call_item(span, callee.span, id, &signature, args, expected)
                 }
                 _ => {
                     let typed = self.use_head(Head::Global(id));
@@ -117,12 +118,14 @@ impl<'a> Checker<'a> {
     fn call_item(
         &mut self,
         span: Span,
+        callee_span: Span,
         id: ir::GlobalId,
         signature: &Rc<Signature<'a>>,
         args: &'a [ast::Arg],
         expected: Option<&Expect>,
     ) -> Typed {
         let ty = self.use_global(id);
+        self.note_type(callee_span, ty);
         let count = signature.params.len();
         let Some((types, result)) = self.types.as_function(ty, count) else {
             self.infer_all(args);
@@ -192,9 +195,16 @@ impl<'a> Checker<'a> {
             match slot {
                 Some(slot) => match given.iter().find(|(other, _)| *other == slot) {
                     Some((_, first)) => {
-                        self.argument_twice(name, &params[slot].name.text, first.span, arg);
+                        let first = first.span;
+                        self.argument_twice(name, &params[slot].name.text, first, arg);
                     }
-                    None => given.push((slot, &arg.value)),
+                    None => {
+                        if let Some(label) = &arg.name {
+                            let place = (declared.0, params[slot].name.span);
+                            self.note(label.span, Target::Parameter(place));
+                        }
+                        given.push((slot, &arg.value));
+                    }
                 },
                 None => {
                     if let Some(label) = &arg.name {
@@ -259,9 +269,10 @@ impl<'a> Checker<'a> {
         label: &ast::Ident,
     ) {
         let names = || signature.params.iter().map(|p| p.name.text.as_str());
-        let fix = did_you_mean(&label.text, names()).or_else(|| {
+        let fix = meant(&label.text, names()).or_else(|| {
             let names: Vec<&str> = names().collect();
-            (!names.is_empty()).then(|| format!("its parameters are `{}`", names.join("`, `")))
+            (!names.is_empty())
+                .then(|| format!("its parameters are `{}`", names.join("`, `")).into())
         });
         self.error(
             codes::UNKNOWN_ARGUMENT,
@@ -290,6 +301,7 @@ impl<'a> Checker<'a> {
         args: &'a [ast::Arg],
         expected: Option<&Expect>,
     ) -> Typed {
+        self.note_type(callee_span, ty);
         if self.types.is_error(ty) {
             self.infer_all(args);
             return broken();

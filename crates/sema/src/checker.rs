@@ -6,10 +6,12 @@ use std::rc::Rc;
 use cbuild_diag::{Diagnostic, SourceId, Span};
 use cbuild_syntax::ast;
 
+use crate::index::{Recorder, Target};
 use crate::ir;
 use crate::modules::{Loaded, ModIdx};
 use crate::needs::Pending;
 use crate::pattern::PendingMatch;
+use crate::suggest::Fix;
 use crate::types::{ConId, Name, Place, Scheme, TyId, Types};
 
 /// Everything that is known while modules are checked one after the other.
@@ -35,6 +37,8 @@ pub(crate) struct Checker<'a> {
     pub(crate) body: Body,
     /// Whether signatures are complete, so that defaults met from now on are checked at once.
     pub(crate) in_bodies: bool,
+    /// What is remembered for editors, if anybody asked for it.
+    pub(crate) recorder: Option<Box<Recorder>>,
 }
 
 /// Interned names of the program.
@@ -173,6 +177,8 @@ pub(crate) enum ParamDefault {
 #[derive(Clone)]
 pub(crate) struct LocalEntry {
     pub(crate) name: Name,
+    /// Where it is bound.
+    pub(crate) span: Span,
     pub(crate) local: ir::Local,
     pub(crate) ty: Scheme,
 }
@@ -210,6 +216,7 @@ impl<'a> Checker<'a> {
             module: 0,
             body: Body::default(),
             in_bodies: false,
+            recorder: None,
         }
     }
 
@@ -241,15 +248,41 @@ impl<'a> Checker<'a> {
         &mut self.diagnostics[last]
     }
 
+    /// Remembers what a name in the module being checked stands for.
+    pub(crate) fn note(&mut self, span: Span, target: Target) {
+        let source = self.source();
+        if let Some(recorder) = &mut self.recorder {
+            recorder.used(source, span, target);
+        }
+    }
+
+    /// Remembers the type of an expression. Of several for the same place the first one counts.
+    pub(crate) fn note_type(&mut self, span: Span, ty: TyId) {
+        let source = self.source();
+        if let Some(recorder) = &mut self.recorder {
+            recorder.typed(source, span, ty);
+        }
+    }
+
+    /// Remembers where a local variable is bound, and its type.
+    pub(crate) fn note_local(&mut self, name: &ast::Ident, ty: TyId) {
+        let place = self.place(name.span);
+        if let Some(recorder) = &mut self.recorder {
+            recorder.bound(place, &name.text, ty);
+        }
+    }
+
     pub(crate) fn new_local(&mut self) -> ir::Local {
         self.body.count += 1;
         ir::Local(self.body.count - 1)
     }
 
     /// Puts a local variable into scope.
-    pub(crate) fn bind(&mut self, name: &str, ty: Scheme) -> ir::Local {
+    pub(crate) fn bind(&mut self, name: &ast::Ident, ty: Scheme) -> ir::Local {
         let local = self.new_local();
-        self.body.locals.push(LocalEntry { name: name.into(), local, ty });
+        self.note_local(name, ty.ty);
+        let entry = LocalEntry { name: name.text.as_str().into(), span: name.span, local, ty };
+        self.body.locals.push(entry);
         local
     }
 
@@ -289,7 +322,9 @@ pub(crate) trait Extend {
     fn fact(&mut self, text: impl Into<String>) -> &mut Self;
     fn fix(&mut self, text: impl Into<String>) -> &mut Self;
     /// As `fix`, if there is one.
-    fn maybe_fix(&mut self, text: Option<String>) -> &mut Self;
+    fn maybe_fix(&mut self, fix: Option<impl Into<Fix>>) -> &mut Self;
+    /// A change that the fix makes.
+    fn change(&mut self, place: Place, text: impl Into<String>) -> &mut Self;
 }
 
 impl Extend for Diagnostic {
@@ -308,8 +343,18 @@ impl Extend for Diagnostic {
         self
     }
 
-    fn maybe_fix(&mut self, text: Option<String>) -> &mut Self {
-        self.help = text.or_else(|| self.help.take());
+    fn maybe_fix(&mut self, fix: Option<impl Into<Fix>>) -> &mut Self {
+        let Some(Fix { text, replacement }) = fix.map(Into::into) else { return self };
+        self.help = Some(text);
+        if let (Some(replacement), Some(wrong)) = (replacement, self.labels.first()) {
+            let (source, span) = (wrong.source, wrong.span);
+            self.edits = vec![cbuild_diag::Edit { source, span, text: replacement }];
+        }
+        self
+    }
+
+    fn change(&mut self, (source, span): Place, text: impl Into<String>) -> &mut Self {
+        self.edits.push(cbuild_diag::Edit { source, span, text: text.into() });
         self
     }
 }

@@ -8,6 +8,7 @@ use cbuild_syntax::ast;
 
 use crate::checker::{AliasState, Checker, Def, Extend, GlobalTy, TypeDef};
 use crate::codes;
+use crate::index::Target;
 use crate::modules::path_span;
 use crate::types::{BUILTIN, Field, Name, Presence, Row, Scheme, Ty, TyId, VarId};
 
@@ -104,6 +105,7 @@ impl<'a> Checker<'a> {
                 presence = Presence::Default(self.declare_default(&field.name, default, ty));
             }
             let place = Some(self.place(field.name.span));
+            self.note(field.name.span, Target::Field(place, ty));
             let name = field.name.text.as_str().into();
             row.fields.entry(name).or_insert(Field { ty, presence, place });
         }

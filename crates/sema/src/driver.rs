@@ -7,6 +7,7 @@ use cbuild_diag::{Diagnostic, Sources, Span};
 use cbuild_syntax::ast;
 
 use crate::checker::{Checker, GlobalTy, Scope, Value};
+use crate::index::{Index, Remains};
 use crate::modules::{Graph, GraphLoader, Loaded, ModIdx};
 use crate::{Bodies, Checked, CheckedExpr, LoadError, Loader, Memory, ModuleKey, codes, ir};
 
@@ -27,6 +28,37 @@ pub(crate) fn check_entries(
     let graph = graph.finish();
     let depths = depths(&graph, prelude, &entries, bodies);
     finish(graph, &depths, prelude, entries.first().copied(), &Parents::new(), |_| ()).0
+}
+
+/// As [`check_entries`], but makes an index instead of a program.
+pub(crate) fn index_entries(
+    sources: &mut Sources,
+    loader: &mut dyn Loader,
+    memory: &mut Memory,
+    entries: &[ModuleKey],
+    chosen: &dyn Fn(&ModuleKey) -> bool,
+) -> (Vec<Diagnostic>, Index) {
+    let mut graph = GraphLoader::new(sources, loader, memory);
+    let prelude = load_or_report(&mut graph, &prelude_key());
+    let entries: Vec<ModIdx> =
+        entries.iter().filter_map(|entry| load_or_report(&mut graph, entry)).collect();
+    let graph = graph.finish();
+    let depths = depths(&graph, prelude, &entries, Bodies::Only(chosen));
+    let mut checker = Checker::new(&graph.modules, prelude);
+    checker.recorder = Some(Box::default());
+    for (index, depth) in depths.iter().enumerate() {
+        checker.module = index;
+        if let Some(recorder) = &mut checker.recorder {
+            recorder.active = *depth == Depth::Bodies;
+        }
+        check_module(&mut checker, *depth, None);
+    }
+    let mut diagnostics = graph.diagnostics;
+    diagnostics.append(&mut checker.diagnostics);
+    diagnostics.sort_by_key(|d| d.labels.first().map(|l| (l.source, l.span.start)));
+    let recorded = depths.iter().map(|depth| *depth == Depth::Bodies).collect();
+    let remains = Remains::take(&mut checker, recorded);
+    (diagnostics, Index::new(graph.modules, remains))
 }
 
 /// How far a module is looked into. Each one includes those before it.

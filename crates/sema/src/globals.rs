@@ -294,7 +294,7 @@ impl<'a> Checker<'a> {
                 _ => None,
             };
             types.push(ty);
-            let local = self.bind(&param.name.text, Scheme::mono(ty));
+            let local = self.bind(&param.name, Scheme::mono(ty));
             params.push(ir::Param { local, default });
         }
         let result = signature.result.unwrap_or_else(|| self.types.fresh());
@@ -343,7 +343,13 @@ impl<'a> Checker<'a> {
         // A type with holes would not help.
         let broken = shown.contains('?') || shown.contains('_') || shown.contains('…');
         let fix = (!broken).then_some(fix);
-        self.error(codes::MISSING_ANNOTATION, span, message, label).maybe_fix(fix);
+        let value = matches!(self.global(id).def, Def::Let(_)) && !broken;
+        let behind = self.place(Span { start: span.end, end: span.end });
+        let problem = self.error(codes::MISSING_ANNOTATION, span, message, label);
+        problem.maybe_fix(fix);
+        if value {
+            problem.change(behind, format!(": {shown}"));
+        }
     }
 
     fn header(&mut self, prefix: &str, def: &ast::Fn, ty: TyId) -> String {

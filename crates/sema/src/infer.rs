@@ -10,6 +10,7 @@ use cbuild_syntax::ast::{self, ExprKind};
 
 use crate::checker::{Checker, Extend, Value};
 use crate::codes;
+use crate::index::Target;
 use crate::ir;
 use crate::needs::Need;
 use crate::report::{Expect, Why};
@@ -61,6 +62,7 @@ impl<'a> Checker<'a> {
         }
         self.body.depth += 1;
         let (ty, lowered) = crate::grow(|| self.infer_kind(expr));
+        self.note_type(expr.span, ty);
         self.body.depth -= 1;
         (ty, self.watched(expr, lowered))
     }
@@ -72,6 +74,7 @@ impl<'a> Checker<'a> {
         }
         self.body.depth += 1;
         let lowered = crate::grow(|| self.check_kind(expr, expected));
+        self.note_type(expr.span, expected.ty);
         self.body.depth -= 1;
         self.watched(expr, lowered)
     }
@@ -176,6 +179,10 @@ impl<'a> Checker<'a> {
 
     fn infer_and_compare(&mut self, expr: &'a ast::Expr, expected: &Expect) -> ir::Expr {
         let (ty, lowered) = self.infer_kind(expr);
+        // Of something broken the expected type is more telling.
+        if !self.types.is_error(ty) {
+            self.note_type(expr.span, ty);
+        }
         self.fit(expected, ty, lowered, expr.span)
     }
 
@@ -195,6 +202,7 @@ impl<'a> Checker<'a> {
             self.check(expr, &plain)
         } else {
             let (ty, lowered) = self.infer_kind(expr);
+            self.note_type(expr.span, ty);
             if matches!(self.types.get(ty), Ty::Con(ConId::OPTION, _)) {
                 self.expect(&as_is, ty, expr.span);
                 return lowered;
@@ -250,10 +258,15 @@ impl<'a> Checker<'a> {
 
     pub(crate) fn resolve_name(&mut self, name: &ast::Ident) -> Head {
         if let Some(entry) = self.body.locals.iter().rev().find(|l| *l.name == *name.text) {
-            return Head::Local(entry.ty.clone(), entry.local);
+            let (head, bound) = (Head::Local(entry.ty.clone(), entry.local), entry.span);
+            self.note(name.span, Target::Local(bound));
+            return head;
         }
         match self.find_value(self.module, &name.text) {
-            Some(value) => Self::head_of(value),
+            Some(value) => {
+                self.note(name.span, value.into());
+                Self::head_of(value)
+            }
             None => {
                 self.no_such_value(name);
                 Head::Broken
@@ -328,6 +341,7 @@ impl<'a> Checker<'a> {
             Ty::Record(_) => {
                 let row = self.types.row(record);
                 if let Some(field) = row.fields.get(name.text.as_str()) {
+                    self.note(name.span, Target::Field(field.place, field.ty));
                     return field.ty;
                 }
                 match row.rest {
@@ -361,9 +375,9 @@ impl<'a> Checker<'a> {
         known: impl IntoIterator<Item = &'n str>,
     ) -> TyId {
         let known: Vec<&str> = known.into_iter().collect();
-        let fix = crate::suggest::did_you_mean(&name.text, known.iter().copied()).or_else(|| {
+        let fix = crate::suggest::meant(&name.text, known.iter().copied()).or_else(|| {
             (!known.is_empty() && known.len() <= 12)
-                .then(|| format!("its fields are `{}`", known.join("`, `")))
+                .then(|| format!("its fields are `{}`", known.join("`, `")).into())
         });
         let shown = self.types.show(record);
         let place = self.place(base);
@@ -408,7 +422,7 @@ impl<'a> Checker<'a> {
                 (None, None) => self.types.fresh(),
             };
             types.push(ty);
-            let local = self.bind(&param.name.text, Scheme::mono(ty));
+            let local = self.bind(&param.name, Scheme::mono(ty));
             lowered.push(ir::Param { local, default: None });
         }
         let (result, body) = match known {

@@ -19,6 +19,7 @@ mod driver;
 mod exhaustive;
 mod free;
 mod globals;
+pub mod index;
 mod infer;
 pub mod ir;
 mod literal;
@@ -114,6 +115,19 @@ pub fn check_with(
     bodies: Bodies<'_>,
 ) -> Checked {
     driver::check_entries(sources, loader, memory, entries, bodies)
+}
+
+/// As [`check_with`] for an editor: gives what is wrong, and an index of names and types instead of a
+/// program. The modules for which `bodies` is true are recorded: all uses of names in them, and the types
+/// of all their expressions. Of the others the index knows what they declare.
+pub fn check_for_editor(
+    sources: &mut Sources,
+    loader: &mut dyn Loader,
+    memory: &mut Memory,
+    entries: &[ModuleKey],
+    bodies: &dyn Fn(&ModuleKey) -> bool,
+) -> (Vec<Diagnostic>, index::Index) {
+    driver::index_entries(sources, loader, memory, entries, bodies)
 }
 
 /// Checks an expression as if it stood at the end of `scope`, whose private names it sees too.

@@ -8,11 +8,12 @@ use cbuild_syntax::ast;
 
 use crate::checker::{Checker, Extend};
 use crate::codes;
+use crate::index::Target;
 use crate::infer::Typed;
 use crate::ir;
 use crate::print::with_article;
 use crate::report::{Expect, Why, listed};
-use crate::suggest::did_you_mean;
+use crate::suggest::meant;
 use crate::types::{ConId, Field, Name, Presence, Row, Ty, TyId};
 
 impl<'a> Checker<'a> {
@@ -79,7 +80,10 @@ impl<'a> Checker<'a> {
         for field in fields {
             let name: Name = field.name.text.as_str().into();
             let value = match row.fields.get(&name) {
-                Some(known) => self.check(&field.value, &self.field_expect(&name, known, expected)),
+                Some(known) => {
+                    self.note(field.name.span, Target::Field(known.place, known.ty));
+                    self.check(&field.value, &self.field_expect(&name, known, expected))
+                }
                 None => {
                     let (ty, value) = self.infer(&field.value);
                     if row.rest.is_none() {
@@ -101,7 +105,8 @@ impl<'a> Checker<'a> {
         for name in unknown {
             self.unknown_field(name, expected, &row, &mut missing);
         }
-        self.missing_fields(&missing, expected, &row, span);
+        let last = fields.iter().map(|field| field.value.span.end).max();
+        self.missing_fields(&missing, expected, &row, (span, last));
         self.record_expr(lowered)
     }
 
@@ -168,7 +173,7 @@ impl<'a> Checker<'a> {
         missing: &mut Vec<Name>,
     ) {
         let candidates = || row.fields.keys().map(|key| &**key);
-        let fix = did_you_mean(&name.text, candidates());
+        let fix = meant(&name.text, candidates());
         // A misspelt field is not missing, too.
         if let Some(meant) = crate::suggest::closest(&name.text, candidates()) {
             missing.retain(|other| **other != *meant);
@@ -176,7 +181,7 @@ impl<'a> Checker<'a> {
         let known: Vec<&str> = candidates().collect();
         let fix = fix.or_else(|| {
             (!known.is_empty() && known.len() <= 12)
-                .then(|| format!("it has the fields `{}`", known.join("`, `")))
+                .then(|| format!("it has the fields `{}`", known.join("`, `")).into())
         });
         let record = self.record_name(expected.ty);
         let diagnostic = cbuild_diag::Diagnostic::error(
@@ -190,7 +195,14 @@ impl<'a> Checker<'a> {
         self.push(diagnostic).maybe_fix(fix);
     }
 
-    fn missing_fields(&mut self, missing: &[Name], expected: &Expect, row: &Row, span: Span) {
+    /// Reports fields that are missing in the literal at `span`, whose last value ends at `last`.
+    fn missing_fields(
+        &mut self,
+        missing: &[Name],
+        expected: &Expect,
+        row: &Row,
+        (span, last): (Span, Option<u32>),
+    ) {
         if missing.is_empty() {
             return;
         }
@@ -211,7 +223,20 @@ impl<'a> Checker<'a> {
             }
             additions.push(format!("`{name} = …` ({})", with_article(&self.types.show(field.ty))));
         }
-        self.push(diagnostic).fix(format!("add {}", additions.join(", ")));
+        let samples: Vec<String> = missing
+            .iter()
+            .filter_map(|name| {
+                Some(format!("{name} = {}", self.types.sample(row.fields.get(name)?.ty)))
+            })
+            .collect();
+        let samples = samples.join(", ");
+        let (at, text) = match last {
+            Some(last) => (last, format!(", {samples}")),
+            None => (span.start + 1, format!(" {samples} ")),
+        };
+        let place = self.place(Span { start: at, end: at });
+        let fix = format!("add {}", additions.join(", "));
+        self.push(diagnostic).fix(fix).change(place, text);
     }
 
     /// `base with { … }`: the same type, with other values.

@@ -9,7 +9,7 @@ use cbuild_syntax::ast;
 
 use crate::codes;
 use crate::memory::Memory;
-use crate::suggest::did_you_mean;
+use crate::suggest::meant;
 
 /// The package a module belongs to. File imports never leave it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -320,22 +320,27 @@ impl<'a> GraphLoader<'a> {
             name.strip_prefix(known.as_str()).is_some_and(|rest| rest.starts_with('.'))
         });
         let last = name.rsplit('.').next().unwrap_or(name);
+        let mut replacement = None;
         let help = if name.starts_with("std.") {
             "write `import std`, and then use its parts as `std.list`".to_owned()
         } else if let Some(known) = inside {
             let short = known.rsplit('.').next().unwrap_or(known);
             format!("write `import {known}`, and then use its public names as `{short}.{last}`")
-        } else if let Some(near) = did_you_mean(name, known.iter().map(String::as_str)) {
-            near
+        } else if let Some(near) = meant(name, known.iter().map(String::as_str)) {
+            replacement = near.replacement;
+            near.text
         } else if name.starts_with("ext.") {
             format!("require a module with the name `{last}` in cbuild.mod: `cbuild mod add`")
         } else {
             format!("import a file of this package: `import ./{last}.cbuild`")
         };
         let message = format!("there is no module `{name}`");
-        let found =
+        let mut found =
             Diagnostic::error(codes::UNKNOWN_MODULE, top.source, span, message, "not found")
                 .help(help);
+        if let Some(replacement) = replacement {
+            found = found.edit(top.source, span, replacement);
+        }
         if known.is_empty() {
             return found;
         }

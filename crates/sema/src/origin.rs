@@ -11,6 +11,7 @@ use cbuild_syntax::ast;
 
 use crate::checker::{Checker, Extend};
 use crate::codes;
+use crate::index::Target;
 use crate::infer::Typed;
 use crate::ir;
 use crate::report::Expect;
@@ -99,7 +100,10 @@ impl<'a> Checker<'a> {
         for field in fields {
             let name: Name = field.name.text.as_str().into();
             let value = match row.fields.get(&name) {
-                Some(known) => self.check(&field.value, &self.field_expect(&name, known, whole)),
+                Some(known) => {
+                    self.note(field.name.span, Target::Field(known.place, known.ty));
+                    self.check(&field.value, &self.field_expect(&name, known, whole))
+                }
                 None => {
                     self.unknown_field(&field.name, whole, &row, &mut Vec::new());
                     self.infer(&field.value).1

@@ -14,6 +14,8 @@ use crate::types::{Place, Scheme, TyId};
 /// A `match` whose coverage is looked at when its group of definitions is complete.
 pub(crate) struct PendingMatch {
     place: Place,
+    /// Where a further arm can be put, and what stands between the arms.
+    end: (u32, &'static str),
     arms: Vec<(Pat, Span)>,
 }
 
@@ -53,7 +55,13 @@ impl<'a> Checker<'a> {
         }
         // Of broken patterns it cannot be said what they cover.
         if sound && !self.types.is_error(subject) {
-            self.body.matches.push(PendingMatch { place: (self.source(), span), arms: shapes });
+            let last = arms.last().map(|arm| (arm.body.span.end, ", "));
+            let end = last.unwrap_or((span.end.saturating_sub(1), ""));
+            self.body.matches.push(PendingMatch {
+                place: (self.source(), span),
+                end,
+                arms: shapes,
+            });
         }
         let ty = result.map_or_else(|| self.types.fresh(), |expected| expected.ty);
         (ty, ir::Expr::Match(Box::new(lowered), lowered_arms, span))
@@ -63,7 +71,7 @@ impl<'a> Checker<'a> {
         match &pattern.kind {
             PatternKind::Wildcard | PatternKind::Error => (ir::Pattern::Wildcard, Pat::Any),
             PatternKind::Bind(name) => {
-                let local = self.bind(&name.text, Scheme::mono(wanted.ty));
+                let local = self.bind(name, Scheme::mono(wanted.ty));
                 (ir::Pattern::Bind(local), Pat::Any)
             }
             PatternKind::Int(value) => {
@@ -151,7 +159,11 @@ impl<'a> Checker<'a> {
                     format!("this match does not cover `{missing}`"),
                     "a case is missing",
                 );
-                self.push(diagnostic).fix(format!("add an arm: `{missing} => …`"));
+                let (at, separator) = pending.end;
+                let arm = format!("{separator}{missing} => abort(\"to be written\")");
+                self.push(diagnostic)
+                    .fix(format!("add an arm: `{missing} => …`"))
+                    .change((source, Span { start: at, end: at }), arm);
             }
         }
     }

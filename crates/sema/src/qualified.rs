@@ -7,10 +7,11 @@ use cbuild_syntax::ast::{self, ExprKind};
 
 use crate::checker::{Checker, Extend, TypeDef};
 use crate::codes;
+use crate::index::Target;
 use crate::infer::{Head, Typed, broken};
 use crate::ir;
 use crate::resolve::ModuleRef;
-use crate::suggest::did_you_mean;
+use crate::suggest::meant;
 use crate::types::{ConId, Name, Ty, TyId};
 
 /// What a type without payloads has besides its constructors.
@@ -39,6 +40,9 @@ impl Checker<'_> {
             }
             _ => return None,
         };
+        if let ExprKind::Name(name) | ExprKind::Field(_, name) = &expr.kind {
+            self.note(name.span, def.into());
+        }
         match def {
             TypeDef::Con(con) if !self.types.con_info(con).cases.is_empty() => Some(Some(con)),
             _ => None,
@@ -81,8 +85,9 @@ impl Checker<'_> {
 
     fn case_of(&mut self, con: ConId, name: &ast::Ident) -> Option<usize> {
         let found = self.types.con_info(con).cases.iter().position(|case| *case.name == *name.text);
-        if found.is_none() {
-            self.no_type_member(con, name);
+        match found {
+            Some(case) => self.note(name.span, Target::Case(con, case)),
+            None => self.no_type_member(con, name),
         }
         found
     }
@@ -138,10 +143,10 @@ impl Checker<'_> {
         let type_name = info.name.clone();
         let derived = DERIVED.contains(&name.text.as_str());
         let fix = if payload && derived {
-            Some(format!("only a type whose cases have no payload has `{}`", name.text))
+            Some(format!("only a type whose cases have no payload has `{}`", name.text).into())
         } else {
             let others = DERIVED.iter().copied().filter(|_| !payload);
-            did_you_mean(&name.text, cases.iter().map(|case| &**case).chain(others))
+            meant(&name.text, cases.iter().map(|case| &**case).chain(others))
         };
         let message = format!("the type `{type_name}` has no member `{}`", name.text);
         self.error(codes::NO_MEMBER, name.span, message, "not found").maybe_fix(fix);

@@ -4,7 +4,7 @@ use cbuild_diag::{Diagnostic, Span};
 
 use crate::checker::{Checker, Extend};
 use crate::codes;
-use crate::suggest::did_you_mean;
+use crate::suggest::meant;
 use crate::types::{ConId, Name, Place, Presence, Ty, TyId};
 use crate::unify::Clash;
 
@@ -178,7 +178,17 @@ impl Checker<'_> {
         }
         let open = |shown: &str| shown.contains(['_', '…', '?']);
         match self.conversion(expected, found) {
-            Some(help) => diagnostic.help(help),
+            Some(help) => {
+                let around = around(&help);
+                diagnostic = diagnostic.help(help);
+                if let Some((before, after)) = around {
+                    let at = |byte| Span { start: byte, end: byte };
+                    diagnostic = diagnostic
+                        .edit(self.source(), at(span.start), before)
+                        .edit(self.source(), at(span.end), after);
+                }
+                diagnostic
+            }
             None if open(&want) || open(&have) => diagnostic,
             None => diagnostic.help(format!(
                 "give a value of type `{want}`, or change the expected type to `{have}`"
@@ -282,13 +292,13 @@ impl Checker<'_> {
         }
         let row = self.types.row(expected);
         let hint = difference.unknown.iter().find_map(|unknown| {
-            did_you_mean(unknown, difference.missing.iter().map(|name| &**name))
+            meant(unknown, difference.missing.iter().map(|name| &**name))
         });
         let optional = difference.missing.iter().any(|name| {
             row.fields.get(name).is_some_and(|field| field.presence != Presence::Required)
         });
         match hint {
-            Some(hint) => diagnostic.help(hint),
+            Some(hint) => diagnostic.help(hint.text),
             None if optional => diagnostic.help(
                 "optional and defaulted fields are filled in for record literals only; write the literal here",
             ),
@@ -370,6 +380,17 @@ impl Checker<'_> {
                 seen.insert(&name.text, name.span);
             }
         }
+    }
+}
+
+/// What a conversion puts around an expression, by what is said of it.
+fn around(help: &str) -> Option<(&'static str, &'static str)> {
+    match help {
+        "put it into a text: `\"#{…}\"`" => Some(("\"#{", "}\"")),
+        "put it into a script: `sh\"#{…}\"`" => Some(("sh\"#{", "}\"")),
+        "wrap it: `Some(…)`" => Some(("Some(", ")")),
+        "make it a list: `[…]`" => Some(("[", "]")),
+        _ => None,
     }
 }
 

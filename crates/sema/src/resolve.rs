@@ -5,8 +5,9 @@ use cbuild_syntax::ast;
 
 use crate::checker::{Checker, Entry, Extend, Scope, TypeDef, Value};
 use crate::codes;
+use crate::index::Target;
 use crate::modules::ModIdx;
-use crate::suggest::did_you_mean;
+use crate::suggest::{Fix, meant};
 use crate::types::{BUILTIN, ConId, Place};
 
 /// A module that a path leads to.
@@ -78,6 +79,23 @@ impl Checker<'_> {
             .map(|entry| entry.what.map_or(ModuleRef::Broken, ModuleRef::Module))
     }
 
+    /// Remembers what the first part of a path to a module stands for.
+    fn note_module(&mut self, name: &ast::Ident) {
+        if self.recorder.is_none() {
+            return;
+        }
+        let own = Some(self.module);
+        let parent = self.scopes.get(self.module).and_then(|scope| scope.parent);
+        for index in [own, parent, self.prelude].into_iter().flatten() {
+            let found = self.scopes.get(index).and_then(|s| s.modules.get(name.text.as_str()));
+            if let Some(entry) = found {
+                let declared = (self.modules[index].source, entry.span);
+                self.note(name.span, Target::Module(declared, entry.what));
+                return;
+            }
+        }
+    }
+
     /// The module that an expression such as `std.list` names, if it begins with a module at all.
     pub(crate) fn as_module(&mut self, expr: &ast::Expr) -> Option<ModuleRef> {
         let mut path = Vec::new();
@@ -93,6 +111,7 @@ impl Checker<'_> {
                         return None;
                     }
                     let mut module = self.find_module(&name.text)?;
+                    self.note_module(name);
                     for part in path.into_iter().rev() {
                         module = self.submodule(module, part)?;
                     }
@@ -116,6 +135,8 @@ impl Checker<'_> {
             self.private(index, name, entry.span);
             return Some(ModuleRef::Broken);
         }
+        let declared = (self.modules[index].source, entry.span);
+        self.note(name.span, Target::Module(declared, entry.what));
         Some(entry.what.map_or(ModuleRef::Broken, ModuleRef::Module))
     }
 
@@ -126,6 +147,7 @@ impl Checker<'_> {
             self.unknown(first, Kind::Module);
             return ModuleRef::Broken;
         };
+        self.note_module(first);
         for part in rest {
             module = match self.submodule(module, part) {
                 Some(next) => next,
@@ -143,9 +165,11 @@ impl Checker<'_> {
         let (last, modules) = path.split_last()?;
         if modules.is_empty() {
             if let Some(found) = self.find_type(self.module, &last.text) {
+                self.note(last.span, found.into());
                 return Some(found);
             }
             if let Some((_, con, _)) = BUILTIN.iter().find(|(name, ..)| *name == last.text) {
+                self.note(last.span, Target::Con(*con));
                 return Some(TypeDef::Con(*con));
             }
             self.unknown(last, Kind::Type);
@@ -153,7 +177,10 @@ impl Checker<'_> {
         }
         let ModuleRef::Module(index) = self.lookup_module(modules) else { return None };
         match self.scopes[index].types.get(last.text.as_str()).copied() {
-            Some(entry) => self.if_public(index, last, entry),
+            Some(entry) => {
+                self.note(last.span, entry.what.into());
+                self.if_public(index, last, entry)
+            }
             None => {
                 self.no_member(ModuleRef::Module(index), last, Kind::Type);
                 None
@@ -165,7 +192,10 @@ impl Checker<'_> {
     pub(crate) fn member(&mut self, module: ModuleRef, name: &ast::Ident) -> Option<Value> {
         let ModuleRef::Module(index) = module else { return None };
         match self.scopes[index].values.get(name.text.as_str()).copied() {
-            Some(entry) => self.if_public(index, name, entry),
+            Some(entry) => {
+                self.note(name.span, entry.what.into());
+                self.if_public(index, name, entry)
+            }
             None => {
                 self.no_member(module, name, Kind::Value);
                 None
@@ -199,7 +229,9 @@ impl Checker<'_> {
             if found.is_none() {
                 self.unknown(last, Kind::Value);
             }
-            found?
+            let value = found?;
+            self.note(last.span, value.into());
+            value
         } else {
             let module = self.lookup_module(modules);
             self.member(module, last)?
@@ -221,6 +253,12 @@ impl Checker<'_> {
     fn private(&mut self, module: ModIdx, name: &ast::Ident, declared: Span) {
         let there = &self.modules[module];
         let place: Place = (there.source, declared);
+        let item = there
+            .file
+            .items
+            .iter()
+            .find(|item| item.span.start <= declared.start && declared.end <= item.span.end);
+        let front = item.map(|item| Span { start: item.span.start, end: item.span.start });
         let key = there.key.to_string();
         self.error(
             codes::PRIVATE,
@@ -230,6 +268,9 @@ impl Checker<'_> {
         )
         .also(place, "declared here without `pub`")
         .fix("write `pub` in front of its declaration");
+        if let (Some(front), Some(problem)) = (front, self.diagnostics.last_mut()) {
+            problem.change((place.0, front), "pub ");
+        }
     }
 
     fn no_member(&mut self, module: ModuleRef, name: &ast::Ident, kind: Kind) {
@@ -241,11 +282,11 @@ impl Checker<'_> {
             Kind::Value => Kind::of_value(&name.text).1,
         };
         let fix = match kind {
-            Kind::Type => did_you_mean(&name.text, public(&scope.types)),
-            Kind::Module => did_you_mean(&name.text, public(&scope.modules)),
+            Kind::Type => meant(&name.text, public(&scope.types)),
+            Kind::Module => meant(&name.text, public(&scope.modules)),
             Kind::Value => {
                 let all = public(&scope.values).chain(public(&scope.modules));
-                did_you_mean(&name.text, all)
+                meant(&name.text, all)
             }
         };
         let key = self.modules[index].key.to_string();
@@ -290,9 +331,33 @@ impl Checker<'_> {
         if kind == Kind::Value {
             candidates.extend(["None", "Some"]);
         }
-        let fix = did_you_mean(text, candidates).or_else(|| self.hint(name, kind));
-        self.error(code, name.span, format!("there is no {what} `{text}` here"), "not found")
-            .maybe_fix(fix);
+        let fix = meant(text, candidates).or_else(|| self.hint(name, kind).map(Fix::from));
+        let import = (text == "std").then(|| self.place_for_import()).flatten();
+        let other = replacement_of(text, kind);
+        let span = name.span;
+        let place = self.place(span);
+        let problem =
+            self.error(code, span, format!("there is no {what} `{text}` here"), "not found");
+        problem.maybe_fix(fix);
+        match (import, other) {
+            (Some(import), _) if problem.edits.is_empty() => {
+                problem.change(import, "import std\n");
+            }
+            (_, Some(other)) if problem.edits.is_empty() => {
+                problem.change(place, other);
+            }
+            _ => {}
+        }
+    }
+
+    /// Where an import can be put in front: that of the first import, or of the first item if no
+    /// comment belongs to it.
+    fn place_for_import(&self) -> Option<Place> {
+        let items = &self.modules[self.module].file.items;
+        let import = items.iter().find(|item| matches!(item.kind, ast::ItemKind::Import(_)));
+        let first = items.first().filter(|item| item.doc.is_empty());
+        let at = import.or(first)?.span.start;
+        Some(self.place(Span { start: at, end: at }))
     }
 
     /// A fix for names that other languages have.
@@ -318,6 +383,17 @@ impl Checker<'_> {
             }
             _ => None,
         }
+    }
+}
+
+/// What is written here instead of a name that other languages have.
+fn replacement_of(name: &str, kind: Kind) -> Option<&'static str> {
+    match (name, kind) {
+        ("String" | "Text" | "string", Kind::Type) => Some("Str"),
+        ("Boolean", Kind::Type) => Some("Bool"),
+        ("Number" | "Integer" | "Float", Kind::Type) => Some("Int"),
+        ("null" | "nil" | "undefined", Kind::Value) => Some("None"),
+        _ => None,
     }
 }
 

@@ -1,5 +1,17 @@
 //! "Did you mean": the known name that is closest to an unknown one.
 
+/// One concrete fix: what is said, and what an editor puts in the place of what is wrong.
+pub(crate) struct Fix {
+    pub(crate) text: String,
+    pub(crate) replacement: Option<String>,
+}
+
+impl From<String> for Fix {
+    fn from(text: String) -> Self {
+        Self { text, replacement: None }
+    }
+}
+
 /// The candidate with the fewest edits, if it is close enough to be meant. Of equally close ones
 /// the first in the candidates' order wins.
 pub(crate) fn closest<'a>(
@@ -24,7 +36,18 @@ pub fn did_you_mean<'a>(
     wanted: &str,
     candidates: impl IntoIterator<Item = &'a str>,
 ) -> Option<String> {
-    closest(wanted, candidates).map(|name| format!("did you mean `{name}`?"))
+    meant(wanted, candidates).map(|fix| fix.text)
+}
+
+/// As [`did_you_mean`], with the name that is put in the place of the unknown one.
+pub(crate) fn meant<'a>(
+    wanted: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+) -> Option<Fix> {
+    closest(wanted, candidates).map(|name| Fix {
+        text: format!("did you mean `{name}`?"),
+        replacement: Some(name.to_owned()),
+    })
 }
 
 /// Number of characters, whatever their case, to insert, remove, replace or swap with a neighbour..

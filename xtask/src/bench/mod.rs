@@ -5,6 +5,7 @@
 
 mod cbuild;
 mod language;
+mod lsp;
 mod nix;
 
 use std::time::Duration;
@@ -24,6 +25,8 @@ pub(crate) enum Subject {
     Build,
     /// Evaluation of the programs in `benches/language`
     Language,
+    /// The language server after an edit, on 100,000 lines; CBUILD may name a program that is built
+    Lsp,
     /// The store: adding trees beside `cp -r`, deciding a collection, closures
     Store,
 }
@@ -33,6 +36,7 @@ pub(crate) fn run(subject: Subject, runs: usize, only: &str) -> Result {
     match subject {
         Subject::Build => builds(runs),
         Subject::Language => language::run(runs, only),
+        Subject::Lsp => lsp::run(runs),
         Subject::Store => store(runs),
     }
 }

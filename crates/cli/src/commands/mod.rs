@@ -12,6 +12,7 @@ mod fmt;
 mod graph;
 mod image;
 mod log;
+mod lsp;
 mod mirrors;
 mod module;
 mod repl;
@@ -41,6 +42,7 @@ pub(crate) fn run(session: &Session, command: Command) -> Result<(), Failure> {
         Command::Check { paths } => check::check(session, &paths),
         Command::Test { paths } => test::test(session, &paths),
         Command::Explain { code } => explain::explain(session, code.as_deref()),
+        Command::Lsp { .. } => lsp::lsp(session),
         Command::Fmt { paths, check } => fmt::fmt(session, &paths, check),
         Command::Mod { dir, command } => module::run(session, &dir, command),
         Command::Lock { dir } => module::lock(session, &dir),
