@@ -46,6 +46,9 @@ pub(crate) struct Global {
     /// Processors that one build may use [default: the number of processors]
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=4096))]
     pub(crate) cores: Option<u16>,
+    /// Memory that the evaluation may use, in MiB [default: 3/4 of the machine's]
+    #[arg(long, global = true, value_name = "MIB", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) max_memory: Option<u32>,
     /// Go on with what does not depend on a failed build
     #[arg(long, global = true)]
     pub(crate) keep_going: bool,
@@ -124,6 +127,9 @@ pub(crate) enum Command {
         /// Evaluate an expression; with a target's file in scope if one is given
         #[arg(short, long, value_name = "EXPR", allow_hyphen_values = true)]
         expression: Option<String>,
+        /// Print times, counts and memory on the standard error
+        #[arg(long)]
+        stats: bool,
     },
     /// Evaluate expressions as they are typed; from a pipe, line by line
     Repl {

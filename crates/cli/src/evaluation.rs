@@ -5,7 +5,7 @@ use std::sync::Arc;
 use cbuild_build::Target;
 use cbuild_diag::{Diagnostic, Severity, Sources};
 use cbuild_drv::Graph;
-use cbuild_eval::{Evaluator, Limits, Value};
+use cbuild_eval::{Evaluator, Limits, MemoryLimit, Value};
 use cbuild_sema::Checked;
 use cbuild_sema::ir::Export;
 use cbuild_store::Store;
@@ -61,7 +61,11 @@ pub(crate) fn accept(
 
 /// Limits of an evaluation that the user can stop.
 pub(crate) fn limits(session: &Session) -> Limits {
-    Limits { cancel: Some(Arc::clone(&session.cancel)), ..Limits::default() }
+    let given = session.options.max_memory.map(|mebibytes| u64::from(mebibytes) << 20);
+    let memory = given
+        .or_else(crate::statistics::default_limit)
+        .map(|bytes| MemoryLimit { bytes, used: crate::statistics::used_memory });
+    Limits { memory, cancel: Some(Arc::clone(&session.cancel)), ..Limits::default() }
 }
 
 /// Evaluates targets to derivations. Sources that they name are added to the store.

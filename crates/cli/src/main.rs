@@ -15,11 +15,16 @@ mod places;
 mod progress;
 mod session;
 mod standard_library;
+mod statistics;
 mod target;
 
 use std::process::ExitCode;
 
 use clap::Parser;
+
+/// Evaluation makes and frees many small values, which the allocator of the C library does slowly.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     // The sandbox starts this same program again as its single-threaded helper.

@@ -14,6 +14,10 @@ use cbuild_drv::StorePath;
 use cbuild_eval::{Evaluator, Limits, World};
 use cbuild_sema::{LoadError, Loader, ModuleKey, Package, check_expr};
 
+/// The one of the program `cbuild`.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const PROGRAMS: &[(&str, &str, &str)] = &[
     (
         "naive fib(27)",

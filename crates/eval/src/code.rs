@@ -201,6 +201,9 @@ pub(crate) struct LambdaCode {
     pub(crate) body: Node,
     /// Whether the body is worth trying at once, see [`Delay::Try`].
     pub(crate) cheap: bool,
+    /// Whether the body makes a small record, list, map or variant of its parameters: to make it at once
+    /// costs no more than to suspend the call.
+    pub(crate) builds: bool,
     /// Name of the global that it is the value of, for traces.
     pub(crate) name: Option<Rc<str>>,
     pub(crate) place: Place,

@@ -24,6 +24,8 @@ use crate::value::{List, ModulePath, Record, Value};
 
 /// Source nesting after which the evaluator looks at the stack again.
 const DEEP: u32 = 48;
+/// Most parts of a value that is made at once instead of suspending the call that makes it.
+const SMALL: usize = 6;
 /// Largest expression that is tried at once instead of being suspended, in operations.
 const CHEAP: u32 = 16;
 
@@ -305,10 +307,16 @@ impl<'m, 'p> Compiler<'m, 'p> {
         }
         let body = self.node(body)?;
         self.nesting = nesting;
+        let builds = match &body {
+            Node::Record(_, parts) | Node::List(parts) | Node::Construct(_, parts) => {
+                parts.len() <= SMALL
+            }
+            _ => false,
+        };
         let (frame, captures) = self.leave()?;
         let params = u32::try_from(params.len()).unwrap_or(u32::MAX);
         let defaults = defaults.into();
-        let code = LambdaCode { params, frame, defaults, body, cheap, name, place };
+        let code = LambdaCode { params, frame, defaults, body, cheap, builds, name, place };
         Ok(Node::Lambda(Rc::new(code), captures))
     }
 
@@ -473,6 +481,10 @@ fn cost(expr: &Expr) -> Option<u32> {
         Expr::Int(_) | Expr::Bool(_) | Expr::Str(_) | Expr::Local(_) | Expr::Global(_) => 0,
         Expr::Watch(inner, ..) => return cost(inner),
         Expr::Field(base, ..) => cost(base)?,
+        Expr::Interpolate(parts, _) => parts.iter().try_fold(1, |sum, part| match part {
+            TextPart::Text(_) => Some(sum + 1),
+            TextPart::Hole(hole) => Some(sum + cost(hole)?),
+        })?,
         Expr::Unary(_, operand, _) => cost(operand)?,
         Expr::Binary(BinaryOp::Concat, ..) => return None,
         Expr::Binary(_, left, right, _) => cost(left)? + cost(right)?,

@@ -10,6 +10,7 @@ use crate::fault::{Fault, FaultBody};
 use crate::machine::Machine;
 use crate::observe::{self, Observation};
 use crate::print;
+use crate::stats::Stats;
 use crate::value::{Slot, Value};
 use crate::world::{Limits, World};
 
@@ -176,6 +177,11 @@ impl<'a> Evaluator<'a> {
     /// those of all modules of the program.
     pub fn decoded(&self) -> &[DecodedFile] {
         &self.machine.decoded
+    }
+
+    /// What was done so far, in numbers.
+    pub fn stats(&self) -> Stats {
+        Stats { derivations: self.machine.graph.len() as u64, ..self.machine.stats }
     }
 
     /// The derivations described so far.

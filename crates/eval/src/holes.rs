@@ -13,6 +13,9 @@ use crate::machine::Machine;
 use crate::rope::{Rope, quote};
 use crate::value::{ModulePath, Value};
 
+/// Longest text that is made at once instead of being suspended, in bytes.
+const SMALL_TEXT: usize = 64;
+
 impl Machine<'_> {
     /// Text whose holes are texts, numbers and truth values.
     pub(crate) fn text_of(
@@ -39,6 +42,28 @@ impl Machine<'_> {
             }
         }
         Ok(Value::text(text))
+    }
+
+    /// The text, if its holes are there already and it is no larger than its suspension would be.
+    pub(crate) fn attempt_text(&self, parts: &[Part], env: &Env<'_>) -> Option<Value> {
+        let mut text = String::new();
+        for part in parts {
+            match part {
+                Part::Text(plain) => text.push_str(plain),
+                Part::Hole(node) => match self.attempt(node, env)? {
+                    Value::Str(hole) if hole.len() <= SMALL_TEXT => text.push_str(&hole),
+                    Value::Int(number) => {
+                        let _ = write!(text, "{number}");
+                    }
+                    Value::Bool(truth) => text.push_str(if truth { "true" } else { "false" }),
+                    _ => return None,
+                },
+            }
+            if text.len() > SMALL_TEXT {
+                return None;
+            }
+        }
+        Some(Value::text(text))
     }
 
     /// Script whose holes are written as words of the shell.

@@ -116,7 +116,8 @@ impl Machine<'_> {
 
     /// Evaluates the expressions that make something new, and the rare ones.
     #[inline(never)]
-    fn construct(&mut self, node: &Node, env: &Env<'_>) -> Result<Value, Fault> {
+    pub(crate) fn construct(&mut self, node: &Node, env: &Env<'_>) -> Result<Value, Fault> {
+        self.stats.made += 1;
         Ok(match node {
             Node::Neg(operand, place) => match self.eval(operand, env)? {
                 Value::Int(number) => self.negated(number, *place)?,
@@ -373,10 +374,15 @@ impl Machine<'_> {
             Delay::Now(node) => Slot::Ready(self.eval(node, env)?),
             Delay::Try(node, suspend) => match self.attempt(node, env) {
                 Some(value) => Slot::Ready(value),
-                None => Slot::Lazy(Thunk::new(self.pending(suspend, env))),
+                None => self.suspended(suspend, env),
             },
-            Delay::Later(suspend) => Slot::Lazy(Thunk::new(self.pending(suspend, env))),
+            Delay::Later(suspend) => self.suspended(suspend, env),
         })
+    }
+
+    fn suspended(&mut self, suspend: &Suspend, env: &Env<'_>) -> Slot {
+        self.stats.suspended += 1;
+        Slot::Lazy(Thunk::new(self.pending(suspend, env)))
     }
 
     fn pending(&self, suspend: &Suspend, env: &Env<'_>) -> ThunkState {
@@ -431,6 +437,7 @@ impl Machine<'_> {
                 _ => None,
             },
             Node::Deep(inner) => self.attempt(inner, env),
+            Node::Text(parts, _) => self.attempt_text(parts, env),
             _ => None,
         }
     }

@@ -19,12 +19,22 @@ use crate::interpret::{Env, Flow};
 use crate::observe::Notes;
 use crate::shapes::Shapes;
 use crate::stack;
+use crate::stats::Stats;
 use crate::strictness::Strictness;
 use crate::value::{Closure, Slot, Thunk, ThunkState, Value};
 use crate::world::{Limits, World};
 
 /// Calls between two looks at the cancel flag and at the number of steps.
 const TICKS: u32 = 4096;
+/// Looks at the cancel flag between two looks at the memory.
+const MEMORY_LOOKS: u32 = 8;
+/// Bytes that count as a step.
+const STEP: usize = 256;
+/// Bytes before which the memory is looked at in any case.
+const LARGE: usize = 1 << 20;
+
+/// Levels of nesting between two looks at the native stack. Frames of unoptimised builds are larger.
+const LOOK: u32 = if cfg!(debug_assertions) { 1 } else { 8 };
 
 /// The state of an evaluation.
 pub(crate) struct Machine<'a> {
@@ -43,6 +53,8 @@ pub(crate) struct Machine<'a> {
     pub(crate) stack: Vec<Slot>,
     depth: u32,
     ticks: u32,
+    looks: u32,
+    pub(crate) stats: Stats,
     /// Values of watched expressions.
     pub(crate) notes: Notes,
     /// How often [`TICKS`] may still pass, where that is bounded.
@@ -75,6 +87,8 @@ impl<'a> Machine<'a> {
             stack: Vec::new(),
             depth: 0,
             ticks: 0,
+            looks: 0,
+            stats: Stats::default(),
             notes: Notes::default(),
             fuel: None,
             steps: 0,
@@ -95,7 +109,9 @@ impl<'a> Machine<'a> {
         }
         self.tick(place)?;
         self.depth += 1;
-        let result = stack::guarded(|| run(self));
+        self.stats.deepest = self.stats.deepest.max(u64::from(self.depth));
+        let result =
+            if self.depth.is_multiple_of(LOOK) { stack::guarded(|| run(self)) } else { run(self) };
         self.depth -= 1;
         result
     }
@@ -107,22 +123,32 @@ impl<'a> Machine<'a> {
             .help("check that the recursion ends, or use `std.list.fold`, which needs no depth")
     }
 
-    /// Counts a step, and now and then looks at the limits of time.
+    /// Counts a step, and now and then looks at the limits of time and of memory.
     pub(crate) fn tick(&mut self, place: Place) -> Result<(), Fault> {
         self.ticks += 1;
-        if self.ticks < TICKS {
-            return Ok(());
+        if self.ticks < TICKS { Ok(()) } else { self.look(place) }
+    }
+
+    /// Counts something of a known size as so many steps, before it is made.
+    pub(crate) fn weigh(&mut self, bytes: usize, place: Place) -> Result<(), Fault> {
+        if bytes >= LARGE {
+            return self.check_memory(bytes as u64, place);
         }
-        self.ticks = 0;
-        self.fuel = match self.fuel {
-            Some(0) => return Err(FaultBody::new(codes::SIZE, place, "this takes long", "here")),
-            fuel => fuel.map(|left| left - 1),
-        };
-        self.look(place)
+        self.ticks = self.ticks.saturating_add(u32::try_from(bytes / STEP).unwrap_or(TICKS));
+        Ok(())
     }
 
     #[cold]
     fn look(&mut self, place: Place) -> Result<(), Fault> {
+        self.ticks = 0;
+        self.looks = self.looks.wrapping_add(1);
+        if self.looks.is_multiple_of(MEMORY_LOOKS) {
+            self.check_memory(0, place)?;
+        }
+        self.fuel = match self.fuel {
+            Some(0) => return Err(FaultBody::new(codes::SIZE, place, "this takes long", "here")),
+            fuel => fuel.map(|left| left - 1),
+        };
         self.steps += u64::from(TICKS);
         let stopped = |message: String| {
             let label = "this was being evaluated";
@@ -157,6 +183,7 @@ impl<'a> Machine<'a> {
         if let ThunkState::Done(value) = &*thunk.state.borrow() {
             return Ok(value.clone());
         }
+        self.stats.resumed += 1;
         let key = CycleKey::Thunk(Rc::as_ptr(thunk).addr());
         let state = thunk.state.take();
         let (result, state, label, place) = match state {
@@ -229,6 +256,7 @@ impl<'a> Machine<'a> {
     }
 
     fn evaluate_global(&mut self, id: u32, place: Place) -> Result<Value, Fault> {
+        self.stats.globals += 1;
         let global = &self.program.globals[id as usize];
         if let GlobalBody::Extern { name, arity } = &global.body {
             return match externs::find(name) {
@@ -300,6 +328,7 @@ impl<'a> Machine<'a> {
 
     fn run_loop(&mut self, mut closure: Rc<Closure>, base: usize) -> Result<Value, Fault> {
         loop {
+            self.stats.calls += 1;
             let code = &*closure.code;
             let env = Env { captures: &closure.captures, this: Some(&closure), base };
             if code.frame > code.params {
@@ -361,6 +390,7 @@ impl<'a> Machine<'a> {
         call: &Call,
         env: &Env<'_>,
     ) -> Result<Value, Fault> {
+        self.stats.extern_calls += 1;
         let mut args: SmallVec<[Slot; 4]> = SmallVec::new();
         for arg in &call.args {
             args.push(self.argument(arg, env)?);
@@ -390,20 +420,46 @@ impl<'a> Machine<'a> {
     /// a cheap one that gives it at once.
     pub(crate) fn apply_later(&mut self, function: &Value, argument: Slot) -> Slot {
         if let Value::Function(closure) = function
-            && closure.code.cheap
-            && closure.code.frame == 1
-            && let Slot::Ready(_) = argument
+            && (closure.code.params, closure.code.frame) == (1, 1)
+            && closure.code.defaults.is_empty()
+            && (closure.code.builds || closure.code.cheap && matches!(argument, Slot::Ready(_)))
         {
             let base = self.stack.len();
             self.stack.push(argument.clone());
             let env = Env { captures: &closure.captures, this: Some(closure), base };
-            let value = self.attempt(&closure.code.body, &env);
+            let value = if closure.code.builds {
+                self.construct(&closure.code.body, &env).ok()
+            } else {
+                self.attempt(&closure.code.body, &env)
+            };
             self.stack.truncate(base);
             if let Some(value) = value {
                 return Slot::Ready(value);
             }
         }
+        self.stats.suspended += 1;
         Slot::Lazy(Thunk::new(ThunkState::Apply(function.clone(), argument)))
+    }
+
+    /// The value of an expression in a function of two parameters, both of which are the item.
+    pub(crate) fn key_of(
+        &mut self,
+        closure: &Rc<Closure>,
+        key: &Node,
+        item: &Slot,
+        place: Place,
+    ) -> Result<Value, Fault> {
+        let base = self.stack.len();
+        self.stack.extend([item.clone(), item.clone()]);
+        let env = Env { captures: &closure.captures, this: Some(closure), base };
+        let value = self.nested(place, |machine| machine.eval(key, &env));
+        self.stack.truncate(base);
+        value.map_err(|mut fault| {
+            if let Some(name) = &closure.code.name {
+                fault.leave_global(name);
+            }
+            fault
+        })
     }
 
     // --- places ---

@@ -34,10 +34,17 @@ impl Map {
 
     /// Builds a map from entries; of entries with the same key the last one stays.
     pub(crate) fn from_entries(mut entries: Vec<(Rc<String>, Slot)>) -> Self {
-        // The sort is stable and the reversal puts the later of two equal keys first.
-        entries.reverse();
-        entries.sort_by(|a, b| a.0.cmp(&b.0));
-        entries.dedup_by(|later, kept| later.0 == kept.0);
+        if !entries.is_sorted_by(|a, b| a.0 < b.0) {
+            // The sort is stable and the reversal puts the later of two equal keys first.
+            entries.reverse();
+            entries = crate::sorting::by_text(entries);
+            entries.dedup_by(|later, kept| later.0 == kept.0);
+        }
+        Self::from_sorted(entries)
+    }
+
+    /// Builds a map from entries in ascending order of keys that all differ.
+    pub(crate) fn from_sorted(entries: Vec<(Rc<String>, Slot)>) -> Self {
         let len = entries.len();
         Self::balanced(&mut entries.into_iter(), len)
     }
@@ -94,8 +101,29 @@ impl Map {
                 .iter()
                 .fold(self.clone(), |map, (key, value)| map.insert(key.clone(), value.clone()));
         }
-        let both = self.iter().chain(other.iter());
-        Self::from_entries(both.map(|(key, value)| (key.clone(), value.clone())).collect())
+        let mut merged = Vec::with_capacity(self.len() + other.len());
+        let (mut left, mut right) = (self.iter().peekable(), other.iter().peekable());
+        loop {
+            let order = match (left.peek(), right.peek()) {
+                (Some(a), Some(b)) => a.0.cmp(b.0),
+                (Some(_), None) => Ordering::Less,
+                (None, Some(_)) => Ordering::Greater,
+                (None, None) => break,
+            };
+            let first = if order.is_le() { left.next() } else { None };
+            let second = if order.is_ge() { right.next() } else { None };
+            merged.extend(second.or(first).map(|(key, value)| (key.clone(), value.clone())));
+        }
+        Self::from_sorted(merged)
+    }
+
+    /// The map with another value for each key, made in ascending order of the keys.
+    pub(crate) fn with_values(&self, make: &mut impl FnMut(&Slot) -> Slot) -> Self {
+        let Some(node) = self.0.as_deref() else { return Self(None) };
+        let left = node.left.with_values(make);
+        let value = make(&node.value);
+        let right = node.right.with_values(make);
+        Self::node(node.key.clone(), value, left, right)
     }
 
     /// All entries in ascending order of their keys.
@@ -142,7 +170,7 @@ impl Node {
 
 impl Drop for Node {
     fn drop(&mut self) {
-        if let Slot::Lazy(_) | Slot::Ready(_) = self.value {
+        if !self.value.is_flat() {
             burial::bury([std::mem::replace(&mut self.value, Slot::Missing)]);
         }
     }
@@ -223,6 +251,7 @@ mod tests {
             prop_assert_eq!(pairs(&Map::from_entries(entries(&first))), pairs(&inserted));
             let merged = inserted.merge(&Map::from_entries(entries(&second)));
             expected.extend(second.iter().cloned());
+            prop_assert_eq!(pairs(&merged.with_values(&mut Slot::clone)), pairs(&merged));
             prop_assert_eq!(merged.len(), expected.len());
             prop_assert_eq!(pairs(&merged), expected.into_iter().collect::<Vec<_>>());
             assert_balanced(&merged);

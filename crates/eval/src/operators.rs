@@ -71,9 +71,10 @@ impl Machine<'_> {
     }
 
     /// Refuses texts over the limit, before they are made.
-    pub(crate) fn check_text(&self, bytes: usize, place: Place) -> Result<(), Fault> {
+    pub(crate) fn check_text(&mut self, bytes: usize, place: Place) -> Result<(), Fault> {
         if bytes <= self.limits.text {
-            return Ok(());
+            self.stats.longest = self.stats.longest.max(bytes as u64);
+            return self.weigh(bytes, place);
         }
         let message = format!("a text of {bytes} bytes is too large");
         let label = format!("at most {} bytes are allowed", self.limits.text);
@@ -81,9 +82,10 @@ impl Machine<'_> {
     }
 
     /// Refuses lists and maps over the limit, before they are made.
-    pub(crate) fn check_items(&self, items: usize, place: Place) -> Result<(), Fault> {
+    pub(crate) fn check_items(&mut self, items: usize, place: Place) -> Result<(), Fault> {
         if items <= self.limits.items {
-            return Ok(());
+            self.stats.largest = self.stats.largest.max(items as u64);
+            return self.weigh(items.saturating_mul(size_of::<Slot>()), place);
         }
         let message = format!("a list of {items} items is too large");
         let label = format!("at most {} items are allowed", self.limits.items);

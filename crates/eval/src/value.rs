@@ -230,7 +230,17 @@ impl Value {
 
     /// Whether dropping it cannot drop other values.
     fn is_flat(&self) -> bool {
-        matches!(self, Self::Int(_) | Self::Bool(_) | Self::Tag(_) | Self::Extern(_))
+        !matches!(
+            self,
+            Self::Script(_)
+                | Self::List(_)
+                | Self::Record(_)
+                | Self::Map(_)
+                | Self::Variant(_)
+                | Self::Function(_)
+                | Self::Set(_)
+                | Self::Overridable(_)
+        )
     }
 }
 
@@ -269,6 +279,15 @@ impl Thunk {
 }
 
 impl Slot {
+    /// Whether dropping it cannot drop other values.
+    pub(crate) fn is_flat(&self) -> bool {
+        match self {
+            Self::Ready(value) => value.is_flat(),
+            Self::Lazy(_) => false,
+            Self::Global(_) | Self::Missing => true,
+        }
+    }
+
     /// The slot without a layer of laziness that is no longer needed.
     pub(crate) fn settled(&self) -> Self {
         if let Self::Lazy(thunk) = self
@@ -329,7 +348,7 @@ impl FromIterator<Slot> for Slots {
 
 impl Drop for Slots {
     fn drop(&mut self) {
-        if !self.0.is_empty() {
+        if !self.0.iter().all(Slot::is_flat) {
             burial::bury(std::mem::take(&mut self.0));
         }
     }

@@ -6,6 +6,8 @@ use std::sync::atomic::AtomicBool;
 use cbuild_diag::SourceId;
 use cbuild_drv::StorePath;
 
+use crate::stats::MemoryLimit;
+
 /// What an evaluation may ask of the outside.
 pub trait World {
     /// Adds a file or folder of a module to the store and returns its object.
@@ -33,8 +35,10 @@ pub struct Limits {
     /// Most bytes of a text or script (`E0406`).
     pub text: usize,
     /// Most calls and lazy values that are evaluated in all, give or take a few thousand (`E0407`);
-    /// `None` for any number.
+    /// what is made counts by its size. `None` for any number.
     pub steps: Option<u64>,
+    /// Most memory of the whole process (`E0417`); without it there is no limit.
+    pub memory: Option<MemoryLimit>,
     /// Set from another thread or a signal handler to stop the evaluation (`E0407`). It is looked at
     /// every few thousand calls.
     pub cancel: Option<Arc<AtomicBool>>,
@@ -42,6 +46,13 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { depth: 50_000, items: 1 << 24, text: 1 << 28, steps: None, cancel: None }
+        Self {
+            depth: 50_000,
+            items: 1 << 24,
+            text: 1 << 28,
+            steps: None,
+            memory: None,
+            cancel: None,
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! `cbuild eval`.
 
+use std::mem::ManuallyDrop;
+
 use cbuild_diag::Sources;
 use cbuild_eval::{Evaluator, Value};
 use cbuild_sema::Checked;
@@ -9,22 +11,28 @@ use crate::failure::{Exit, Failure, Problem};
 use crate::output;
 use crate::outside::{FileLoader, StoreWorld};
 use crate::session::Session;
+use crate::statistics::Phases;
 use crate::target::{self, Entry};
+
+/// The phase up to a checked program.
+const LOAD_AND_CHECK: &str = "load and check";
 
 /// Prints the value of a target, or of an expression in the scope of a target's file.
 pub(crate) fn eval(
     session: &Session,
     target: Option<&str>,
     expression: Option<&str>,
+    stats: bool,
 ) -> Result<(), Failure> {
+    let mut phases = Phases::start();
     match (target, expression) {
-        (scope, Some(text)) => expression_value(session, scope, text),
+        (scope, Some(text)) => expression_value(session, scope, text, stats),
         (Some(target), None) => {
             let name = target::parse(target)?;
             let (checked, sources) = check(session, &name.entry)?;
-            print(session, &name.entry, &checked, sources, |evaluator, checked| {
-                value_of(evaluator, checked, &name)
-            })
+            phases.end(LOAD_AND_CHECK);
+            let shown = Shown { entry: &name.entry, checked, sources, phases, stats };
+            print(session, shown, |evaluator, checked| value_of(evaluator, checked, &name))
         }
         (None, None) => Err(Problem::new(Exit::Input, "E1022", "nothing to evaluate")
             .help("give a target, or an expression with `-e`")
@@ -32,7 +40,13 @@ pub(crate) fn eval(
     }
 }
 
-fn expression_value(session: &Session, scope: Option<&str>, text: &str) -> Result<(), Failure> {
+fn expression_value(
+    session: &Session,
+    scope: Option<&str>,
+    text: &str,
+    stats: bool,
+) -> Result<(), Failure> {
+    let mut phases = Phases::start();
     let entry = scope.map(|target| target::parse(target).map(|name| name.entry)).transpose()?;
     let here = match &entry {
         Some(entry) => entry.package_root.clone(),
@@ -49,28 +63,49 @@ fn expression_value(session: &Session, scope: Option<&str>, text: &str) -> Resul
         package_root: here,
         module: cbuild_sema::ModuleKey::root("main.cbuild"),
     });
-    print(session, &entry, &checked, sources, |evaluator, _| Ok(evaluator.global(found.value)))
+    phases.end(LOAD_AND_CHECK);
+    let shown = Shown { entry: &entry, checked, sources, phases, stats };
+    print(session, shown, |evaluator, _| Ok(evaluator.global(found.value)))
 }
 
 type Found = Result<Result<Value, cbuild_diag::Diagnostic>, Failure>;
 
+/// What is to be shown, and how long it took so far.
+struct Shown<'e> {
+    entry: &'e Entry,
+    checked: Checked,
+    sources: Sources,
+    phases: Phases,
+    /// Whether to tell times, counts and memory.
+    stats: bool,
+}
+
 fn print(
     session: &Session,
-    entry: &Entry,
-    checked: &Checked,
-    sources: Sources,
+    shown: Shown<'_>,
     find: impl FnOnce(&mut Evaluator<'_>, &Checked) -> Found,
 ) -> Result<(), Failure> {
+    let Shown { entry, checked, sources, mut phases, stats } = shown;
+    // The process ends after this; to free each value and each part of the program takes long.
+    let checked = ManuallyDrop::new(checked);
     let store = session.store()?;
+    phases.end("open the store");
     let mut world = StoreWorld::new(&store, session.places(&entry.package_root)?, &checked.keys);
-    let mut evaluator = Evaluator::new(&checked.program, &mut world, limits(session));
-    let text = find(&mut evaluator, checked)?.and_then(|value| {
+    let evaluator = Evaluator::new(&checked.program, &mut world, limits(session));
+    let mut evaluator = ManuallyDrop::new(evaluator);
+    let value = find(&mut evaluator, &checked)?.map(ManuallyDrop::new);
+    phases.end("evaluate");
+    let text = value.and_then(|value| {
         if session.options.json {
             evaluator.to_json(&value).map(|value| value.to_string())
         } else {
             evaluator.show(&value)
         }
     });
+    phases.end("evaluate the parts, and print");
+    if stats {
+        phases.report(&evaluator.stats(), session.options.json);
+    }
     match text {
         Ok(text) => output::line(&text),
         Err(diagnostic) => Err(located(diagnostic, with_decoded(sources, &evaluator))),

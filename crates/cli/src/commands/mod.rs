@@ -34,8 +34,8 @@ pub(crate) fn run(session: &Session, command: Command) -> Result<(), Failure> {
             build::build(session, &targets, out_link.as_deref(), dry_run)
         }
         Command::Fetch { targets } => build::fetch(session, &targets),
-        Command::Eval { target, expression } => {
-            eval::eval(session, target.as_deref(), expression.as_deref())
+        Command::Eval { target, expression, stats } => {
+            eval::eval(session, target.as_deref(), expression.as_deref(), stats)
         }
         Command::Repl { target } => repl::repl(session, target.as_deref()),
         Command::Doc { path, output } => doc::doc(session, &path, output.as_deref()),

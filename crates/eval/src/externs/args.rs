@@ -52,10 +52,12 @@ impl Machine<'_> {
         name: &str,
         place: Place,
     ) -> Result<Slot, Fault> {
-        let missing = || FaultBody::defect(place, format!("the argument has no field `{name}`"));
-        let symbol = self.shapes.find(name).ok_or_else(missing)?;
-        let position = record.shape.position(symbol).ok_or_else(missing)?;
-        Ok(record.fields[position].clone())
+        // The names of a record are few and in order, those of the program are many.
+        let names = &record.shape.names;
+        match names.binary_search_by(|&symbol| self.shapes.name(symbol).cmp(name)) {
+            Ok(position) => Ok(record.fields[position].clone()),
+            Err(_) => Err(FaultBody::defect(place, format!("the argument has no field `{name}`"))),
+        }
     }
 
     /// A text field.

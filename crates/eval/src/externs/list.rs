@@ -1,12 +1,14 @@
 //! `std.list`.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use super::Extern;
 use super::args::refused;
 use crate::fault::{Fault, Place};
 use crate::machine::Machine;
-use crate::value::{List, Slot, Value};
+use crate::sorting::{self, KeyOrder};
+use crate::value::{Closure, List, Slot, Value};
 
 pub(super) static TABLE: &[Extern] = &[
     Extern::new("list.map", 2, map),
@@ -22,6 +24,7 @@ pub(super) static TABLE: &[Extern] = &[
     Extern::new("list.reverse", 1, reverse),
     Extern::new("list.sort", 2, sort).lazy(&[1]),
     Extern::new("list.slice", 3, slice),
+    Extern::new("list.unique", 1, unique),
     Extern::new("list.any", 2, any).lazy(&[1]),
     Extern::new("list.all", 2, every).lazy(&[1]),
 ];
@@ -70,10 +73,19 @@ fn fold(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> {
 
 fn flatten(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> {
     let outer = m.list_arg(&args[0], place)?;
-    let mut all: Vec<Slot> = Vec::new();
+    let mut lists = Vec::with_capacity(outer.items.len());
+    let mut count: usize = 0;
     for slot in outer.items.iter() {
         let inner = m.list_arg(slot, place)?;
-        m.check_items(all.len().saturating_add(inner.items.len()), place)?;
+        count = count.saturating_add(inner.items.len());
+        if count > m.limits.items {
+            m.check_items(count, place)?;
+        }
+        lists.push(inner);
+    }
+    m.check_items(count, place)?;
+    let mut all: Vec<Slot> = Vec::with_capacity(count);
+    for inner in lists {
         all.extend(inner.items.iter().cloned());
     }
     Ok(Value::list(all))
@@ -145,6 +157,12 @@ fn sort(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> {
         return Ok(Value::List(list));
     }
     let before = m.force(&args[1])?;
+    if let Value::Function(closure) = &before
+        && let Some(order) = sorting::key_order(&closure.code)
+        && let Some(sorted) = sort_by_keys(m, &list, closure, &order, place)?
+    {
+        return Ok(sorted);
+    }
     let mut items: Vec<Slot> = list.items.iter().map(Slot::settled).collect();
     let mut run = 1;
     while run < items.len() {
@@ -157,6 +175,69 @@ fn sort(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> {
         run *= 2;
     }
     Ok(Value::list(items))
+}
+
+/// Sorts by keys that are evaluated once for each item; nothing if they are neither numbers nor texts.
+fn sort_by_keys(
+    m: &mut Machine<'_>,
+    list: &List,
+    closure: &Rc<Closure>,
+    order: &KeyOrder<'_>,
+    place: Place,
+) -> Result<Option<Value>> {
+    let (mut numbers, mut texts) = (Vec::new(), Vec::new());
+    for item in list.items.iter() {
+        let item = item.settled();
+        match m.key_of(closure, order.key, &item, place)? {
+            Value::Int(number) => numbers.push((number, item)),
+            Value::Str(text) => texts.push((text, item)),
+            _ => return Ok(None),
+        }
+    }
+    // Equal items keep their order, also in a descending one.
+    if order.descending {
+        numbers.reverse();
+        texts.reverse();
+    }
+    numbers.sort_by_key(|(number, _)| *number);
+    let texts = sorting::by_text(texts).into_iter().map(|(_, item)| item);
+    let mut items: Vec<Slot> = numbers.into_iter().map(|(_, item)| item).chain(texts).collect();
+    if order.descending {
+        items.reverse();
+    }
+    Ok(Some(Value::list(items)))
+}
+
+/// Looks numbers, texts and constructors up in a tree, and compares other items with all that are kept.
+fn unique(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> {
+    let list = m.list_arg(&args[0], place)?;
+    if list.items.len() < 2 {
+        return Ok(Value::List(list));
+    }
+    let (mut numbers, mut texts, mut tags) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+    let (mut others, mut kept): (Vec<Value>, Vec<Slot>) = (Vec::new(), Vec::new());
+    for item in list.items.iter() {
+        let item = m.force(item)?;
+        let new = match &item {
+            Value::Int(number) => numbers.insert(*number),
+            Value::Str(text) => texts.insert(text.clone()),
+            Value::Tag(tag) => tags.insert(*tag),
+            other => {
+                let mut found = false;
+                for one in &others {
+                    found = found || m.equal(one, other, place)?;
+                }
+                if !found {
+                    others.push(other.clone());
+                }
+                !found
+            }
+        };
+        if new {
+            kept.push(Slot::Ready(item));
+        }
+    }
+    Ok(Value::list(kept))
 }
 
 /// Merges two sorted runs; of equal items those of the left run come first.

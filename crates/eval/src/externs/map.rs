@@ -11,7 +11,11 @@ use crate::value::{Record, Slot, Value};
 pub(super) static TABLE: &[Extern] = &[
     Extern::new("map.get", 2, get),
     Extern::new("map.set", 3, set).lazy(&[2]),
+    Extern::new("map.get_or", 3, get_or).lazy(&[2]),
+    Extern::new("map.has", 2, has),
+    Extern::new("map.size", 1, size),
     Extern::new("map.keys", 1, keys),
+    Extern::new("map.values", 1, values),
     Extern::new("map.merge", 2, merge),
     Extern::new("map.from_list", 1, from_list),
     Extern::new("map.to_list", 1, to_list),
@@ -25,15 +29,38 @@ fn get(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> {
     Ok(map.get(&key).map_or_else(|| m.none(), |slot| m.some(slot.clone())))
 }
 
+fn get_or(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> {
+    let (map, key) = (m.map_arg(&args[0], place)?, m.text_arg(&args[1], place)?);
+    m.force(map.get(&key).unwrap_or(&args[2]))
+}
+
+fn has(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> {
+    let (map, key) = (m.map_arg(&args[0], place)?, m.text_arg(&args[1], place)?);
+    Ok(Value::Bool(map.get(&key).is_some()))
+}
+
+fn size(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> {
+    let map = m.map_arg(&args[0], place)?;
+    Ok(Value::Int(i64::try_from(map.len()).unwrap_or(i64::MAX)))
+}
+
 fn set(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> {
     let (map, key) = (m.map_arg(&args[0], place)?, m.text_arg(&args[1], place)?);
-    m.check_items(map.len() + 1, place)?;
+    // All but a few nodes of the tree are shared, so that only the count is limited.
+    if map.len() >= m.limits.items {
+        m.check_items(map.len() + 1, place)?;
+    }
     Ok(Value::Map(map.insert(key, args[2].settled())))
 }
 
 fn keys(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> {
     let map = m.map_arg(&args[0], place)?;
     Ok(Value::list(map.iter().map(|(key, _)| Slot::Ready(Value::Str(key.clone()))).collect()))
+}
+
+fn values(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> {
+    let map = m.map_arg(&args[0], place)?;
+    Ok(Value::list(map.iter().map(|(_, slot)| slot.settled()).collect()))
 }
 
 fn merge(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> {
@@ -48,7 +75,7 @@ fn from_list(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> 
     for item in list.items.iter() {
         let entry = m.record_arg(item, place)?;
         let key = m.text_part(&entry, "key", place)?;
-        entries.push((key, m.part(&entry, "value", place)?));
+        entries.push((key, m.part(&entry, "value", place)?.settled()));
     }
     Ok(Value::Map(Map::from_entries(entries)))
 }
@@ -68,7 +95,5 @@ fn to_list(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> {
 fn map_values(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> {
     let map = m.map_arg(&args[0], place)?;
     let function = m.force(&args[1])?;
-    let entries =
-        map.iter().map(|(key, slot)| (key.clone(), m.apply_later(&function, slot.settled())));
-    Ok(Value::Map(Map::from_entries(entries.collect())))
+    Ok(Value::Map(map.with_values(&mut |slot| m.apply_later(&function, slot.settled()))))
 }

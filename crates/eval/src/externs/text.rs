@@ -19,6 +19,7 @@ pub(super) static TABLE: &[Extern] = &[
     Extern::new("text.upper", 1, upper),
     Extern::new("text.to_int", 1, to_int),
     Extern::new("text.slice", 3, slice),
+    Extern::new("text.chars", 1, chars),
 ];
 
 type Result<T> = std::result::Result<T, Fault>;
@@ -26,14 +27,24 @@ type Result<T> = std::result::Result<T, Fault>;
 fn join(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> {
     let list = m.list_arg(&args[0], place)?;
     let separator = m.text_arg(&args[1], place)?;
-    let mut text = String::new();
-    for (at, item) in list.items.iter().enumerate() {
+    // The size comes first: to grow a large text means to copy it over and over.
+    let mut parts = Vec::with_capacity(list.items.len());
+    let mut size = separator.len().saturating_mul(list.items.len().saturating_sub(1));
+    for item in list.items.iter() {
         let item = m.text_arg(item, place)?;
-        m.check_text(text.len().saturating_add(item.len()).saturating_add(separator.len()), place)?;
+        size = size.saturating_add(item.len());
+        if size > m.limits.text {
+            m.check_text(size, place)?;
+        }
+        parts.push(item);
+    }
+    m.check_text(size, place)?;
+    let mut text = String::with_capacity(size);
+    for (at, item) in parts.iter().enumerate() {
         if at > 0 {
             text.push_str(&separator);
         }
-        text.push_str(&item);
+        text.push_str(item);
     }
     Ok(Value::text(text))
 }
@@ -46,6 +57,18 @@ fn slice(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> {
         return Ok(Value::text(&text[start..end]));
     }
     Ok(Value::text(text.chars().skip(start).take(end - start).collect::<String>()))
+}
+
+/// Characters that occur often are made once.
+fn chars(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> {
+    let text = m.text_arg(&args[0], place)?;
+    m.check_items(text.len(), place)?;
+    let mut made: [Option<Value>; 128] = [const { None }; 128];
+    let one = |c: char| match made.get_mut(c as usize) {
+        Some(known) => known.get_or_insert_with(|| Value::text(c)).clone(),
+        None => Value::text(c),
+    };
+    Ok(Value::list(text.chars().map(one).map(Slot::Ready).collect()))
 }
 
 fn split(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> {
@@ -63,9 +86,18 @@ fn replace(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> {
     if old.is_empty() {
         return Err(refused(place, "the text that `replace` looks for is empty"));
     }
-    let growth = new.len().saturating_mul(text.matches(old.as_str()).count());
-    m.check_text(text.len().saturating_add(growth), place)?;
-    Ok(Value::text(text.replace(old.as_str(), &new)))
+    let count = text.matches(old.as_str()).count();
+    let kept = text.len().saturating_sub(old.len().saturating_mul(count));
+    let size = kept.saturating_add(new.len().saturating_mul(count));
+    m.check_text(size, place)?;
+    let mut replaced = String::with_capacity(size);
+    for (at, part) in text.split(old.as_str()).enumerate() {
+        if at > 0 {
+            replaced.push_str(&new);
+        }
+        replaced.push_str(part);
+    }
+    Ok(Value::text(replaced))
 }
 
 /// A question about two texts.

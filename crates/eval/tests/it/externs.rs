@@ -32,6 +32,22 @@ fn lists() {
     check("std.list.reverse([1, 2, 3])", "[3, 2, 1]");
     check("[std.list.any([1, 2], x => x > 1), std.list.all([1, 2], x => x > 1)]", "[true, false]");
     check("[std.list.any([], x => true), std.list.all([], x => false)]", "[false, true]");
+    // With keys and without, lazy in what is not compared.
+    check(
+        "std.list.sort([{ k = 2, v = 1 }, { k = 1, v = 2 }], (x, y) => x.k < y.k)",
+        "[{ k = 1, v = 2 }, { k = 2, v = 1 }]",
+    );
+    check(
+        "std.list.length(std.list.sort([{ k = 2, v = abort(\"lazy\") }, { k = 1, v = 2 }], (x, y) => y.k > x.k))",
+        "2",
+    );
+    check("std.list.sort([3, 1, 2], (x, y) => x > y)", "[3, 2, 1]");
+    check("std.list.sort([3, 1, 2], (x, y) => -x < -y)", "[3, 2, 1]");
+    assert!(fault(STD, "std.list.sort([1, 1 / 0], (x, y) => x < y)").starts_with("E0404"));
+    check("std.list.unique([{ a = 1 }, { a = 2 }, { a = 1 }])", "[{ a = 1 }, { a = 2 }]");
+    check("std.list.length(std.list.unique([abort(\"lazy\")]))", "1");
+    // Small values are made at once, what is in them is not evaluated.
+    check("std.list.length(std.list.map([1, 0], x => { a = 1 / x, b = abort(\"lazy\") }))", "2");
     assert!(fault(STD, "std.list.range(0, 9223372036854775807)").starts_with("E0406"));
 }
 

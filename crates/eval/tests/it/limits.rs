@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use cbuild_eval::Limits;
+use cbuild_eval::{Limits, MemoryLimit};
 
 use crate::support::{check_items, fault, with_value};
 
@@ -89,6 +89,40 @@ fn an_endless_loop_can_be_cancelled() {
     let items = "fn go(n: Int) -> Int = go(n + 1)";
     let error = with_value(items, "go(0)", limits, |evaluator, value| evaluator.show(&value));
     assert!(error.unwrap_err().starts_with("E0407"));
+}
+
+#[test]
+fn the_memory_is_looked_at_in_loops_and_before_large_values() {
+    let allowed = |bytes| {
+        let memory = Some(MemoryLimit { bytes, used: || 1 << 20 });
+        Limits { memory, ..Limits::default() }
+    };
+    let items = "import std\nfn go(n: Int) -> Int = if n == 0 then 0 else go(n - 1)";
+    let run =
+        |expr, limits| with_value(items, expr, limits, |evaluator, value| evaluator.show(&value));
+    assert_eq!(run("go(300000)", allowed(1 << 20)).unwrap(), "0");
+    assert!(run("go(300000)", allowed((1 << 20) - 1)).unwrap_err().starts_with("E0417"));
+    let large = "std.list.length(std.list.range(0, 200000))";
+    assert_eq!(run(large, allowed(8 << 20)).unwrap(), "200000");
+    assert!(run(large, allowed(2 << 20)).unwrap_err().starts_with("E0417"));
+}
+
+#[test]
+fn an_evaluation_is_counted() {
+    let items = "import std\nfn fib(n: Int) -> Int = if n < 2 then n else fib(n - 1) + fib(n - 2)\n\
+        fn lazy(n: Int) -> List<Int> = [fib(n), fib(n + 1)]";
+    let count = |expr| {
+        let counted = |evaluator: &mut cbuild_eval::Evaluator<'_>, value: cbuild_eval::Value| {
+            evaluator.show(&value).map(|_| evaluator.stats())
+        };
+        with_value(items, expr, Limits::default(), counted).unwrap()
+    };
+    let fib = count("fib(10)");
+    assert_eq!((fib.calls, fib.suspended, fib.derivations), (177, 0, 0));
+    let lazy = count("lazy(1)");
+    assert_eq!((lazy.suspended, lazy.resumed), (2, 2));
+    assert_eq!(count("std.list.range(0, 1000)").largest, 1000);
+    assert_eq!(count("std.tree.text_file(\"motd\", sh\"hello\")").derivations, 1);
 }
 
 #[test]

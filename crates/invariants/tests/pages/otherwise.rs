@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use cbuild_diag::{Diagnostic, Sources};
-use cbuild_eval::{Evaluator, Limits, Value};
+use cbuild_eval::{Evaluator, Limits, MemoryLimit, Value};
 use cbuild_sema::{LoadError, Loader, ModuleKey, Package, check};
 
 use crate::{Example, MAIN};
@@ -17,6 +17,8 @@ type Otherwise = (&'static str, &'static str, Sources, Diagnostic);
 
 pub(crate) fn all() -> Vec<Otherwise> {
     let cancel = Limits { cancel: Some(Arc::new(AtomicBool::new(true))), ..Limits::default() };
+    let memory = Some(MemoryLimit { bytes: 64 << 20, used: || 65 << 20 });
+    let full = Limits { memory, ..Limits::default() };
     let small = Limits { items: 100, ..Limits::default() };
     let count = "fn count(n: Int) -> Int = count(n + 1)\npub let default: Int = count(0)\n";
     let range = "import std\npub let default: List<Int> = std.list.range(0, 101)\n";
@@ -26,6 +28,7 @@ pub(crate) fn all() -> Vec<Otherwise> {
         too_complex(),
         evaluated("E0406", range, small, |_, _| None),
         evaluated("E0407", count, cancel, |_, _| None),
+        evaluated("E0417", count, full, |_, _| None),
         unknown_extern(),
         failing_test(),
         evaluated(
