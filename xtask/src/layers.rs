@@ -13,6 +13,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("syntax", &["diag"]),
     ("sema", &["syntax", "diag"]),
     ("drv", &[]),
+    ("cache", &[]),
     ("eval", &["sema", "syntax", "drv", "diag"]),
     ("store", &["drv"]),
     ("sandbox", &[]),

@@ -55,6 +55,9 @@ pub(crate) struct Global {
     /// Where builds are stopped.
     #[command(flatten)]
     pub(crate) limits: Limits,
+    /// Neither use nor keep results of checks and evaluations
+    #[arg(long, global = true)]
+    pub(crate) no_cache: bool,
     /// Platform to build for; this version knows x86_64-linux
     #[arg(long, global = true, value_name = "SYSTEM")]
     pub(crate) system: Option<String>,

@@ -1,19 +1,28 @@
 //! From target names to derivations: load, check, evaluate.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use cbuild_build::Target;
 use cbuild_diag::{Diagnostic, Severity, Sources};
 use cbuild_drv::Graph;
+<<<<<<< HEAD
 use cbuild_eval::{Evaluator, Limits, MemoryLimit, Value};
 use cbuild_sema::Checked;
+=======
+use cbuild_eval::{Evaluator, Limits, Value};
+>>>>>>> 022ca28 (sema, syntax, cli: check only what changed since the last check)
 use cbuild_sema::ir::Export;
+use cbuild_sema::{Bodies, Checked, Memory, ModuleKey, check_with};
 use cbuild_store::Store;
 
 use crate::failure::{Exit, Failure, Problem, report_diagnostic};
 use crate::outside::{FileLoader, StoreWorld};
 use crate::session::Session;
 use crate::target::{Entry, TargetName};
+
+/// Kind of the cached results of checks.
+const CHECKED: &str = "check";
 
 /// A target that can be built.
 #[derive(Clone, Debug)]
@@ -41,6 +50,25 @@ pub(crate) fn check(session: &Session, entry: &Entry) -> Result<(Checked, Source
     let mut loader = FileLoader::new(session.places(&entry.package_root)?);
     let checked = cbuild_sema::check(&mut sources, &mut loader, &entry.module);
     accept(session, checked, sources)
+}
+
+/// Checks modules of one package, and what they reach, as far as it is not known from earlier checks
+/// that there is nothing wrong with them.
+pub(crate) fn check_changed(
+    session: &Session,
+    package_root: &Path,
+    modules: &[ModuleKey],
+) -> Result<(Checked, Sources), Failure> {
+    let (cache, key) = (session.cache(), package_root.as_os_str().as_encoded_bytes());
+    let known = cache.as_ref().and_then(|cache| cache.get(CHECKED, key));
+    let mut memory = known.and_then(|bytes| Memory::from_bytes(&bytes)).unwrap_or_default();
+    let mut sources = Sources::default();
+    let mut loader = FileLoader::new(session.places(package_root)?);
+    let checked = check_with(&mut sources, &mut loader, &mut memory, modules, Bodies::Changed);
+    if let Some((cache, bytes)) = cache.zip(memory.to_bytes()) {
+        cache.put(CHECKED, key, &bytes);
+    }
+    Ok((checked, sources))
 }
 
 /// Reports warnings; turns errors into the command's failure.

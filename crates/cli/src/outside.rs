@@ -21,12 +21,13 @@ const MAX_MODULE_BYTES: u64 = 16 << 20;
 /// Reads modules of a package and of those that it requires from disk, and those of the standard library from the program itself.
 pub(crate) struct FileLoader {
     places: Arc<Places>,
+    folders: Folders,
 }
 
 impl FileLoader {
     /// Files are looked up where `places` says.
     pub(crate) fn new(places: Arc<Places>) -> Self {
-        Self { places }
+        Self { places, folders: Folders::default() }
     }
 }
 
@@ -37,7 +38,7 @@ impl Loader for FileLoader {
                 standard_library::file(&key.path).map(str::to_owned).ok_or(LoadError::NotFound)
             }
             None => Err(LoadError::NotFound),
-            Some(folder) => read_module(folder, &key.path),
+            Some(folder) => read_module(folder, &key.path, &mut self.folders),
         }
     }
 
@@ -59,8 +60,8 @@ impl Loader for FileLoader {
     }
 }
 
-fn read_module(root: &Path, path: &str) -> Result<String, LoadError> {
-    let file = inside(root, path).map_err(|error| match error {
+fn read_module(root: &Path, path: &str, folders: &mut Folders) -> Result<String, LoadError> {
+    let file = folders.inside(root, path).map_err(|error| match error {
         Outside::Missing => LoadError::NotFound,
         Outside::Refused(why) => LoadError::Unreadable(why),
     })?;
@@ -73,13 +74,39 @@ fn read_module(root: &Path, path: &str) -> Result<String, LoadError> {
         let why = format!("it has more than {} MiB", MAX_MODULE_BYTES >> 20);
         return Err(LoadError::Unreadable(why));
     }
-    let mut bytes = Vec::new();
+    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0) + 1);
     let opened = std::fs::File::open(&file).map_err(unreadable)?;
     opened.take(MAX_MODULE_BYTES).read_to_end(&mut bytes).map_err(unreadable)?;
     String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
         LoadError::Unreadable(format!("it is not UTF-8 text (byte {at})"))
     })
+}
+
+/// Folders whose canonical places were looked up already, so that a file in one of them costs one
+/// look-up, and not one for each part of its path.
+#[derive(Default)]
+struct Folders(BTreeMap<PathBuf, PathBuf>);
+
+impl Folders {
+    /// As [`inside`].
+    fn inside(&mut self, root: &Path, path: &str) -> Result<PathBuf, Outside> {
+        let joined = root.join(path);
+        let (Some(folder), Some(name)) = (joined.parent(), joined.file_name()) else {
+            return inside(root, path);
+        };
+        let canonical = match self.0.get(folder) {
+            Some(known) => known.join(name),
+            None => {
+                let Ok(found) = folder.canonicalize() else { return inside(root, path) };
+                let file = found.join(name);
+                self.0.insert(folder.to_owned(), found);
+                file
+            }
+        };
+        let plain = canonical.symlink_metadata().is_ok_and(|metadata| metadata.is_file());
+        if plain && canonical.starts_with(root) { Ok(canonical) } else { inside(root, path) }
+    }
 }
 
 /// Why a path cannot be used.

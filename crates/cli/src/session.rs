@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use cbuild_cache::Cache;
 use cbuild_fetch::{Fetcher, MirrorSource};
 use cbuild_store::Store;
 
@@ -88,6 +89,15 @@ impl Session {
         Ok(Store::open(&self.root()?)?)
     }
 
+    /// Where results of earlier commands are; `None` when the user wants none of them, or when there
+    /// is no place for them.
+    pub(crate) fn cache(&self) -> Option<Cache> {
+        if self.options.no_cache {
+            return None;
+        }
+        Some(Cache::new(cache_folder()?.join("cbuild"), env!("CBUILD_IDENTITY")))
+    }
+
     /// Where the files of a package and of the modules that it requires are. What is missing of them
     /// is fetched now, before anything is evaluated.
     pub(crate) fn places(&self, package_root: &Path) -> Result<Arc<Places>, Failure> {
@@ -145,13 +155,19 @@ pub(crate) fn mirrors_file() -> Result<PathBuf, Failure> {
     })
 }
 
-#[expect(clippy::disallowed_methods, reason = "the command line reads where the user's data is")]
 fn data_folder() -> Option<PathBuf> {
-    let absolute = |name: &str| {
-        let path = std::env::var_os(name).map(PathBuf::from)?;
-        path.is_absolute().then_some(path)
-    };
     absolute("XDG_DATA_HOME").or_else(|| Some(absolute("HOME")?.join(".local/share")))
+}
+
+fn cache_folder() -> Option<PathBuf> {
+    absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")))
+}
+
+/// An absolute path in a variable.
+#[expect(clippy::disallowed_methods, reason = "the command line reads where the user's data is")]
+fn absolute(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os(name).map(PathBuf::from)?;
+    path.is_absolute().then_some(path)
 }
 
 /// Files with credentials for registries, in the order in which other clients look.

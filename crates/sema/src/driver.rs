@@ -9,6 +9,7 @@ use cbuild_syntax::ast;
 use crate::checker::{Checker, GlobalTy, Scope, Value};
 use crate::index::{Index, Remains};
 use crate::modules::{Graph, GraphLoader, Loaded, ModIdx};
+use crate::unchanged::{self, Unchanged};
 use crate::{Bodies, Checked, CheckedExpr, LoadError, Loader, Memory, ModuleKey, codes, ir};
 
 /// The name of the global that holds a lone expression; no identifier is spelt so.
@@ -21,13 +22,36 @@ pub(crate) fn check_entries(
     entries: &[ModuleKey],
     bodies: Bodies<'_>,
 ) -> Checked {
-    let mut graph = GraphLoader::new(sources, loader, memory);
+    let selective = matches!(bodies, Bodies::Changed);
+    let mut graph = GraphLoader::new(sources, loader, memory, selective);
     let prelude = load_or_report(&mut graph, &prelude_key());
     let entries: Vec<ModIdx> =
         entries.iter().filter_map(|entry| load_or_report(&mut graph, entry)).collect();
     let graph = graph.finish();
-    let depths = depths(&graph, prelude, &entries, bodies);
-    finish(graph, &depths, prelude, entries.first().copied(), &Parents::new(), |_| ()).0
+    let entry = entries.first().copied();
+    let chosen: Vec<bool> = match bodies {
+        Bodies::All => vec![true; graph.modules.len()],
+        Bodies::Only(chosen) => graph.modules.iter().map(|module| chosen(&module.key)).collect(),
+        Bodies::Changed => return check_changed(sources, memory, graph, prelude, entry),
+    };
+    let depths = depths(&graph, prelude, &entries, &chosen);
+    finish(graph, &depths, prelude, entry, &Parents::new(), |_| ()).0
+}
+
+/// Checks what has changed since the checks that the memory knows.
+fn check_changed(
+    sources: &Sources,
+    memory: &mut Memory,
+    mut graph: Graph,
+    prelude: Option<ModIdx>,
+    entry: Option<ModIdx>,
+) -> Checked {
+    let unchanged = Unchanged::new(&graph, memory, prelude);
+    let depths = depths(&graph, prelude, &[], unchanged.changed());
+    unchanged::complete(&mut graph, &depths, sources, memory);
+    let checked = finish(graph, &depths, prelude, entry, &Parents::new(), |_| ()).0;
+    unchanged.remember(memory, &checked);
+    checked
 }
 
 /// As [`check_entries`], but makes an index instead of a program.
@@ -63,7 +87,7 @@ pub(crate) fn index_entries(
 
 /// How far a module is looked into. Each one includes those before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Depth {
+pub(crate) enum Depth {
     /// It is only known to be there.
     Loaded,
     /// What its items declare: types and signatures.
@@ -72,21 +96,13 @@ enum Depth {
     Bodies,
 }
 
-/// How far to look into each module: what a module that is looked into imports, directly or not,
-/// must be declared, and so must the prelude.
-fn depths(
-    graph: &Graph,
-    prelude: Option<ModIdx>,
-    entries: &[ModIdx],
-    bodies: Bodies<'_>,
-) -> Vec<Depth> {
-    let Bodies::Only(chosen) = bodies else { return vec![Depth::Bodies; graph.modules.len()] };
-    let mut depths: Vec<Depth> = graph
-        .modules
-        .iter()
-        .map(|module| if chosen(&module.key) { Depth::Bodies } else { Depth::Loaded })
-        .collect();
-    for index in prelude.iter().chain(entries) {
+/// How far to look into each module, given those that are chosen for all of it: what they import,
+/// directly or not, must be declared, and so must the prelude and what is asked for.
+fn depths(graph: &Graph, prelude: Option<ModIdx>, asked: &[ModIdx], chosen: &[bool]) -> Vec<Depth> {
+    let depth = |chosen: &bool| if *chosen { Depth::Bodies } else { Depth::Loaded };
+    let mut depths: Vec<Depth> = chosen.iter().map(depth).collect();
+    let prelude = prelude.filter(|_| chosen.contains(&true) || !asked.is_empty());
+    for index in prelude.iter().chain(asked) {
         depths[*index] = depths[*index].max(Depth::Declared);
     }
     // Imported modules come before those that import them.
@@ -147,7 +163,7 @@ pub(crate) fn check_lone_expr<T>(
     text: &str,
     look: impl FnOnce(&mut Checker<'_>) -> T,
 ) -> (CheckedExpr, T) {
-    let mut graph = GraphLoader::new(prompt.sources, prompt.loader, prompt.memory);
+    let mut graph = GraphLoader::new(prompt.sources, prompt.loader, prompt.memory, false);
     let prelude = load_or_report(&mut graph, &prelude_key());
     let load = |key: &ModuleKey| load_or_report(&mut graph, key);
     let scopes: Vec<ModIdx> = prompt.scopes.iter().filter_map(load).collect();
@@ -204,7 +220,13 @@ fn expression_module(
     }
     let name = ident(EXPRESSION);
     items.push(item(ast::ItemKind::Let(ast::Let { name, ty: None, value: expr })));
-    Loaded { key, source, file: Rc::new(ast::File { doc: String::new(), items }), imports }
+    Loaded {
+        key,
+        source,
+        file: Rc::new(ast::File { doc: String::new(), items }),
+        imports_only: false,
+        imports,
+    }
 }
 
 /// Checks the modules in order and puts the program together.
@@ -236,8 +258,13 @@ fn finish<T>(
     // The module made of a lone expression has the key of the one around it, which comes before it.
     let loaded = graph.modules.iter().enumerate().rev();
     let modules = loaded.map(|(index, module)| (module.key.clone(), module_id(index))).collect();
+    let looked_into = graph.modules.iter().zip(depths);
+    let looked_into = looked_into
+        .filter(|(_, depth)| **depth == Depth::Bodies)
+        .map(|(module, _)| module.key.clone())
+        .collect();
     let entry = module_id(entry.unwrap_or(0));
-    (Checked { program, entry, diagnostics, keys, modules }, seen)
+    (Checked { program, entry, diagnostics, keys, modules, looked_into }, seen)
 }
 
 fn module_id(index: ModIdx) -> ir::ModuleId {

@@ -32,11 +32,13 @@ mod origin;
 mod pattern;
 mod print;
 mod qualified;
+mod record;
 mod report;
 mod resolve;
 mod rows;
 mod suggest;
 mod types;
+mod unchanged;
 mod unify;
 #[cfg(test)]
 mod unify_tests;
@@ -64,6 +66,8 @@ pub struct Checked {
     pub keys: BTreeMap<SourceId, ModuleKey>,
     /// Where each module that was loaded is in the program.
     pub modules: BTreeMap<ModuleKey, ir::ModuleId>,
+    /// The modules whose bodies were looked into.
+    pub looked_into: Vec<ModuleKey>,
 }
 
 /// In which modules a check looks into bodies: the values of `let` and `fn` items and of tests.
@@ -78,6 +82,9 @@ pub enum Bodies<'a> {
     All,
     /// In those that are named.
     Only(&'a dyn Fn(&ModuleKey) -> bool),
+    /// In those of which the [`Memory`] does not know that there is nothing wrong with them. The
+    /// diagnostics are those of [`Bodies::All`].
+    Changed,
 }
 
 impl Checked {

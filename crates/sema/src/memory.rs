@@ -1,18 +1,27 @@
 //! What a caller keeps between two checks, so that unchanged files are not read again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use cbuild_diag::{Diagnostic, SourceId};
-use cbuild_syntax::ast;
+use cbuild_syntax::{Outline, ast};
 
 use crate::modules::ModuleKey;
+use crate::record::{self, Digest, MAX_RECORDS, Record};
 
 /// What earlier checks found out about files. A long-lived caller hands the same one to every
 /// check. It holds one version of each file that any check has reached.
+///
+/// What checks with [`crate::Bodies::Changed`] found can also be kept from one process to the next:
+/// see [`Memory::from_bytes`] and [`Memory::to_bytes`].
 #[derive(Debug, Default)]
 pub struct Memory {
     parsed: BTreeMap<ModuleKey, Parsed>,
+    records: BTreeMap<ModuleKey, Record>,
+    /// Modules whose records were asked for.
+    reached: BTreeSet<ModuleKey>,
+    /// Whether the records differ from those that were read.
+    changed: bool,
 }
 
 /// A parsed file.
@@ -26,6 +35,24 @@ struct Parsed {
 }
 
 impl Memory {
+    /// What an earlier process wrote with [`Memory::to_bytes`]; `None` if the bytes are no such
+    /// thing. The bytes must come from the same build of cbuild, which the caller makes sure of:
+    /// another one may find other things wrong with the same modules.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let records = record::decode(bytes)?.into_iter().collect();
+        Some(Self { records, ..Self::default() })
+    }
+
+    /// What later processes may know; `None` if it is what this one was given.
+    ///
+    /// It takes less than a tenth of the size of the modules, and holds at most 20,000 of them.
+    pub fn to_bytes(&self) -> Option<Vec<u8>> {
+        let all = self.records.len() <= MAX_RECORDS;
+        let kept = |key: &ModuleKey| all || self.reached.contains(key);
+        let records = self.records.iter().filter(|(key, _)| kept(key)).take(MAX_RECORDS);
+        self.changed.then(|| record::encode(records))
+    }
+
     /// The parsed form of a module that a check has reached, as of its last text.
     pub fn file(&self, key: &ModuleKey) -> Option<&Rc<ast::File>> {
         self.parsed.get(key).map(|parsed| &parsed.file)
@@ -39,6 +66,29 @@ impl Memory {
     /// Forgets a file, as when it was deleted.
     pub fn forget(&mut self, key: &ModuleKey) {
         self.parsed.remove(key);
+    }
+
+    /// The outline of a module, if this is its text.
+    pub(crate) fn outline(&mut self, key: &ModuleKey, text: &Digest) -> Option<&Outline> {
+        self.reached.insert(key.clone());
+        let record = self.records.get(key).filter(|record| record.text == *text)?;
+        Some(&record.outline)
+    }
+
+    pub(crate) fn record(&self, key: &ModuleKey) -> Option<&Record> {
+        self.records.get(key)
+    }
+
+    /// Keeps what is known of a module from now on; nothing if its text is not in the language.
+    pub(crate) fn keep(&mut self, key: &ModuleKey, record: Option<Record>) {
+        if self.records.get(key) == record.as_ref() {
+            return;
+        }
+        self.changed = true;
+        match record {
+            Some(record) => self.records.insert(key.clone(), record),
+            None => self.records.remove(key),
+        };
     }
 
     /// Parses a text, unless it is the one that is known for the module.

@@ -10,6 +10,7 @@ use cbuild_syntax::ast;
 use crate::codes;
 use crate::memory::Memory;
 use crate::suggest::meant;
+use crate::unchanged;
 
 /// The package a module belongs to. File imports never leave it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -124,6 +125,8 @@ pub(crate) struct Loaded {
     pub(crate) key: ModuleKey,
     pub(crate) source: SourceId,
     pub(crate) file: Rc<ast::File>,
+    /// Whether `file` holds only the imports, since nothing else was needed so far.
+    pub(crate) imports_only: bool,
     /// Targets of the file's import items, in source order.
     pub(crate) imports: Vec<ImportTarget>,
 }
@@ -148,6 +151,8 @@ pub(crate) struct GraphLoader<'a> {
     sources: &'a mut Sources,
     loader: &'a mut dyn Loader,
     memory: &'a mut Memory,
+    /// Whether files that the memory knows are only read as far as needed.
+    selective: bool,
     states: BTreeMap<ModuleKey, State>,
     stack: Vec<Open>,
     graph: Graph,
@@ -158,6 +163,7 @@ struct Open {
     key: ModuleKey,
     source: SourceId,
     file: Rc<ast::File>,
+    imports_only: bool,
     imports: Vec<ImportTarget>,
     /// Index of the next item to look at.
     next: usize,
@@ -168,11 +174,13 @@ impl<'a> GraphLoader<'a> {
         sources: &'a mut Sources,
         loader: &'a mut dyn Loader,
         memory: &'a mut Memory,
+        selective: bool,
     ) -> Self {
         Self {
             sources,
             loader,
             memory,
+            selective,
             states: BTreeMap::new(),
             stack: Vec::new(),
             graph: Graph::default(),
@@ -235,18 +243,31 @@ impl<'a> GraphLoader<'a> {
             }
         };
         let source = self.sources.add(self.loader.shown_name(key), text.as_str());
-        let (file, problems) = self.memory.parse(key, source, &text);
-        self.graph.diagnostics.extend(problems);
+        let known = self.selective.then(|| unchanged::imports(self.memory, key, source, &text));
+        let imports_only = matches!(known, Some(Some(_)));
+        let file = match known.flatten() {
+            Some(file) => Rc::new(file),
+            None => {
+                let (file, problems) = self.memory.parse(key, source, &text);
+                if self.selective {
+                    let sound = problems.is_empty().then_some(&*file);
+                    unchanged::outline(self.memory, key, &text, sound);
+                }
+                self.graph.diagnostics.extend(problems);
+                file
+            }
+        };
         self.states.insert(key.clone(), State::Loading(self.stack.len()));
-        self.stack.push(Open { key: key.clone(), source, file, imports: Vec::new(), next: 0 });
+        let (key, imports) = (key.clone(), Vec::new());
+        self.stack.push(Open { key, source, file, imports_only, imports, next: 0 });
         Ok(())
     }
 
     fn close(&mut self) {
         let Some(open) = self.stack.pop() else { return };
-        let Open { key, source, file, imports, .. } = open;
+        let Open { key, source, file, imports_only, imports, .. } = open;
         self.states.insert(key.clone(), State::Done(self.graph.modules.len()));
-        self.graph.modules.push(Loaded { key, source, file, imports });
+        self.graph.modules.push(Loaded { key, source, file, imports_only, imports });
     }
 
     /// The target of an import of the topmost module; `None` when a module was opened that must be

@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 pub mod ast;
+mod declarations;
 mod direct;
 mod docs;
 mod format;
@@ -26,6 +27,7 @@ mod words;
 
 use cbuild_diag::{Diagnostic, SourceId, Span};
 
+pub use crate::declarations::{Outline, parse_declarations, parse_imports};
 pub use crate::format::{FormatError, format};
 use crate::grammar::Rule;
 use crate::node::Node;

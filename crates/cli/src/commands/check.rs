@@ -1,8 +1,10 @@
 //! `cbuild check`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use cbuild_diag::{Severity, SourceId};
+use cbuild_sema::ModuleKey;
 use serde_json::json;
 
 use crate::evaluation;
@@ -14,27 +16,59 @@ use crate::target;
 /// Folders below a checked one that are looked into, at most this deep.
 const MAX_FOLDER_DEPTH: usize = 64;
 
-/// Checks files, and all `.cbuild` files below folders; all errors of all files are reported.
+/// Checks files, and all `.cbuild` files below folders; all errors of all files are reported, each
+/// once. Files of one package are checked together.
 pub(crate) fn check(session: &Session, paths: &[PathBuf]) -> Result<(), Failure> {
-    let mut wrong = 0_usize;
+    let mut packages: BTreeMap<PathBuf, Vec<(PathBuf, ModuleKey)>> = BTreeMap::new();
     for file in files(paths)? {
         let entry = target::find(&file)?;
-        match evaluation::check(session, &entry) {
-            Ok(_) if session.options.json => {
-                output::json(&json!({"file": shown(&file), "ok": true}))?;
-            }
-            Ok(_) => {}
-            Err(failure) => {
-                failure.report(session.options.json, session.color());
-                wrong += 1;
-            }
-        }
+        packages.entry(entry.package_root).or_default().push((file, entry.module));
+    }
+    let mut wrong = 0_usize;
+    for (root, files) in &packages {
+        wrong += check_package(session, root, files)?;
     }
     if wrong == 0 {
         return Ok(());
     }
     let noun = if wrong == 1 { "file" } else { "files" };
     Err(Problem::new(Exit::Input, "E1017", format!("{wrong} {noun} with errors")).into())
+}
+
+/// Checks some files of a package; gives how many have errors, imported ones among them.
+fn check_package(
+    session: &Session,
+    root: &Path,
+    files: &[(PathBuf, ModuleKey)],
+) -> Result<usize, Failure> {
+    let modules: Vec<ModuleKey> = files.iter().map(|(_, module)| module.clone()).collect();
+    let (checked, sources) = match evaluation::check_changed(session, root, &modules) {
+        Ok(found) => found,
+        Err(failure) => {
+            // The package as a whole cannot be read, such as its cbuild.mod.
+            failure.report(session.options.json, session.color());
+            return Ok(files.len());
+        }
+    };
+    let wrong: BTreeSet<SourceId> = checked
+        .diagnostics
+        .iter()
+        .filter(|diagnostic| diagnostic.severity == Severity::Error)
+        .filter_map(|diagnostic| diagnostic.labels.first())
+        .map(|label| label.source)
+        .collect();
+    let broken: BTreeSet<ModuleKey> =
+        wrong.iter().filter_map(|source| checked.keys.get(source)).cloned().collect();
+    let loaded: BTreeSet<ModuleKey> = checked.modules.keys().cloned().collect();
+    if let Err(failure) = evaluation::accept(session, checked, sources) {
+        failure.report(session.options.json, session.color());
+    }
+    for (file, module) in files {
+        if session.options.json && loaded.contains(module) && !broken.contains(module) {
+            output::json(&json!({"file": shown(file), "ok": true}))?;
+        }
+    }
+    Ok(wrong.len())
 }
 
 /// The files that the paths stand for, each once, in path order.

@@ -5,7 +5,9 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use cbuild_diag::{Diagnostic, Sources};
-use cbuild_sema::{Checked, LoadError, Loader, ModuleKey, Package, check};
+use cbuild_sema::{
+    Bodies, Checked, LoadError, Loader, Memory, ModuleKey, Package, check, check_with,
+};
 
 /// The root of the repository.
 pub(crate) fn repository() -> PathBuf {
@@ -65,7 +67,32 @@ pub(crate) fn check_source(source: &str) -> (Sources, Checked) {
     let mut sources = Sources::default();
     let checked =
         check(&mut sources, &mut files(source, SMALL_STD), &ModuleKey::root("main.cbuild"));
+    remembering_changes_nothing(source, &render(&sources, &checked.diagnostics));
     (sources, checked)
+}
+
+/// Checks that remember what earlier ones found say the same.
+fn remembering_changes_nothing(source: &str, expected: &str) {
+    let mut memory = Memory::default();
+    for round in 0..3 {
+        let (mut sources, mut files) = (Sources::default(), files(source, SMALL_STD));
+        let entry = [ModuleKey::root("main.cbuild")];
+        let checked = check_with(&mut sources, &mut files, &mut memory, &entry, Bodies::Changed);
+        assert_eq!(render(&sources, &checked.diagnostics), expected, "round {round} of\n{source}");
+        if round > 0 {
+            let clean = checked.looked_into.iter().all(|key| {
+                checked.diagnostics.iter().any(|d| {
+                    d.labels.iter().any(|label| checked.keys.get(&label.source) == Some(key))
+                }) || expected.contains("E02")
+            });
+            assert!(clean, "round {round} looks into {:?} of\n{source}", checked.looked_into);
+        }
+        if round == 1 {
+            // The last round is that of another process.
+            let bytes = memory.to_bytes().unwrap();
+            memory = Memory::from_bytes(&bytes).unwrap();
+        }
+    }
 }
 
 /// The codes of all diagnostics, in order.

@@ -109,3 +109,71 @@ fn an_unchanged_file_is_not_parsed_again() {
     assert!(Rc::ptr_eq(&before[1], memory.file(&lib).unwrap()));
     assert_eq!(codes(&after).len(), 3);
 }
+
+/// What a check of `main.cbuild` that remembers looks into, by file name, and what it reports.
+fn changed(files: &mut Files, memory: &mut Memory) -> (Vec<String>, Vec<&'static str>) {
+    let checked = checked(files, memory, "main.cbuild", Bodies::Changed);
+    let all = crate::partial::checked(files, &mut Memory::default(), "main.cbuild", Bodies::All);
+    assert_eq!(codes(&checked), codes(&all));
+    let mut names: Vec<String> = checked.looked_into.iter().map(|key| key.path.clone()).collect();
+    names.sort();
+    (names, codes(&checked))
+}
+
+const CHAIN: &str = r#"
+//- a.cbuild
+pub type T = { n: Int = 1 }
+pub fn f(t: T) -> Int = t.n + 1
+//- b.cbuild
+import ./a.cbuild
+pub fn g(t: a.T) -> Int = a.f(t)
+//- main.cbuild
+import ./b.cbuild
+pub let x: Int = b.g({})
+"#;
+
+#[test]
+fn only_what_changed_is_looked_into() {
+    let (mut files, mut memory) = (files(CHAIN, SMALL_STD), Memory::default());
+    let (first, found) = changed(&mut files, &mut memory);
+    assert!(first.len() > 3, "{first:?}");
+    assert_eq!(found, Vec::<&str>::new());
+    let mut next = |path: &str, from: &str, to: &str| {
+        let text = files.root.get_mut(path).unwrap();
+        assert!(text.contains(from), "{text}");
+        *text = text.replace(from, to);
+        let (names, found) = changed(&mut files, &mut memory);
+        // Another process goes on from here, and knows as much.
+        if let Some(bytes) = memory.to_bytes() {
+            memory = Memory::from_bytes(&bytes).unwrap();
+        }
+        (names.join(" "), !found.is_empty())
+    };
+    let is = |names: &str, wrong: bool| (names.to_owned(), wrong);
+    assert_eq!(next("a.cbuild", "t.n", "t.n"), is("", false));
+    // A body: the module alone.
+    assert_eq!(next("a.cbuild", "t.n + 1", "t.n + 2"), is("a.cbuild", false));
+    assert_eq!(next("a.cbuild", "t.n + 2", "t.m"), is("a.cbuild", true));
+    // What is wrong is said again.
+    assert_eq!(next("a.cbuild", "t.m", "t.m"), is("a.cbuild", true));
+    assert_eq!(next("b.cbuild", "a.f(t)", "a.f(t) + 0"), is("a.cbuild b.cbuild", true));
+    assert_eq!(next("a.cbuild", "t.m", "t.n"), is("a.cbuild", false));
+    // A type: all that reach the module, even through another one.
+    let all = "a.cbuild b.cbuild main.cbuild";
+    assert_eq!(next("a.cbuild", "n: Int = 1", "n: Int"), is(all, true));
+    // That error also pointed to the type.
+    let both = "a.cbuild main.cbuild";
+    assert_eq!(next("main.cbuild", "{}", "{ n = 2 }"), is(both, false));
+    assert_eq!(next("main.cbuild", "pub let", "// a\npub let"), is("main.cbuild", false));
+    assert_eq!(next("main.cbuild", "./b.cbuild", "./c.cbuild"), is("main.cbuild", true));
+    assert_eq!(next("main.cbuild", "./c.cbuild", "./c.cbuild"), is("main.cbuild", true));
+    assert_eq!(next("main.cbuild", "./c.cbuild", "./b.cbuild"), is("main.cbuild", false));
+    assert_eq!(next("b.cbuild", "pub fn g(", "pub fn ("), is("b.cbuild main.cbuild", true));
+}
+
+#[test]
+fn other_bytes_are_no_memory() {
+    assert!(Memory::from_bytes(b"").is_none());
+    assert!(Memory::from_bytes(b"cbuild checked modules 1\nx").is_none());
+    assert!(Memory::from_bytes(b"cbuild checked modules 1\n").is_some());
+}

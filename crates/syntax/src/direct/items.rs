@@ -92,12 +92,28 @@ impl Parser<'_> {
         self.def_name()?;
         self.annotation()?;
         self.assign()?;
-        self.value()
+        self.body()
     }
 
     fn fn_item(&mut self) -> Parsed {
         self.signature()?;
         self.assign()?;
+        self.body()
+    }
+
+    /// The value of an item, if it is not to be left out.
+    fn body(&mut self) -> Parsed {
+        let at = self.next();
+        while let Some((body, rest)) = self.bodies.split_first() {
+            if body.start as usize > at {
+                break;
+            }
+            self.bodies = rest;
+            if body.start as usize == at && body.end as usize <= self.bytes.len() {
+                self.at = (body.end as usize).max(at);
+                return Ok(());
+            }
+        }
         self.value()
     }
 
@@ -230,7 +246,7 @@ impl Parser<'_> {
         self.expect_text()?;
         let open = self.open_next(Rule::test_body);
         self.expect(b"{")?;
-        self.value()?;
+        self.body()?;
         self.expect(b"}")?;
         self.close(open)
     }

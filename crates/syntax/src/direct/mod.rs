@@ -16,6 +16,8 @@ mod items;
 mod literals;
 mod types;
 
+use cbuild_diag::Span;
+
 use self::bytes::{BLANK, LOWER, UPPER, WORD, is};
 use crate::grammar::Rule;
 use crate::node::Entry;
@@ -40,15 +42,27 @@ type Parsed = Result<(), Refused>;
 /// The nodes of a file that is in the language.
 pub(crate) fn file(text: &str) -> Result<Vec<Entry>, Refused> {
     // Dense programs have a node for each four bytes.
-    let entries = Vec::with_capacity(text.len() / 4 + 8);
-    let mut parser =
-        Parser { bytes: text.as_bytes(), at: 0, entries, depth: 0, skipped: (usize::MAX, 0) };
+    file_without(text, &[], text.len() / 4 + 8)
+}
+
+/// As [`file`], without the nodes of the bodies of items that fill one of the ranges exactly. Ranges
+/// are in source order.
+pub(crate) fn file_without(
+    text: &str,
+    bodies: &[Span],
+    capacity: usize,
+) -> Result<Vec<Entry>, Refused> {
+    let entries = Vec::with_capacity(capacity);
+    let bytes = text.as_bytes();
+    let mut parser = Parser { bytes, bodies, at: 0, entries, depth: 0, skipped: (usize::MAX, 0) };
     parser.file()?;
     Ok(parser.entries)
 }
 
 struct Parser<'i> {
     bytes: &'i [u8],
+    /// Bodies that are left out, from the next one on.
+    bodies: &'i [Span],
     /// The byte behind the last token.
     at: usize,
     entries: Vec<Entry>,
