@@ -115,9 +115,9 @@ pub enum StepError {
         /// The output.
         output: OutputName,
         /// The file that holds the first reference, or a phrase for it.
-        file: String,
+        file: Box<str>,
         /// The objects from the first that is referred to, to the forbidden one.
-        chain: Vec<StorePath>,
+        chain: Box<[StorePath]>,
         /// What it wrote.
         log: LogEnd,
     },
@@ -365,7 +365,7 @@ pub struct BuildFailure {
 pub enum RunError {
     /// The run could not start.
     #[error(transparent)]
-    Setup(#[from] StepError),
+    Setup(Box<StepError>),
     /// Steps failed; without `keep_going` mostly one.
     #[error("{}", summary(failures, skipped))]
     Steps {
@@ -385,6 +385,12 @@ fn summary(failures: &[BuildFailure], skipped: &[Name]) -> String {
         0 => format!("failed: {}", list(&names)),
         1 => format!("failed: {}; 1 step that needs it was skipped", list(&names)),
         n => format!("failed: {}; {n} steps that need it were skipped", list(&names)),
+    }
+}
+
+impl From<StepError> for RunError {
+    fn from(error: StepError) -> Self {
+        Self::Setup(Box::new(error))
     }
 }
 

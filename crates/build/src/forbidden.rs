@@ -45,8 +45,8 @@ pub(crate) fn check(
             let file = shown(&output.physical, &file);
             return Err(StepError::Forbidden {
                 output: output.output.clone(),
-                file,
-                chain,
+                file: file.into(),
+                chain: chain.into(),
                 log: log(),
             });
         }

@@ -46,9 +46,9 @@ pub(crate) struct Global {
     /// Processors that one build may use [default: the number of processors]
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=4096))]
     pub(crate) cores: Option<u16>,
-    /// Memory that the evaluation may use, in MiB [default: 3/4 of the machine's]
-    #[arg(long, global = true, value_name = "MIB", value_parser = clap::value_parser!(u32).range(1..))]
-    pub(crate) max_memory: Option<u32>,
+    /// Memory that the evaluation may use, such as 4G [default: 3/4 of the machine's]
+    #[arg(long, global = true, value_name = "SIZE", value_parser = limit)]
+    pub(crate) max_eval_memory: Option<u64>,
     /// Go on with what does not depend on a failed build
     #[arg(long, global = true)]
     pub(crate) keep_going: bool,

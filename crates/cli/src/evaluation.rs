@@ -6,12 +6,7 @@ use std::sync::Arc;
 use cbuild_build::Target;
 use cbuild_diag::{Diagnostic, Severity, Sources};
 use cbuild_drv::Graph;
-<<<<<<< HEAD
 use cbuild_eval::{Evaluator, Limits, MemoryLimit, Value};
-use cbuild_sema::Checked;
-=======
-use cbuild_eval::{Evaluator, Limits, Value};
->>>>>>> 022ca28 (sema, syntax, cli: check only what changed since the last check)
 use cbuild_sema::ir::Export;
 use cbuild_sema::{Bodies, Checked, Memory, ModuleKey, check_with};
 use cbuild_store::Store;
@@ -89,7 +84,7 @@ pub(crate) fn accept(
 
 /// Limits of an evaluation that the user can stop.
 pub(crate) fn limits(session: &Session) -> Limits {
-    let given = session.options.max_memory.map(|mebibytes| u64::from(mebibytes) << 20);
+    let given = session.options.max_eval_memory;
     let memory = given
         .or_else(crate::statistics::default_limit)
         .map(|bytes| MemoryLimit { bytes, used: crate::statistics::used_memory });

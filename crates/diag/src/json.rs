@@ -52,7 +52,7 @@ pub fn to_json(sources: &Sources, diagnostic: &Diagnostic) -> JsonDiagnostic {
         message: diagnostic.message.clone(),
         place: places.next(),
         related: places.collect(),
-        notes: diagnostic.notes.clone(),
+        notes: diagnostic.notes.to_vec(),
         help: diagnostic.help.clone(),
     }
 }

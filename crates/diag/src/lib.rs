@@ -11,6 +11,8 @@ mod render;
 
 use std::fmt;
 
+use thin_vec::ThinVec;
+
 pub use crate::explain::{Explanation, explanation, explanations, similar_code};
 pub use crate::json::{JsonDiagnostic, JsonPlace, to_json};
 pub use crate::render::{RenderOptions, render};
@@ -115,11 +117,11 @@ pub struct Diagnostic {
     /// Places; the first is the primary one.
     pub labels: Vec<Label>,
     /// Facts that help to understand.
-    pub notes: Vec<String>,
+    pub notes: ThinVec<String>,
     /// One concrete fix.
     pub help: Option<String>,
     /// The fix as changes of texts, all of which belong together; empty if it cannot be said so exactly.
-    pub edits: Vec<Edit>,
+    pub edits: ThinVec<Edit>,
 }
 
 /// A change of a text.
@@ -147,9 +149,9 @@ impl Diagnostic {
             severity: Severity::Error,
             message: message.into(),
             labels: vec![Label { source, span, text: label.into() }],
-            notes: Vec::new(),
+            notes: ThinVec::new(),
             help: None,
-            edits: Vec::new(),
+            edits: ThinVec::new(),
         }
     }
 

@@ -52,7 +52,7 @@ codes! {
     TEST = "E0416", "The claim of a `test` is false. The notes tell what its parts came to.",
         "correct the claim, or what it speaks of";
     MEMORY = "E0417", "An evaluation that needs more memory than it may use.",
-        "look for a list, map or recursion that grows without end, or allow more with `--max-memory`";
+        "look for a list, map or recursion that grows without end, or allow more with `--max-eval-memory`";
     UNREADABLE = "E0420", "A file that `decode` cannot read: it is not there, too large, not text, or its name does not tell its format.",
         "create the file, or correct the path: it is relative to the folder of this source";
     MALFORMED = "E0421", "A file that is not valid TOML, JSON or YAML.",

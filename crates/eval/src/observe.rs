@@ -247,7 +247,7 @@ impl Observation {
         let message = format!("the test \"{test}\" does not hold");
         let mut diagnostic =
             Diagnostic::error(codes::TEST, self.source, self.claim, message, "this is false");
-        diagnostic.notes = self.notes(sources);
+        diagnostic.notes = self.notes(sources).into();
         diagnostic.help = codes::usual_fix(codes::TEST).map(str::to_owned);
         diagnostic
     }

@@ -50,7 +50,7 @@ impl Machine<'_> {
         }
         let message = format!("the evaluation needs more than {} MiB of memory", limit.bytes >> 20);
         Err(FaultBody::new(codes::MEMORY, place, message, "at this point it was stopped").help(
-            "look for a list, map or recursion that grows without end, or allow more with `--max-memory`",
+            "look for a list, map or recursion that grows without end, or allow more with `--max-eval-memory`",
         ))
     }
 }

@@ -348,7 +348,7 @@ impl Extend for Diagnostic {
         self.help = Some(text);
         if let (Some(replacement), Some(wrong)) = (replacement, self.labels.first()) {
             let (source, span) = (wrong.source, wrong.span);
-            self.edits = vec![cbuild_diag::Edit { source, span, text: replacement }];
+            self.edits = vec![cbuild_diag::Edit { source, span, text: replacement }].into();
         }
         self
     }

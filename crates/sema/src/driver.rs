@@ -62,12 +62,13 @@ pub(crate) fn index_entries(
     entries: &[ModuleKey],
     chosen: &dyn Fn(&ModuleKey) -> bool,
 ) -> (Vec<Diagnostic>, Index) {
-    let mut graph = GraphLoader::new(sources, loader, memory);
+    let mut graph = GraphLoader::new(sources, loader, memory, false);
     let prelude = load_or_report(&mut graph, &prelude_key());
     let entries: Vec<ModIdx> =
         entries.iter().filter_map(|entry| load_or_report(&mut graph, entry)).collect();
     let graph = graph.finish();
-    let depths = depths(&graph, prelude, &entries, Bodies::Only(chosen));
+    let chosen: Vec<bool> = graph.modules.iter().map(|module| chosen(&module.key)).collect();
+    let depths = depths(&graph, prelude, &entries, &chosen);
     let mut checker = Checker::new(&graph.modules, prelude);
     checker.recorder = Some(Box::default());
     for (index, depth) in depths.iter().enumerate() {

@@ -183,9 +183,11 @@ impl Checker<'_> {
                 diagnostic = diagnostic.help(help);
                 if let Some((before, after)) = around {
                     let at = |byte| Span { start: byte, end: byte };
-                    diagnostic = diagnostic
-                        .edit(self.source(), at(span.start), before)
-                        .edit(self.source(), at(span.end), after);
+                    diagnostic = diagnostic.edit(self.source(), at(span.start), before).edit(
+                        self.source(),
+                        at(span.end),
+                        after,
+                    );
                 }
                 diagnostic
             }
@@ -291,9 +293,10 @@ impl Checker<'_> {
             }
         }
         let row = self.types.row(expected);
-        let hint = difference.unknown.iter().find_map(|unknown| {
-            meant(unknown, difference.missing.iter().map(|name| &**name))
-        });
+        let hint = difference
+            .unknown
+            .iter()
+            .find_map(|unknown| meant(unknown, difference.missing.iter().map(|name| &**name)));
         let optional = difference.missing.iter().any(|name| {
             row.fields.get(name).is_some_and(|field| field.presence != Presence::Required)
         });
