@@ -246,7 +246,8 @@ pub(crate) fn only_the_runtime_output_is_in_the_closure() {
     let drv = world.graph.add(drv);
     world.build(&[drv]).unwrap();
     let (app, lib, dev) = (world.path(drv, "out"), world.path(drv, "lib"), world.path(drv, "dev"));
-    let closure = |path: &cbuild_drv::StorePath| world.store.closure(&[path.clone()]).unwrap();
+    let closure =
+        |path: &cbuild_drv::StorePath| world.store.closure(std::slice::from_ref(path)).unwrap();
     assert_eq!(closure(&app), BTreeSet::from([app.clone(), lib.clone()]));
     assert_eq!(closure(&dev), BTreeSet::from([dev.clone(), lib, world.path(compiler, "out")]));
 }

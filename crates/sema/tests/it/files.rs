@@ -89,8 +89,8 @@ fn remembering_changes_nothing(source: &str, expected: &str) {
         }
         if round == 1 {
             // The last round is that of another process.
-            let bytes = memory.to_bytes().unwrap();
-            memory = Memory::from_bytes(&bytes).unwrap();
+            let bytes = memory.to_bytes().expect("few modules fit");
+            memory = Memory::from_bytes(&bytes).expect("what was written is read");
         }
     }
 }
