@@ -4,9 +4,11 @@
 //! run, so that noise of the machine meets both. The book records the ratios.
 
 mod cbuild;
+mod check;
 mod language;
 mod lsp;
 mod nix;
+mod packages;
 
 use std::time::Duration;
 
@@ -23,6 +25,8 @@ const TRIVIAL: usize = 300;
 pub(crate) enum Subject {
     /// Builds: a no-op, one derivation, many trivial derivations
     Build,
+    /// Checking 100,000 lines, cold and after a change; CBUILD may name a program that is built
+    Check,
     /// Evaluation of the programs in `benches/language`
     Language,
     /// The language server after an edit, on 100,000 lines; CBUILD may name a program that is built
@@ -35,6 +39,7 @@ pub(crate) enum Subject {
 pub(crate) fn run(subject: Subject, runs: usize, only: &str) -> Result {
     match subject {
         Subject::Build => builds(runs),
+        Subject::Check => check::run(runs),
         Subject::Language => language::run(runs, only),
         Subject::Lsp => lsp::run(runs),
         Subject::Store => store(runs),
