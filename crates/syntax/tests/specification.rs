@@ -1,6 +1,9 @@
-//! Runs the examples of the specification.
+//! Runs the examples of the specification: what `cbuild` marks has no diagnostic, what
+//! `cbuild-error CODE LINE:COLUMN` marks has this one alone, at this place.
 
-use cbuild_diag::SourceId;
+use std::fmt::Write;
+
+use cbuild_diag::Sources;
 use cbuild_syntax::parse;
 
 /// A fenced block: what follows the fence on its line, its first line, its text.
@@ -35,16 +38,29 @@ fn blocks(markdown: &str) -> Vec<Block> {
 fn run(name: &str, markdown: &str) {
     let blocks = blocks(markdown);
     assert!(blocks.len() > 10, "{name} has examples");
+    let mut otherwise = String::new();
     for block in blocks {
-        let place = format!("{name}:{}", block.line);
-        let parsed = parse(SourceId(0), &block.text);
-        let codes: Vec<&str> = parsed.diagnostics.iter().map(|found| found.code).collect();
-        match block.info.split_once(' ') {
-            None if block.info == "cbuild" => assert_eq!(parsed.diagnostics, [], "{place}"),
-            Some(("cbuild-error", code)) => assert_eq!(codes, [code], "{place}"),
-            _ => panic!("{place}: unknown kind of block `{}`", block.info),
+        let mut sources = Sources::default();
+        let source = sources.add(name, &*block.text);
+        let found: Vec<String> = parse(source, &block.text)
+            .diagnostics
+            .iter()
+            .map(|found| {
+                let start = found.labels[0].span.start as usize;
+                let (line, column) = sources.line_column(source, start);
+                format!("{} {line}:{column}", found.code)
+            })
+            .collect();
+        let expected = match block.info.split_once(' ') {
+            None if block.info == "cbuild" => vec![],
+            Some(("cbuild-error", expected)) => vec![expected.to_owned()],
+            _ => panic!("{name}:{}: unknown kind of block `{}`", block.line, block.info),
+        };
+        if found != expected {
+            let _ = writeln!(otherwise, "{name}:{}: {found:?}", block.line);
         }
     }
+    assert!(otherwise.is_empty(), "other diagnostics:\n{otherwise}");
 }
 
 #[test]

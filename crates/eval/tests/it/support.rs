@@ -73,7 +73,7 @@ pub(crate) fn with_value<T>(
     limits: Limits,
     use_it: impl FnOnce(&mut Evaluator<'_>, Value) -> Result<T, Diagnostic>,
 ) -> Result<T, String> {
-    with_value_in(TestWorld::default(), items, expr, limits, use_it)
+    with_value_in(TestWorld::default(), items, expr, limits, use_it, describe)
 }
 
 fn with_value_in<T>(
@@ -82,11 +82,15 @@ fn with_value_in<T>(
     expr: &str,
     limits: Limits,
     use_it: impl FnOnce(&mut Evaluator<'_>, Value) -> Result<T, Diagnostic>,
+    tell: fn(&Diagnostic, &Sources) -> String,
 ) -> Result<T, String> {
-    let (checked, sources) = checked(items, expr);
+    let (checked, mut sources) = checked(items, expr);
     let mut evaluator = Evaluator::new(&checked.checked.program, &mut world, limits);
     let result = evaluator.global(checked.value).and_then(|value| use_it(&mut evaluator, value));
-    result.map_err(|diagnostic| describe(&diagnostic, &sources))
+    for file in evaluator.decoded() {
+        sources.put(file.id, file.name.clone(), file.text.clone());
+    }
+    result.map_err(|diagnostic| tell(&diagnostic, &sources))
 }
 
 /// The value as shown to a reader, or the error.
@@ -94,14 +98,26 @@ pub(crate) fn show(items: &str, expr: &str) -> Result<String, String> {
     with_value(items, expr, Limits::default(), |evaluator, value| evaluator.show(&value))
 }
 
-/// As [`show`], where these files can be decoded.
+/// As [`show`], where these files can be decoded. Of an error, code and place: line and column in the
+/// expression, behind its name in any other file.
 pub(crate) fn show_with_files(
     items: &str,
     expr: &str,
     files: &BTreeMap<String, Vec<u8>>,
 ) -> Result<String, String> {
     let world = TestWorld { texts: files.clone(), ..TestWorld::default() };
-    with_value_in(world, items, expr, Limits::default(), |evaluator, value| evaluator.show(&value))
+    let use_it = |evaluator: &mut Evaluator<'_>, value: Value| evaluator.show(&value);
+    with_value_in(world, items, expr, Limits::default(), use_it, code_and_place)
+}
+
+fn code_and_place(diagnostic: &Diagnostic, sources: &Sources) -> String {
+    let label = &diagnostic.labels[0];
+    let (line, column) = sources.line_column(label.source, label.span.start as usize);
+    let file = match sources.name(label.source) {
+        "(expression)" => String::new(),
+        file => format!("{file}:"),
+    };
+    format!("{} {file}{line}:{column}", diagnostic.code)
 }
 
 /// Asserts what an expression evaluates to.
