@@ -9,14 +9,11 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::OnceLock;
 
-use seccompiler::{
-    BackendError, BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition,
-    SeccompFilter, SeccompRule, sock_filter,
-};
+use seccompiler::{BackendError, BpfProgram, SeccompAction, sock_filter};
 
 use crate::error::Error;
+use crate::program::{Assembler, Label};
 
-type Rules = BTreeMap<i64, Vec<SeccompRule>>;
 type Built<T> = Result<T, BackendError>;
 
 /// System calls that came after the constants of the C library; the same on all architectures.
@@ -25,10 +22,6 @@ const SETXATTRAT: i64 = 463;
 const REMOVEXATTRAT: i64 = 466;
 const OPEN_TREE_ATTR: i64 = 467;
 const FILE_SETATTR: i64 = 469;
-
-const SETUID: u64 = libc::S_ISUID as u64;
-const SETGID: u64 = libc::S_ISGID as u64;
-const FILE_TYPE: u64 = libc::S_IFMT as u64;
 
 /// Calls that fail with `EPERM` whatever their arguments are.
 const FORBIDDEN: &[i64] = &[
@@ -105,23 +98,14 @@ const UNSUPPORTED: &[i64] = &[
 ];
 
 /// Address families that remain; the network namespace makes the two of the internet harmless.
-const FAMILIES: [i32; 4] = [libc::AF_UNIX, libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK];
+const FAMILIES: [u32; 4] =
+    [libc::AF_UNIX as u32, libc::AF_INET as u32, libc::AF_INET6 as u32, libc::AF_NETLINK as u32];
 
 /// Terminal calls that type into, or paste from, a terminal; on the host's they would escape.
-const TERMINAL_CALLS: [u64; 2] = [libc::TIOCSTI, 0x541c];
-
-const NAMESPACES: [i32; 7] = [
-    libc::CLONE_NEWNS,
-    libc::CLONE_NEWCGROUP,
-    libc::CLONE_NEWUTS,
-    libc::CLONE_NEWIPC,
-    libc::CLONE_NEWUSER,
-    libc::CLONE_NEWPID,
-    libc::CLONE_NEWNET,
-];
+const TERMINAL_CALLS: [u32; 2] = [libc::TIOCSTI as u32, 0x541c];
 
 /// `CLONE_NEWTIME`, which only `unshare` and `clone3` know.
-const NEW_TIME: u64 = 0x80;
+const NEW_TIME: u32 = 0x80;
 
 /// The compiled filter as bytes. Compiled once per process.
 ///
@@ -137,26 +121,11 @@ pub(crate) fn compiled() -> Result<Vec<u8>, Error> {
     Ok(COMPILED.get_or_init(|| filter).clone())
 }
 
-/// One program for all rules: the kernel's work for a filter is a fixed one and one for each
-/// instruction, and it is a good part of what a small build costs.
+/// One program for all rules: the kernel's work for a filter is a fixed one, one for each
+/// instruction, and one for each instruction that the number of any call runs through. That is a
+/// good part of what a small build costs, so the number is searched for.
 fn compile() -> Built<Vec<u8>> {
-    let arch = std::env::consts::ARCH.try_into()?;
-    let refuse = SeccompAction::Errno(libc::EPERM.unsigned_abs());
-    let conditional = SeccompFilter::new(conditional_rules()?, SeccompAction::Allow, refuse, arch)?;
-    let conditional: BpfProgram = conditional.try_into()?;
-    let mut program = other_abi_check();
-    // The compiled program begins with these too, for the check of the architecture.
-    program.extend(conditional.iter().take_while(|step| !is_load_of_number(step)).cloned());
-    program.push(operation(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, 0));
-    for (calls, errno) in UNCONDITIONAL {
-        for call in calls.iter() {
-            let call = u32::try_from(*call).unwrap_or(u32::MAX);
-            let answer = SeccompAction::Errno(errno.unsigned_abs());
-            program.push(operation(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 0, 1, call));
-            program.push(operation(libc::BPF_RET | libc::BPF_K, 0, 0, u32::from(answer)));
-        }
-    }
-    program.extend(conditional.into_iter().skip_while(|step| !is_load_of_number(step)));
+    let program = assemble()?.ok_or(BackendError::FilterTooLarge(usize::MAX))?;
     Ok(to_bytes(&program))
 }
 
@@ -168,135 +137,178 @@ const UNCONDITIONAL: [(&[i64], i32); 4] = [
     (UNSUPPORTED, libc::ENOTSUP),
 ];
 
-fn operation(code: u32, jt: u8, jf: u8, k: u32) -> sock_filter {
-    // All codes are below 256; the C library's constants are wider than the field.
-    sock_filter { code: code as u16, jt, jf, k }
+/// When a call fails with `EPERM`. Only the lower half of an argument counts; these are integers
+/// of 32 bits to the kernel.
+#[derive(Clone, Copy, Debug)]
+enum Check {
+    /// The argument has one of the bits.
+    AnyBit { argument: u32, bits: u32 },
+    /// The argument is none of the values.
+    NoneOf { argument: u32, values: &'static [u32] },
+    /// The argument is one of the values.
+    OneOf { argument: u32, values: &'static [u32] },
+    /// The flags make a file, and the mode in the next argument has one of the special bits.
+    Creation { flags: u32 },
+    /// The mode is that of a device, or has one of the special bits.
+    Node { mode: u32 },
 }
 
-/// The number of the call is the first field of what a filter sees.
-fn is_load_of_number(step: &sock_filter) -> bool {
-    u32::from(step.code) == libc::BPF_LD | libc::BPF_W | libc::BPF_ABS && step.k == 0
-}
+/// No file may get these bits.
+const SPECIAL: u32 = libc::S_ISUID | libc::S_ISGID;
 
-/// Kills callers of the x32 interface, whose numbers pass for unknown ones otherwise. Callers of
-/// the 32-bit interface are killed by the architecture check that every compiled filter starts with.
-#[cfg(target_arch = "x86_64")]
-fn other_abi_check() -> BpfProgram {
-    let number = 0;
-    let kill = u32::from(SeccompAction::KillProcess);
-    let op = operation;
-    vec![
-        op(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, number),
-        op(libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K, 0, 2, 0x4000_0000),
-        // -1 is no call at all; the kernel answers ENOSYS.
-        op(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 1, 0, u32::MAX),
-        op(libc::BPF_RET | libc::BPF_K, 0, 0, kill),
-    ]
-}
+/// The flags of `open` that make it look at its mode.
+const CREATING: u32 = (libc::O_CREAT | (libc::O_TMPFILE & !libc::O_DIRECTORY)) as u32;
 
-#[cfg(not(target_arch = "x86_64"))]
-fn other_abi_check() -> BpfProgram {
-    Vec::new()
-}
+/// Every namespace that `clone` can make. A new user namespace would give capabilities back.
+const NAMESPACES: u32 = (libc::CLONE_NEWNS
+    | libc::CLONE_NEWCGROUP
+    | libc::CLONE_NEWUTS
+    | libc::CLONE_NEWIPC
+    | libc::CLONE_NEWUSER
+    | libc::CLONE_NEWPID
+    | libc::CLONE_NEWNET) as u32;
 
 /// Calls that fail with `EPERM` for some arguments.
-fn conditional_rules() -> Built<Rules> {
-    let mut rules = Rules::new();
-    mode_rules(&mut rules)?;
-    node_rules(&mut rules)?;
-    namespace_rules(&mut rules)?;
-    let foreign: Built<Vec<_>> = FAMILIES.iter().map(|family| differs(0, *family as u64)).collect();
-    rules.insert(libc::SYS_socket, vec![SeccompRule::new(foreign?)?]);
-    let typing: Built<Vec<_>> =
-        TERMINAL_CALLS.iter().map(|call| rule([equals(1, *call)?])).collect();
-    rules.insert(libc::SYS_ioctl, typing?);
-    Ok(rules)
+const CONDITIONAL: &[(i64, Check)] = &[
+    // No file with setuid or setgid bits, neither by changing a mode nor by creating with one.
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_chmod, Check::AnyBit { argument: 1, bits: SPECIAL }),
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_creat, Check::AnyBit { argument: 1, bits: SPECIAL }),
+    (libc::SYS_fchmod, Check::AnyBit { argument: 1, bits: SPECIAL }),
+    (libc::SYS_fchmodat, Check::AnyBit { argument: 2, bits: SPECIAL }),
+    (FCHMODAT2, Check::AnyBit { argument: 2, bits: SPECIAL }),
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_open, Check::Creation { flags: 1 }),
+    (libc::SYS_openat, Check::Creation { flags: 2 }),
+    // No device nodes.
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_mknod, Check::Node { mode: 1 }),
+    (libc::SYS_mknodat, Check::Node { mode: 2 }),
+    (libc::SYS_clone, Check::AnyBit { argument: 0, bits: NAMESPACES }),
+    (libc::SYS_unshare, Check::AnyBit { argument: 0, bits: NAMESPACES | NEW_TIME }),
+    (libc::SYS_socket, Check::NoneOf { argument: 0, values: &FAMILIES }),
+    (libc::SYS_ioctl, Check::OneOf { argument: 1, values: &TERMINAL_CALLS }),
+];
+
+/// Offsets in what a filter sees: the call's number, its interface, and its arguments.
+const NUMBER: u32 = 0;
+const INTERFACE: u32 = 4;
+const ARGUMENTS: u32 = 16;
+
+/// The kernel's name (`AUDIT_ARCH_*`) for the interface of this architecture.
+fn interface() -> Built<u32> {
+    match std::env::consts::ARCH {
+        "x86_64" => Ok(0xc000_003e),
+        "aarch64" => Ok(0xc000_00b7),
+        "riscv64" => Ok(0xc000_00f3),
+        other => Err(BackendError::InvalidTargetArch(other.to_owned())),
+    }
 }
 
-/// No file with setuid or setgid bits, neither by changing a mode nor by creating with one.
-fn mode_rules(rules: &mut Rules) -> Built<()> {
-    let changing: &[(i64, u8)] = &[
-        #[cfg(target_arch = "x86_64")]
-        (libc::SYS_chmod, 1),
-        #[cfg(target_arch = "x86_64")]
-        (libc::SYS_creat, 1),
-        (libc::SYS_fchmod, 1),
-        (libc::SYS_fchmodat, 2),
-        (FCHMODAT2, 2),
+/// The x32 interface has numbers from here on, which pass for unknown ones otherwise. The last
+/// number is no call at all; the kernel answers `ENOSYS`.
+const X32: std::ops::Range<u32> = 0x4000_0000..u32::MAX;
+
+/// The whole program; `None` when it has become too long for its jumps.
+fn assemble() -> Built<Option<Vec<sock_filter>>> {
+    let mut program = Assembler::default();
+    let [allow, kill, refuse, number] = [(); 4].map(|()| program.label());
+    // Callers of the 32-bit interface are killed: its numbers mean other calls.
+    program.load(INTERFACE);
+    program.if_equal(interface()?, number, kill);
+    program.place(number);
+    program.load(NUMBER);
+    let mut answers = vec![
+        (allow, SeccompAction::Allow),
+        (kill, SeccompAction::KillProcess),
+        (refuse, SeccompAction::Errno(libc::EPERM.unsigned_abs())),
     ];
-    for (call, mode) in changing {
-        for bit in [SETUID, SETGID] {
-            rules.entry(*call).or_default().push(rule([has_bits(*mode, bit, bit)?])?);
+    let mut labels = BTreeMap::new();
+    for (calls, errno) in UNCONDITIONAL {
+        let label = if errno == libc::EPERM { refuse } else { program.label() };
+        if label != refuse {
+            answers.push((label, SeccompAction::Errno(errno.unsigned_abs())));
         }
+        labels.extend(calls.iter().map(|call| (*call, label)));
     }
-    let opening: &[(i64, u8)] = &[
-        #[cfg(target_arch = "x86_64")]
-        (libc::SYS_open, 1),
-        (libc::SYS_openat, 2),
-    ];
-    let temporary = (libc::O_TMPFILE & !libc::O_DIRECTORY) as u64;
-    for (call, flags) in opening {
-        for bit in [SETUID, SETGID] {
-            for create in [libc::O_CREAT as u64, temporary] {
-                let conditions =
-                    [has_bits(*flags, create, create)?, has_bits(flags + 1, bit, bit)?];
-                rules.entry(*call).or_default().push(rule(conditions)?);
+    let checks: Vec<_> =
+        CONDITIONAL.iter().map(|(call, check)| (*call, *check, program.label())).collect();
+    labels.extend(checks.iter().map(|(call, _, label)| (*call, *label)));
+    program.search(&ranges(&labels, allow, kill));
+    for (_, check, label) in checks {
+        program.place(label);
+        check.assemble(&mut program, refuse, allow);
+    }
+    for (label, answer) in answers {
+        program.place(label);
+        program.answer(u32::from(answer));
+    }
+    Ok(program.finish())
+}
+
+/// The numbers of all calls in ranges with one label each: that of the call, or `other`.
+fn ranges(labels: &BTreeMap<i64, Label>, other: Label, kill: Label) -> Vec<(u32, Label)> {
+    let mut starts = BTreeMap::from([(0, other)]);
+    for (call, label) in labels {
+        // All are small and positive, see the tests.
+        let call = u32::try_from(*call).unwrap_or(u32::MAX - 1);
+        starts.insert(call, *label);
+        starts.entry(call + 1).or_insert(other);
+    }
+    if cfg!(target_arch = "x86_64") {
+        starts.extend([(X32.start, kill), (X32.end, other)]);
+    }
+    let mut ranges: Vec<_> = starts.into_iter().collect();
+    ranges.dedup_by_key(|(_, label)| *label);
+    ranges
+}
+
+impl Check {
+    fn assemble(self, program: &mut Assembler, refuse: Label, allow: Label) {
+        let load = |program: &mut Assembler, argument| program.load(ARGUMENTS + 8 * argument);
+        match self {
+            Check::AnyBit { argument, bits } => {
+                load(program, argument);
+                program.if_any_bit(bits, refuse, allow);
+            }
+            Check::NoneOf { argument, values } => {
+                load(program, argument);
+                one_of(program, values, allow, refuse);
+            }
+            Check::OneOf { argument, values } => {
+                load(program, argument);
+                one_of(program, values, refuse, allow);
+            }
+            Check::Creation { flags } => {
+                let creates = program.label();
+                load(program, flags);
+                program.if_any_bit(CREATING, creates, allow);
+                program.place(creates);
+                load(program, flags + 1);
+                program.if_any_bit(SPECIAL, refuse, allow);
+            }
+            Check::Node { mode } => {
+                let plain = program.label();
+                load(program, mode);
+                program.if_any_bit(SPECIAL, refuse, plain);
+                program.place(plain);
+                program.and(libc::S_IFMT);
+                one_of(program, &[libc::S_IFCHR, libc::S_IFBLK], refuse, allow);
             }
         }
     }
-    Ok(())
 }
 
-/// No device nodes, and no other nodes with setuid or setgid bits.
-fn node_rules(rules: &mut Rules) -> Built<()> {
-    let making: &[(i64, u8)] = &[
-        #[cfg(target_arch = "x86_64")]
-        (libc::SYS_mknod, 1),
-        (libc::SYS_mknodat, 2),
-    ];
-    for (call, mode) in making {
-        let entry = rules.entry(*call).or_default();
-        for (mask, bits) in [
-            (FILE_TYPE, libc::S_IFCHR as u64),
-            (FILE_TYPE, libc::S_IFBLK as u64),
-            (SETUID, SETUID),
-            (SETGID, SETGID),
-        ] {
-            entry.push(rule([has_bits(*mode, mask, bits)?])?);
+/// Jumps by whether the loaded value is one of `values`, of which there is at least one.
+fn one_of(program: &mut Assembler, values: &[u32], yes: Label, no: Label) {
+    for (position, value) in values.iter().enumerate() {
+        let next = if position + 1 == values.len() { no } else { program.label() };
+        program.if_equal(*value, yes, next);
+        if next != no {
+            program.place(next);
         }
     }
-    Ok(())
-}
-
-/// No new namespaces: a new user namespace would give capabilities back.
-fn namespace_rules(rules: &mut Rules) -> Built<()> {
-    for call in [libc::SYS_clone, libc::SYS_unshare] {
-        let entry = rules.entry(call).or_default();
-        for flag in NAMESPACES {
-            let flag = flag as u32 as u64;
-            entry.push(rule([has_bits(0, flag, flag)?])?);
-        }
-    }
-    let unshare = rules.entry(libc::SYS_unshare).or_default();
-    unshare.push(rule([has_bits(0, NEW_TIME, NEW_TIME)?])?);
-    Ok(())
-}
-
-fn rule<const N: usize>(conditions: [SeccompCondition; N]) -> Built<SeccompRule> {
-    SeccompRule::new(conditions.into())
-}
-
-fn equals(argument: u8, value: u64) -> Built<SeccompCondition> {
-    SeccompCondition::new(argument, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, value)
-}
-
-fn differs(argument: u8, value: u64) -> Built<SeccompCondition> {
-    SeccompCondition::new(argument, SeccompCmpArgLen::Dword, SeccompCmpOp::Ne, value)
-}
-
-/// The bits of `mask` are exactly `bits`.
-fn has_bits(argument: u8, mask: u64, bits: u64) -> Built<SeccompCondition> {
-    SeccompCondition::new(argument, SeccompCmpArgLen::Dword, SeccompCmpOp::MaskedEq(mask), bits)
 }
 
 /// Eight bytes for each instruction, little-endian.
@@ -332,24 +344,4 @@ pub(crate) fn install(bytes: &[u8]) -> io::Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_rules_compile_and_are_small() {
-        let filter = compile().unwrap();
-        let instructions = filter.len() / 8;
-        assert!((200..600).contains(&instructions), "{instructions} instructions");
-        assert_eq!(filter, compile().unwrap(), "the same rules give the same program");
-    }
-
-    #[test]
-    fn no_call_has_two_answers() {
-        let conditional = conditional_rules().unwrap();
-        let mut seen = std::collections::BTreeSet::new();
-        for call in UNCONDITIONAL.iter().flat_map(|(calls, _)| calls.iter()) {
-            assert!(u32::try_from(*call).is_ok(), "call {call}");
-            assert!(seen.insert(*call) && !conditional.contains_key(call), "call {call}");
-        }
-    }
-}
+mod tests;

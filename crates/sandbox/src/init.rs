@@ -13,7 +13,7 @@ use rustix::process::{DumpableBehavior, Pid, Signal, WaitOptions, WaitStatus};
 use crate::error::{At, SetupFailure, Step};
 use crate::privileges;
 use crate::root;
-use crate::sys::{self, Fork};
+use crate::sys;
 use crate::wire::{InitReport, Request};
 
 /// Exit code of init, which nobody reads; what counts goes through the pipe.
@@ -64,10 +64,8 @@ fn run(
     // Init keeps the pipe; a builder of the same user must not reach it through /proc/1.
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).at(Step::Init, "")?;
     privileges::install_filter(&request.filter)?;
-    match sys::fork().at(Step::Builder, "")? {
-        Fork::Child => builder(request, helper),
-        Fork::Parent(builder) => reap_until(builder),
-    }
+    let builder = sys::fork_with_borrowed_memory(&mut || builder(request, helper));
+    reap_until(builder.at(Step::Builder, "")?)
 }
 
 /// Asks the kernel to kill this process, and with it the sandbox, when the helper ends.
@@ -103,9 +101,9 @@ fn ending(status: WaitStatus) -> Option<InitReport> {
     exited.or_else(|| status.terminating_signal().map(InitReport::Signaled))
 }
 
-/// Becomes the builder.
-fn builder(request: &Request, helper: &OwnedFd) -> ! {
-    let code = match prepare(request) {
+/// Becomes the builder, or gives an exit code. The memory is still that of init, which waits.
+fn builder(request: &Request, helper: &OwnedFd) -> i32 {
+    match prepare(request) {
         Ok(()) if request.probe => DONE,
         Ok(()) => {
             let spec = &request.spec;
@@ -119,8 +117,7 @@ fn builder(request: &Request, helper: &OwnedFd) -> ! {
             fail(helper, failure)
         }
         Err(failure) => fail(helper, Err(failure)),
-    };
-    sys::exit(code)
+    }
 }
 
 fn fail(helper: &OwnedFd, result: Result<(), SetupFailure>) -> i32 {

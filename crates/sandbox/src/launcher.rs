@@ -19,8 +19,9 @@ use crate::error::Error;
 use crate::filter;
 use crate::running::{Running, send_all};
 use crate::spec::SandboxSpec;
+use crate::sys;
 use crate::wire::Request;
-use crate::zygote::{MESSAGE, ZYGOTE_ARGUMENT, ZYGOTE_NAME};
+use crate::zygote::{ALLOW_HUGE_PAGES, MESSAGE, ZYGOTE_ARGUMENT, ZYGOTE_NAME};
 
 /// Starts sandboxes. One launcher serves many of them, also from several threads at once; the first
 /// one takes some milliseconds longer.
@@ -146,14 +147,17 @@ impl Zygote {
             None,
         )
         .map_err(failed)?;
-        let child = Command::new("/proc/self/exe")
-            .arg0(ZYGOTE_NAME)
-            .arg(ZYGOTE_ARGUMENT)
-            .env_clear()
-            .stdin(Stdio::from(theirs))
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn();
+        let child = sys::without_huge_pages(|restore| {
+            Command::new("/proc/self/exe")
+                .arg0(ZYGOTE_NAME)
+                .arg(ZYGOTE_ARGUMENT)
+                .args(restore.then_some(ALLOW_HUGE_PAGES))
+                .env_clear()
+                .stdin(Stdio::from(theirs))
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .spawn()
+        });
         let child = child.map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => Error::Unavailable(diagnose(&Facts::without_proc())),
             _ => Error::Helper(error),

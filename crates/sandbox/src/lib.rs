@@ -28,6 +28,7 @@ mod launcher;
 mod mounts;
 mod network;
 mod privileges;
+mod program;
 mod root;
 mod running;
 mod spec;

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use rustix::io::Errno;
@@ -68,6 +69,61 @@ pub(crate) fn fork_into_namespaces() -> Result<Fork, Errno> {
             let id = i32::try_from(id).ok().filter(|id| *id > 0).and_then(Pid::from_raw);
             id.map(Fork::Parent).ok_or_else(last_error)
         }
+    }
+}
+
+/// Runs `start`, which executes a program, so that the program gets no huge pages until it says
+/// [`allow_huge_pages`]. An allocator that begins with them makes every later copy of the process
+/// dear. `start` is told whether this is so: not where huge pages are off anyway.
+pub(crate) fn without_huge_pages<T>(start: impl FnOnce(bool) -> T) -> T {
+    // The setting belongs to the whole process, so only one thread at a time may change it.
+    static CHANGING: Mutex<()> = Mutex::new(());
+    let _changing = CHANGING.lock().unwrap_or_else(PoisonError::into_inner);
+    // SAFETY: both calls take and give integers and touch no memory of this process.
+    let changed = unsafe {
+        libc::prctl(libc::PR_GET_THP_DISABLE, 0, 0, 0, 0) == 0
+            && libc::prctl(libc::PR_SET_THP_DISABLE, 1, 0, 0, 0) == 0
+    };
+    let result = start(changed);
+    if changed {
+        allow_huge_pages();
+    }
+    result
+}
+
+/// Ends what [`without_huge_pages`] has brought about.
+pub(crate) fn allow_huge_pages() {
+    // SAFETY: as above. What was forbidden can be allowed again, so there is no error.
+    unsafe { libc::prctl(libc::PR_SET_THP_DISABLE, 0, 0, 0, 0) };
+}
+
+/// Stack of a process that borrows its parent's memory, in units of 16 bytes: 128 KiB.
+const BORROWED_STACK: usize = 8192;
+
+/// Starts a process that has this one's memory until it executes a program or ends, and waits for
+/// that. Copying the memory would cost more than anything else that such a process does. All else
+/// is its own: descriptors, working directory, limits and signal actions.
+///
+/// `child` gives the exit code where it returns.
+pub(crate) fn fork_with_borrowed_memory(child: &mut dyn FnMut() -> i32) -> Result<Pid, Errno> {
+    type Child<'c> = &'c mut dyn FnMut() -> i32;
+    extern "C" fn enter(child: *mut libc::c_void) -> libc::c_int {
+        // SAFETY: the pointer is that of the variable below, which lives until the parent goes on,
+        // and that is after this process has left this memory.
+        let child = unsafe { &mut *child.cast::<Child<'_>>() };
+        child()
+    }
+    let mut child: Child<'_> = child;
+    // Of a type with the alignment that a stack needs.
+    let mut stack = vec![0_u128; BORROWED_STACK];
+    let top = stack.as_mut_ptr_range().end;
+    let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
+    // SAFETY: this process has a single thread, which the kernel stops while the child uses its
+    // memory, as after vfork. The child has a stack of its own, which outlives it, and does not
+    // unwind out of `enter`: a panic there ends it.
+    match unsafe { libc::clone(enter, top.cast(), flags, (&raw mut child).cast()) } {
+        id if id > 0 => Pid::from_raw(id).ok_or(Errno::IO),
+        _ => Err(last_error()),
     }
 }
 

@@ -28,6 +28,10 @@ pub(crate) const ZYGOTE_NAME: &str = "cbuild-sandbox";
 /// `argv[1]` of the zygote. Together with [`ZYGOTE_NAME`] no ordinary call of the program has it.
 pub(crate) const ZYGOTE_ARGUMENT: &str = "__sandbox-zygote-3";
 
+/// `argv[2]` of a zygote that was started without huge pages, and is to allow them again: the
+/// setting would be handed down to builders.
+pub(crate) const ALLOW_HUGE_PAGES: &str = "allow-huge-pages";
+
 /// The byte that carries a descriptor; its value is the version of what helpers are told.
 pub(crate) const MESSAGE: u8 = 3;
 
@@ -44,6 +48,10 @@ pub fn helper_main_if_requested() {
     if is_zygote_call(std::env::args_os()) {
         // What the kernel's log calls it; the file name behind /proc/self/exe says nothing.
         let _ = rustix::thread::set_name(c"cbuild-sandbox");
+        if std::env::args_os().nth(2).is_some_and(|word| word == ALLOW_HUGE_PAGES) {
+            // The allocator has begun by now.
+            sys::allow_huge_pages();
+        }
         sys::close_inherited();
         sys::reset_signals();
         let code = match main() {
