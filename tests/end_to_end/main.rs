@@ -12,6 +12,7 @@
 mod bad_input;
 mod book;
 mod broken_programs;
+mod command_line;
 mod crash;
 mod doc;
 mod early_cutoff;

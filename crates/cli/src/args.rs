@@ -125,7 +125,7 @@ pub(crate) enum Command {
     /// Evaluate a target or an expression and print its value, without building
     Eval {
         /// What to evaluate
-        #[arg(value_name = "TARGET", required_unless_present = "expression")]
+        #[arg(value_name = "TARGET")]
         target: Option<String>,
         /// Evaluate an expression; with a target's file in scope if one is given
         #[arg(short, long, value_name = "EXPR", allow_hyphen_values = true)]

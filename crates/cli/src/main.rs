@@ -17,10 +17,9 @@ mod session;
 mod standard_library;
 mod statistics;
 mod target;
+mod usage;
 
 use std::process::ExitCode;
-
-use clap::Parser;
 
 /// Evaluation makes and frees many small values, which the allocator of the C library does slowly.
 #[global_allocator]
@@ -29,7 +28,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     // The sandbox starts this same program again as its single-threaded helper.
     cbuild_sandbox::helper_main_if_requested();
-    let cli = args::Cli::parse();
+    let cli = usage::arguments();
     let (json, color) = (cli.global.json, session::wants_color(cli.global.color));
     let done = session::Session::new(cli.global).and_then(|session| {
         // An editor's server has nothing to clean up: a signal ends it at once.

@@ -12,7 +12,9 @@ pub(crate) fn line(text: &str) -> Result<(), Failure> {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
         Err(error) => {
             let message = format!("cannot write the result: {error}");
-            Err(Problem::new(Exit::Environment, "E1020", message).into())
+            Err(Problem::new(Exit::Environment, "E1020", message)
+                .help("free some space where standard output leads, or send it elsewhere")
+                .into())
         }
     }
 }

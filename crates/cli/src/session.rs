@@ -70,7 +70,9 @@ impl Session {
         if let Some(root) = &self.options.root {
             return std::path::absolute(root).map_err(|error| {
                 let message = format!("`{}` is not a usable folder: {error}", root.display());
-                Problem::new(Exit::Input, "E1003", message).into()
+                Problem::new(Exit::Input, "E1003", message)
+                    .help("give a whole path, which begins with `/`")
+                    .into()
             });
         }
         data_folder().map(|folder| folder.join("cbuild")).ok_or_else(|| {

@@ -94,8 +94,10 @@ pub(crate) fn find(path: &Path) -> Result<Entry, Failure> {
     let package_root = marked.or(library).unwrap_or(folder).to_owned();
     let relative = file.strip_prefix(&package_root).unwrap_or(&file);
     let Some(relative) = relative.to_str() else {
-        let message = format!("the path `{shown}` is not valid UTF-8");
-        return Err(Problem::new(Exit::Input, "E1013", message).help("rename the file").into());
+        let message = format!("the path `{}` is not valid UTF-8", file.display());
+        return Err(Problem::new(Exit::Input, "E1013", message)
+            .help("rename the file or folder")
+            .into());
     };
     let module = match library {
         Some(library) if library == package_root => ModuleKey::std(relative),
@@ -111,6 +113,16 @@ pub(crate) fn is_library(folder: &Path) -> bool {
     !folder.as_os_str().is_empty()
         && std::fs::read_to_string(prelude)
             .is_ok_and(|text| text.lines().any(|line| line.starts_with("pub extern type ")))
+}
+
+/// The folder that relative paths begin from.
+pub(crate) fn working_folder() -> Result<PathBuf, Failure> {
+    Path::new(".").canonicalize().map_err(|error| {
+        let message = format!("the working folder is gone: {error}");
+        Problem::new(Exit::Environment, "E1023", message)
+            .help("change to a folder that exists, as with `cd`")
+            .into()
+    })
 }
 
 #[cfg(test)]

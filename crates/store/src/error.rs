@@ -186,7 +186,9 @@ impl Error {
             Self::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
                 "use a store root that you own: `--root FOLDER` or the variable CBUILD_ROOT".into()
             }
-            Self::Io { .. } => return None,
+            Self::Io { .. } => {
+                "check that the path can be read and written, or use another store: `--root FOLDER`".into()
+            }
             Self::DiskFull { .. } => {
                 "free some space, for example with `cbuild store gc`, and run the command again; nothing was registered".into()
             }

@@ -93,7 +93,8 @@ pub(crate) fn files(paths: &[PathBuf]) -> Result<BTreeSet<PathBuf>, Failure> {
 fn collect(folder: &Path, depth: usize, found: &mut BTreeSet<PathBuf>) -> Result<(), Failure> {
     let unreadable = |error: std::io::Error| {
         let message = format!("cannot read the folder `{}`: {error}", folder.display());
-        Failure::from(Problem::new(Exit::Environment, "E1019", message))
+        let problem = Problem::new(Exit::Environment, "E1019", message);
+        Failure::from(problem.help("make it readable, or name the files to be checked"))
     };
     if depth == 0 {
         return Ok(());

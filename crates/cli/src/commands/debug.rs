@@ -30,6 +30,7 @@ pub(crate) fn debug(
     let failed = failing(&builder, &targets)?;
     let output = std::io::stdout().as_fd().try_clone_to_owned().map_err(|error| {
         Problem::new(Exit::Environment, "E1020", format!("cannot write the result: {error}"))
+            .help("close other programs, or raise the limit of open files (`ulimit -n`)")
     })?;
     let quiet = session.options.quiet;
     let place = if command.is_empty() {

@@ -54,7 +54,9 @@ fn unreadable(key: &ModuleKey, error: &LoadError) -> Failure {
         LoadError::NotFound => "there is no such file",
         LoadError::Unreadable(why) => why,
     };
-    Problem::new(Exit::Input, "E1070", format!("cannot read `{key}`: {why}")).into()
+    Problem::new(Exit::Input, "E1070", format!("cannot read `{key}`: {why}"))
+        .help("correct the import, or make the file readable")
+        .into()
 }
 
 fn write(folder: &Path, files: &BTreeMap<String, String>) -> Result<(), Failure> {

@@ -50,9 +50,7 @@ fn expression_value(
     let entry = scope.map(|target| target::parse(target).map(|name| name.entry)).transpose()?;
     let here = match &entry {
         Some(entry) => entry.package_root.clone(),
-        None => std::path::Path::new(".").canonicalize().map_err(|error| {
-            Problem::new(Exit::Environment, "E1023", format!("the working folder is gone: {error}"))
-        })?,
+        None => target::working_folder()?,
     };
     let mut sources = Sources::default();
     let mut loader = FileLoader::new(session.places(&here)?);

@@ -35,6 +35,7 @@ pub(crate) fn log(session: &Session, target: &str) -> Result<(), Failure> {
     let text = cbuild_build::read_log(path).map_err(|error| {
         let message = format!("cannot read the log `{}`: {error}", path.display());
         Problem::new(Exit::Environment, "E1026", message)
+            .help("build again with `--check`: a step that runs writes its log anew")
     })?;
     print(session, record, &text)
 }

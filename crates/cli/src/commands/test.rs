@@ -23,9 +23,7 @@ fn entries(paths: &[PathBuf]) -> Result<Vec<(PathBuf, Entry)>, Failure> {
         let files = files(paths)?.into_iter();
         return files.map(|file| target::find(&file).map(|entry| (file, entry))).collect();
     }
-    let here = Path::new(".").canonicalize().map_err(|error| {
-        Problem::new(Exit::Environment, "E1023", format!("the working folder is gone: {error}"))
-    })?;
+    let here = target::working_folder()?;
     let entry = |path: &str| {
         let entry = Entry { package_root: here.clone(), module: ModuleKey::std(path) };
         (std.join(path), entry)

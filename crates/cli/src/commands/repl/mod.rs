@@ -88,7 +88,7 @@ fn lines(mut state: State<'_>, reader: impl BufRead) -> Result<(), Failure> {
     for line in reader.lines() {
         let line = line.map_err(|error| {
             let message = format!("cannot read standard input: {error}");
-            Problem::new(Exit::Environment, "E1061", message)
+            Problem::new(Exit::Environment, "E1061", message).help("give text in UTF-8")
         })?;
         if !pending.is_empty() {
             pending.push('\n');

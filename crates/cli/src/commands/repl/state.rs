@@ -68,9 +68,7 @@ impl Loader for PromptLoader<'_> {
 impl<'s> State<'s> {
     /// A session in the working folder, with nothing in scope but the prelude and `std`.
     pub(super) fn new(session: &'s Session) -> Result<Self, Failure> {
-        let here = Path::new(".").canonicalize().map_err(|error| {
-            Problem::new(Exit::Environment, "E1023", format!("the working folder is gone: {error}"))
-        })?;
+        let here = target::working_folder()?;
         let (root, folder) = target::package_of(&here);
         Ok(Self {
             session,

@@ -142,7 +142,9 @@ fn save(
     let saved = made.and_then(|()| editor.save_history(history).map_err(|error| error.to_string()));
     saved.map_err(|error| {
         let message = format!("cannot write the history to `{}`: {error}", history.display());
-        Problem::new(Exit::Environment, "E1066", message).into()
+        Problem::new(Exit::Environment, "E1066", message)
+            .help("make the folder writable, or set XDG_STATE_HOME to another one")
+            .into()
     })
 }
 

@@ -75,7 +75,9 @@ fn write_to(
 
 fn write_failed(to: &Path, error: &io::Error) -> Failure {
     let message = format!("cannot write `{}`: {error}", to.display());
-    Problem::new(Exit::Environment, "E1033", message).into()
+    Problem::new(Exit::Environment, "E1033", message)
+        .help("give a file in a folder that is there, that you may write to and that has space")
+        .into()
 }
 
 /// Opens an export, or standard input for `-`.
@@ -86,6 +88,7 @@ pub(super) fn open(file: &Path) -> Result<Box<dyn Read>, Failure> {
     let opened = File::open(file).map_err(|error| {
         let message = format!("cannot read `{}`: {error}", file.display());
         Problem::new(Exit::Input, "E1034", message)
+            .help("give the file that `cbuild store export` wrote, or `-` for standard input")
     })?;
     Ok(Box::new(BufReader::with_capacity(BUFFER, opened)))
 }
