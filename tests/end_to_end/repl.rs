@@ -1,6 +1,6 @@
 //! `cbuild repl` from a pipe and in a real terminal.
 
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -43,6 +43,31 @@ fn errors_have_codes_and_never_end_the_session() {
     assert!(done.stderr.contains("9 inputs failed"), "{}", done.stderr);
     let done = piped(folder.path(), &["missing"], "1\n").fails(2, "E1011");
     assert_eq!(done.stdout, "");
+}
+
+#[test]
+fn a_changed_file_is_loaded_again_and_a_package_is_built() {
+    let folder = module("pub let port: Int = 80\n");
+    let mut command = cbuild_command(&folder.path().join("root"));
+    command.arg("repl").current_dir(folder.path());
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let (mut input, output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+    let mut lines = BufReader::new(output).lines().map(Result::unwrap);
+    input.write_all(b":load main.cbuild\nport\n").unwrap();
+    assert_eq!(lines.next().unwrap(), "80");
+    std::fs::write(folder.path().join("main.cbuild"), "pub let port: Int = 8080\n").unwrap();
+    // Every input sees the files as they are; `:reload` says what is wrong with them.
+    input.write_all(b":reload\nport\n").unwrap();
+    assert_eq!(lines.next().unwrap(), "8080");
+    input.write_all(b":build std.tree.text_file(\"motd\", sh\"port #{port}\")\n").unwrap();
+    let built = lines.next().unwrap();
+    assert_eq!(std::fs::read_to_string(built).unwrap(), "port 8080");
+    std::fs::write(folder.path().join("main.cbuild"), "pub let port: Int = \"x\"\n").unwrap();
+    input.write_all(b":reload\n").unwrap();
+    drop(input);
+    let done = Done::from(child.wait_with_output().unwrap()).fails(1, "E0301");
+    assert!(done.stderr.contains("main.cbuild:1:21"), "{}", done.stderr);
 }
 
 #[test]
