@@ -7,35 +7,45 @@
 
 use crate::digest::Digest;
 
-/// Feeds the canonical encoding of a value into a hasher, without an intermediate buffer.
+/// Bytes that are gathered for the hasher: many small pieces cost it much more than a large one.
+const GATHERED: usize = 1 << 12;
+
+/// Feeds the canonical encoding of a value into a hasher, of which only the last bytes are held.
 pub struct Encoder {
-    hasher: blake3::Hasher,
-    /// The bytes themselves, where they are wanted.
-    kept: Option<Vec<u8>>,
+    /// What was hashed already; nothing while all bytes are in `held`.
+    hasher: Option<Box<blake3::Hasher>>,
+    /// The bytes that were not hashed yet.
+    held: Vec<u8>,
+    /// Whether the bytes themselves are wanted.
+    keeping: bool,
 }
 
 impl Encoder {
     /// Starts an encoding of the given domain (kind and version).
     pub fn new(domain: &str) -> Self {
-        let mut encoder = Self { hasher: blake3::Hasher::new(), kept: None };
+        let mut encoder = Self { hasher: None, held: Vec::with_capacity(512), keeping: false };
         encoder.bytes(domain.as_bytes());
         encoder
     }
 
     /// Starts an encoding whose bytes are kept, for [`Self::into_bytes`].
     pub fn keeping(domain: &str) -> Self {
-        let mut encoder = Self { hasher: blake3::Hasher::new(), kept: Some(Vec::new()) };
+        let mut encoder = Self { hasher: None, held: Vec::new(), keeping: true };
         encoder.bytes(domain.as_bytes());
         encoder
     }
 
     fn write(&mut self, bytes: &[u8]) {
-        match &mut self.kept {
-            Some(kept) => kept.extend_from_slice(bytes),
-            None => {
-                self.hasher.update(bytes);
+        if self.held.len() + bytes.len() > GATHERED && !self.keeping {
+            let hasher = self.hasher.get_or_insert_default();
+            hasher.update(&self.held);
+            self.held.clear();
+            if bytes.len() > GATHERED {
+                hasher.update(bytes);
+                return;
             }
         }
+        self.held.extend_from_slice(bytes);
     }
 
     /// A tag, telling variants apart.
@@ -76,14 +86,14 @@ impl Encoder {
 
     /// The digest of everything encoded so far.
     pub fn finish(self) -> Digest {
-        match self.kept {
-            Some(bytes) => Digest::of(&bytes),
-            None => Digest(*self.hasher.finalize().as_bytes()),
+        match self.hasher {
+            Some(mut hasher) => Digest(*hasher.update(&self.held).finalize().as_bytes()),
+            None => Digest::of(&self.held),
         }
     }
 
     /// Everything encoded so far; empty unless the encoder was made by [`Self::keeping`].
     pub fn into_bytes(self) -> Vec<u8> {
-        self.kept.unwrap_or_default()
+        if self.keeping { self.held } else { Vec::new() }
     }
 }

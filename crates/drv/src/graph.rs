@@ -8,7 +8,8 @@ use crate::derivation::{Derivation, DrvId, Input};
 /// so the graph has no cycle by construction.
 #[derive(Clone, Debug, Default)]
 pub struct Graph {
-    nodes: BTreeMap<DrvId, Derivation<Input>>,
+    /// Boxed, since the tree keeps spare room for values.
+    nodes: BTreeMap<DrvId, Box<Derivation<Input>>>,
 }
 
 impl Graph {
@@ -20,7 +21,7 @@ impl Graph {
         let id = derivation.id();
         match self.nodes.get_mut(&id).map(|known| &mut known.action) {
             None => {
-                self.nodes.insert(id, derivation);
+                self.nodes.insert(id, Box::new(derivation));
             }
             Some(Action::Fetch(known)) => {
                 if let Action::Fetch(fetch) = derivation.action {
@@ -39,18 +40,18 @@ impl Graph {
     /// Takes over all derivations of another graph.
     pub fn extend(&mut self, other: Self) {
         other.nodes.into_values().for_each(|derivation| {
-            self.add(derivation);
+            self.add(*derivation);
         });
     }
 
     /// The derivation of an identity.
     pub fn get(&self, id: &DrvId) -> Option<&Derivation<Input>> {
-        self.nodes.get(id)
+        self.nodes.get(id).map(|derivation| &**derivation)
     }
 
     /// All derivations, ordered by identity.
     pub fn iter(&self) -> impl Iterator<Item = (&DrvId, &Derivation<Input>)> {
-        self.nodes.iter()
+        self.nodes.iter().map(|(id, derivation)| (id, &**derivation))
     }
 
     /// Number of derivations.

@@ -1,6 +1,7 @@
 //! Names that occur in store paths: checked once, then trusted.
 
 use std::fmt;
+use std::sync::{Arc, LazyLock};
 
 use thiserror::Error;
 
@@ -51,14 +52,13 @@ macro_rules! checked_name {
     ($(#[$meta:meta])* $name:ident) => {
         $(#[$meta])*
         #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $name(String);
+        pub struct $name(Arc<str>);
 
         impl $name {
             /// Checks the text and wraps it.
-            pub fn new(text: impl Into<String>) -> Result<Self, NameError> {
-                let text = text.into();
-                check(&text)?;
-                Ok(Self(text))
+            pub fn new(text: impl AsRef<str>) -> Result<Self, NameError> {
+                check(text.as_ref())?;
+                Ok(Self(text.as_ref().into()))
             }
 
             /// The text.
@@ -91,6 +91,7 @@ checked_name! {
 impl OutputName {
     /// The output `out`, which most derivations have as their only one.
     pub fn out() -> Self {
-        Self("out".to_owned())
+        static OUT: LazyLock<Arc<str>> = LazyLock::new(|| "out".into());
+        Self(OUT.clone())
     }
 }

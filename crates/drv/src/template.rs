@@ -41,6 +41,7 @@ impl<R> FromIterator<Segment<R>> for Template<R> {
     fn from_iter<I: IntoIterator<Item = Segment<R>>>(segments: I) -> Self {
         let mut template = Self::default();
         segments.into_iter().for_each(|segment| template.push(segment));
+        template.shrink();
         template
     }
 }
@@ -52,6 +53,16 @@ impl<R> Template<R> {
             (_, Segment::Text(text)) if text.is_empty() => {}
             (Some(Segment::Text(last)), Segment::Text(text)) => last.push_str(&text),
             (_, segment) => self.segments.push(segment),
+        }
+    }
+
+    /// Gives spare room back; for templates that are complete and will be kept.
+    pub fn shrink(&mut self) {
+        self.segments.shrink_to_fit();
+        for segment in &mut self.segments {
+            if let Segment::Text(text) = segment {
+                text.shrink_to_fit();
+            }
         }
     }
 

@@ -1,30 +1,83 @@
-//! Maps from text to lazy values: persistent balanced trees, so that adding an entry shares the rest.
+//! Maps from text to lazy values: persistent trees with wide leaves, so that adding an entry shares
+//! the rest and an entry needs little more than its key and its value.
 
 use std::cmp::Ordering;
 use std::fmt;
 use std::rc::Rc;
 
-use crate::burial;
-use crate::value::Slot;
+use crate::sorting;
+use crate::value::{Slot, Slots};
+
+/// Most entries of a leaf.
+const LEAF: usize = 32;
+/// Most children of an inner node.
+const FAN: usize = 32;
+
+/// Keys in ascending order, shared by the maps that differ in their values alone.
+type Keys = Rc<[Rc<String>]>;
 
 /// A map from text, ordered by the bytes of its keys.
 #[derive(Clone, Default)]
 pub struct Map(Option<Rc<Node>>);
 
-/// A node of an AVL tree: the heights of the two sides differ by one at most.
-struct Node {
-    key: Rc<String>,
-    value: Slot,
-    left: Map,
-    right: Map,
+/// A node of a tree whose leaves all have the same depth; none is empty.
+enum Node {
+    /// Entries in ascending order.
+    Leaf(Keys, Slots),
+    /// Children in ascending order.
+    Inner(Box<Inner>),
+}
+
+struct Inner {
+    signs: Rc<Signs>,
+    children: Box<[Rc<Node>]>,
+    /// Number of entries below.
     len: usize,
-    height: u8,
+}
+
+/// Where the children of an inner node begin. Texts lie scattered in memory, so that most comparisons
+/// see only some of their bytes, which lie together here.
+struct Signs {
+    /// The first key of each child.
+    firsts: Box<[Rc<String>]>,
+    /// The bytes that the keys begin with: so many of the first key.
+    shared: usize,
+    /// Of each key the next bytes.
+    heads: Box<[u64]>,
+}
+
+impl Signs {
+    fn new(firsts: Box<[Rc<String>]>) -> Self {
+        let shared = match &*firsts {
+            // They are in order, so that what these share is shared by all between them.
+            [first, .., last] => sorting::shared_bytes(first, last, first.len()),
+            _ => 0,
+        };
+        let heads = firsts.iter().map(|key| sorting::leading(&key.as_bytes()[shared..])).collect();
+        Self { firsts, shared, heads }
+    }
+
+    /// The child that a key belongs to.
+    fn child_of(&self, key: &str) -> usize {
+        let (start, end) = key.as_bytes().split_at(self.shared.min(key.len()));
+        match start.cmp(&self.firsts[0].as_bytes()[..self.shared]) {
+            Ordering::Less => 0,
+            Ordering::Greater => self.firsts.len() - 1,
+            Ordering::Equal => {
+                let head = sorting::leading(end);
+                let from = self.heads.partition_point(|known| *known < head);
+                let equal = self.heads[from..].partition_point(|known| *known == head);
+                let among = &self.firsts[from..from + equal];
+                (from + among.partition_point(|known| known.as_str() <= key)).saturating_sub(1)
+            }
+        }
+    }
 }
 
 impl Map {
     /// Number of entries.
     pub fn len(&self) -> usize {
-        self.0.as_ref().map_or(0, |node| node.len)
+        self.0.as_ref().map_or(0, |node| node.len())
     }
 
     /// Whether there is no entry.
@@ -35,143 +88,287 @@ impl Map {
     /// Builds a map from entries; of entries with the same key the last one stays.
     pub(crate) fn from_entries(mut entries: Vec<(Rc<String>, Slot)>) -> Self {
         if !entries.is_sorted_by(|a, b| a.0 < b.0) {
-            // The sort is stable and the reversal puts the later of two equal keys first.
-            entries.reverse();
-            entries = crate::sorting::by_text(entries);
-            entries.dedup_by(|later, kept| later.0 == kept.0);
+            entries = sorting::last_by_text(entries);
         }
-        Self::from_sorted(entries)
-    }
-
-    /// Builds a map from entries in ascending order of keys that all differ.
-    pub(crate) fn from_sorted(entries: Vec<(Rc<String>, Slot)>) -> Self {
-        let len = entries.len();
-        Self::balanced(&mut entries.into_iter(), len)
-    }
-
-    fn balanced(entries: &mut impl Iterator<Item = (Rc<String>, Slot)>, len: usize) -> Self {
-        if len == 0 {
-            return Self(None);
-        }
-        let left = Self::balanced(entries, len / 2);
-        let Some((key, value)) = entries.next() else { return left };
-        let right = Self::balanced(entries, len - len / 2 - 1);
-        Self::node(key, value, left, right)
-    }
-
-    fn node(key: Rc<String>, value: Slot, left: Self, right: Self) -> Self {
-        let len = left.len() + right.len() + 1;
-        let height = left.height().max(right.height()) + 1;
-        Self(Some(Rc::new(Node { key, value, left, right, len, height })))
-    }
-
-    fn height(&self) -> u8 {
-        self.0.as_ref().map_or(0, |node| node.height)
+        let mut made = Builder::default();
+        entries.into_iter().for_each(|(key, value)| made.push(key, value));
+        made.finish()
     }
 
     /// The slot of a key.
     pub(crate) fn get(&self, key: &str) -> Option<&Slot> {
-        let mut map = self;
-        while let Some(node) = map.0.as_deref() {
-            match key.cmp(node.key.as_str()) {
-                Ordering::Less => map = &node.left,
-                Ordering::Greater => map = &node.right,
-                Ordering::Equal => return Some(&node.value),
+        let mut node = self.0.as_deref()?;
+        loop {
+            match node {
+                Node::Inner(inner) => node = &inner.children[inner.signs.child_of(key)],
+                Node::Leaf(keys, values) => return Some(&values[position(keys, key).ok()?]),
             }
         }
-        None
     }
 
     /// The map with one entry added or replaced.
     pub(crate) fn insert(&self, key: Rc<String>, value: Slot) -> Self {
-        let Some(node) = self.0.as_deref() else {
-            return Self::node(key, value, Self(None), Self(None));
+        let Some(root) = &self.0 else {
+            return Self(Some(Rc::new(Node::Leaf([key].into(), Slots::from_iter([value])))));
         };
-        match key.cmp(&node.key) {
-            Ordering::Less => node.rebuilt(node.left.insert(key, value), node.right.clone()),
-            Ordering::Greater => node.rebuilt(node.left.clone(), node.right.insert(key, value)),
-            Ordering::Equal => Self::node(key, value, node.left.clone(), node.right.clone()),
-        }
+        let (first, second) = root.insert(key, value);
+        let Some(second) = second else { return Self(Some(first)) };
+        Self(Some(Node::inner(vec![first, second])))
     }
 
-    /// Both maps; where both have a key the entry of `other` stays.
+    /// Both maps; where both have a key the entry of `other` stays. Leaves of one map between whose
+    /// keys the other one has none are shared.
     pub(crate) fn merge(&self, other: &Self) -> Self {
         if other.len().saturating_mul(16) < self.len() {
             return other
                 .iter()
                 .fold(self.clone(), |map, (key, value)| map.insert(key.clone(), value.clone()));
         }
-        let mut merged = Vec::with_capacity(self.len() + other.len());
-        let (mut left, mut right) = (self.iter().peekable(), other.iter().peekable());
-        loop {
-            let order = match (left.peek(), right.peek()) {
-                (Some(a), Some(b)) => a.0.cmp(b.0),
-                (Some(_), None) => Ordering::Less,
-                (None, Some(_)) => Ordering::Greater,
-                (None, None) => break,
-            };
+        let mut made = Builder::default();
+        let (mut left, mut right) = (Cursor::new(self), Cursor::new(other));
+        while let (Some(a), Some(b)) = (left.key(), right.key()) {
+            if left.whole().is_some_and(|last| last < b) {
+                left.skip().into_iter().for_each(|leaf| made.share(leaf));
+                continue;
+            }
+            if right.whole().is_some_and(|last| last < a) {
+                right.skip().into_iter().for_each(|leaf| made.share(leaf));
+                continue;
+            }
+            let order = a.cmp(b);
             let first = if order.is_le() { left.next() } else { None };
             let second = if order.is_ge() { right.next() } else { None };
-            merged.extend(second.or(first).map(|(key, value)| (key.clone(), value.clone())));
+            if let Some((key, value)) = second.or(first) {
+                made.push(key.clone(), value.clone());
+            }
         }
-        Self::from_sorted(merged)
+        left.rest(&mut made);
+        right.rest(&mut made);
+        made.finish()
     }
 
     /// The map with another value for each key, made in ascending order of the keys.
     pub(crate) fn with_values(&self, make: &mut impl FnMut(&Slot) -> Slot) -> Self {
-        let Some(node) = self.0.as_deref() else { return Self(None) };
-        let left = node.left.with_values(make);
-        let value = make(&node.value);
-        let right = node.right.with_values(make);
-        Self::node(node.key.clone(), value, left, right)
+        Self(self.0.as_ref().map(|root| Rc::new(root.with_values(make))))
     }
 
     /// All entries in ascending order of their keys.
     pub(crate) fn iter(&self) -> Iter<'_> {
-        let mut iter = Iter { ahead: Vec::new() };
-        iter.descend(self);
+        let mut iter = Iter { ahead: Vec::new(), leaf: [].iter().zip(&[]) };
+        if let Some(root) = &self.0 {
+            iter.descend(root);
+        }
         iter
     }
 }
 
+/// The position of a key, or where it would be.
+fn position(keys: &[Rc<String>], key: &str) -> Result<usize, usize> {
+    keys.binary_search_by(|known| known.as_str().cmp(key))
+}
+
 impl Node {
-    /// The node with other sides, one of which may be higher than the other by two.
-    fn rebuilt(&self, left: Map, right: Map) -> Map {
-        let (key, value) = (self.key.clone(), self.value.clone());
-        if left.height() > right.height() + 1
-            && let Some(l) = left.0.as_deref()
-        {
-            if l.left.height() >= l.right.height() {
-                return l.with(l.left.clone(), Map::node(key, value, l.right.clone(), right));
-            }
-            if let Some(middle) = l.right.0.as_deref() {
-                let lower = l.with(l.left.clone(), middle.left.clone());
-                return middle.with(lower, Map::node(key, value, middle.right.clone(), right));
-            }
+    fn len(&self) -> usize {
+        match self {
+            Self::Leaf(keys, _) => keys.len(),
+            Self::Inner(inner) => inner.len,
         }
-        if right.height() > left.height() + 1
-            && let Some(r) = right.0.as_deref()
-        {
-            if r.right.height() >= r.left.height() {
-                return r.with(Map::node(key, value, left, r.left.clone()), r.right.clone());
-            }
-            if let Some(middle) = r.left.0.as_deref() {
-                let upper = r.with(middle.right.clone(), r.right.clone());
-                return middle.with(Map::node(key, value, left, middle.left.clone()), upper);
-            }
-        }
-        Map::node(key, value, left, right)
     }
 
-    fn with(&self, left: Map, right: Map) -> Map {
-        Map::node(self.key.clone(), self.value.clone(), left, right)
+    fn first(&self) -> &Rc<String> {
+        match self {
+            Self::Leaf(keys, _) => &keys[0],
+            Self::Inner(inner) => &inner.signs.firsts[0],
+        }
+    }
+
+    fn inner(children: Vec<Rc<Node>>) -> Rc<Self> {
+        let signs = Signs::new(children.iter().map(|child| child.first().clone()).collect());
+        let len = children.iter().map(|child| child.len()).sum();
+        let inner = Inner { signs: Rc::new(signs), children: children.into(), len };
+        Rc::new(Self::Inner(Box::new(inner)))
+    }
+
+    /// The node with an entry added or replaced; two nodes if it became too wide.
+    fn insert(&self, key: Rc<String>, value: Slot) -> (Rc<Self>, Option<Rc<Self>>) {
+        match self {
+            Self::Leaf(keys, values) => match position(keys, &key) {
+                Ok(at) => {
+                    let mut values = values.to_vec();
+                    values[at] = value;
+                    (Rc::new(Self::Leaf(keys.clone(), values.into())), None)
+                }
+                Err(at) => {
+                    let values = with(values, at, value);
+                    let (values, after) = split(values, LEAF, at);
+                    let (keys, keys_after) = split(with(keys, at, key), LEAF, at);
+                    let leaf = |keys: Vec<_>, values: Vec<Slot>| {
+                        Rc::new(Self::Leaf(keys.into(), values.into()))
+                    };
+                    (leaf(keys, values), after.zip(keys_after).map(|(v, k)| leaf(k, v)))
+                }
+            },
+            Self::Inner(inner) => {
+                let at = inner.signs.child_of(&key);
+                let (child, next) = inner.children[at].insert(key, value);
+                let mut children = inner.children.to_vec();
+                let same_first = Rc::ptr_eq(child.first(), &inner.signs.firsts[at]);
+                let len = inner.len - children[at].len() + child.len();
+                children[at] = child;
+                if next.is_none() && same_first {
+                    let (signs, children) = (inner.signs.clone(), children.into());
+                    return (Rc::new(Self::Inner(Box::new(Inner { signs, children, len }))), None);
+                }
+                if let Some(next) = next {
+                    children.insert(at + 1, next);
+                }
+                let (children, after) = split(children, FAN, at + 1);
+                (Self::inner(children), after.map(Self::inner))
+            }
+        }
+    }
+
+    fn with_values(&self, make: &mut impl FnMut(&Slot) -> Slot) -> Self {
+        match self {
+            Self::Leaf(keys, values) => Self::Leaf(keys.clone(), values.iter().map(make).collect()),
+            Self::Inner(inner) => {
+                let children = inner.children.iter();
+                let children = children.map(|child| Rc::new(child.with_values(make))).collect();
+                let (signs, len) = (inner.signs.clone(), inner.len);
+                Self::Inner(Box::new(Inner { signs, children, len }))
+            }
+        }
     }
 }
 
-impl Drop for Node {
-    fn drop(&mut self) {
-        if !self.value.is_flat() {
-            burial::bury([std::mem::replace(&mut self.value, Slot::Missing)]);
+/// The items with one more.
+fn with<T: Clone>(items: &[T], at: usize, item: T) -> Vec<T> {
+    let mut more = Vec::with_capacity(items.len() + 1);
+    more.extend_from_slice(&items[..at]);
+    more.push(item);
+    more.extend_from_slice(&items[at..]);
+    more
+}
+
+/// The items, in two parts if there are too many. Where the last one is new, as when keys come in
+/// order, the first part stays full.
+fn split<T>(mut items: Vec<T>, most: usize, new: usize) -> (Vec<T>, Option<Vec<T>>) {
+    if items.len() <= most {
+        return (items, None);
+    }
+    let after = items.split_off(if new == most { most } else { most / 2 });
+    (items, Some(after))
+}
+
+/// Makes a map of entries and leaves that come in ascending order.
+#[derive(Default)]
+struct Builder {
+    keys: Vec<Rc<String>>,
+    values: Vec<Slot>,
+    leaves: Vec<Rc<Node>>,
+}
+
+impl Builder {
+    fn push(&mut self, key: Rc<String>, value: Slot) {
+        if self.keys.len() == LEAF {
+            self.close();
+        }
+        self.keys.push(key);
+        self.values.push(value);
+    }
+
+    fn share(&mut self, leaf: Rc<Node>) {
+        self.close();
+        self.leaves.push(leaf);
+    }
+
+    fn close(&mut self) {
+        if !self.keys.is_empty() {
+            let (keys, values) = (self.keys.drain(..).collect(), self.values.drain(..).collect());
+            self.leaves.push(Rc::new(Node::Leaf(keys, values)));
+        }
+    }
+
+    fn finish(mut self) -> Map {
+        self.close();
+        let mut level = self.leaves;
+        while level.len() > 1 {
+            // Nodes of about the same width, so that the last one is no lone child.
+            let width = level.len().div_ceil(level.len().div_ceil(FAN));
+            let mut upper = Vec::with_capacity(level.len().div_ceil(width));
+            let mut ahead = level.into_iter().peekable();
+            while ahead.peek().is_some() {
+                upper.push(Node::inner(ahead.by_ref().take(width).collect()));
+            }
+            level = upper;
+        }
+        Map(level.pop())
+    }
+}
+
+/// A place between two entries of a map.
+struct Cursor<'m> {
+    leaves: Vec<&'m Rc<Node>>,
+    leaf: usize,
+    at: usize,
+}
+
+impl<'m> Cursor<'m> {
+    fn new(map: &'m Map) -> Self {
+        let mut leaves: Vec<&Rc<Node>> = map.0.iter().collect();
+        while let Some(Node::Inner(..)) = leaves.first().map(|node| &***node) {
+            let children = leaves.iter().map(|node| match &***node {
+                Node::Inner(inner) => &inner.children[..],
+                Node::Leaf(..) => &[],
+            });
+            leaves = children.flatten().collect();
+        }
+        Self { leaves, leaf: 0, at: 0 }
+    }
+
+    fn parts(&self) -> Option<(&'m [Rc<String>], &'m [Slot])> {
+        match &***self.leaves.get(self.leaf)? {
+            Node::Leaf(keys, values) => Some((keys, values)),
+            Node::Inner(..) => None,
+        }
+    }
+
+    /// The key of the next entry.
+    fn key(&self) -> Option<&'m Rc<String>> {
+        Some(&self.parts()?.0[self.at])
+    }
+
+    /// The last key of the leaf that begins here, if one does.
+    fn whole(&self) -> Option<&'m Rc<String>> {
+        if self.at == 0 { self.parts()?.0.last() } else { None }
+    }
+
+    /// The leaf here, going past it.
+    fn skip(&mut self) -> Option<Rc<Node>> {
+        let leaf = self.leaves.get(self.leaf)?;
+        (self.leaf, self.at) = (self.leaf + 1, 0);
+        Some(Rc::clone(leaf))
+    }
+
+    fn next(&mut self) -> Option<(&'m Rc<String>, &'m Slot)> {
+        let (keys, values) = self.parts()?;
+        let entry = (&keys[self.at], &values[self.at]);
+        self.at += 1;
+        if self.at == keys.len() {
+            (self.leaf, self.at) = (self.leaf + 1, 0);
+        }
+        Some(entry)
+    }
+
+    /// Hands on all entries that are left.
+    fn rest(mut self, made: &mut Builder) {
+        while self.at > 0
+            && let Some((key, value)) = self.next()
+        {
+            made.push(key.clone(), value.clone());
+        }
+        while let Some(leaf) = self.skip() {
+            made.share(leaf);
         }
     }
 }
@@ -184,14 +381,28 @@ impl fmt::Debug for Map {
 
 /// Iterator over the entries of a [`Map`].
 pub(crate) struct Iter<'a> {
-    ahead: Vec<&'a Node>,
+    /// Nodes to the right of the way to the current leaf.
+    ahead: Vec<std::slice::Iter<'a, Rc<Node>>>,
+    leaf: Zip<'a>,
 }
 
+type Zip<'a> = std::iter::Zip<std::slice::Iter<'a, Rc<String>>, std::slice::Iter<'a, Slot>>;
+
 impl<'a> Iter<'a> {
-    fn descend(&mut self, mut map: &'a Map) {
-        while let Some(node) = map.0.as_deref() {
-            self.ahead.push(node);
-            map = &node.left;
+    fn descend(&mut self, mut node: &'a Node) {
+        loop {
+            match node {
+                Node::Leaf(keys, values) => {
+                    self.leaf = keys.iter().zip(values.iter());
+                    return;
+                }
+                Node::Inner(inner) => {
+                    let mut children = inner.children.iter();
+                    let Some(first) = children.next() else { return };
+                    self.ahead.push(children);
+                    node = first;
+                }
+            }
         }
     }
 }
@@ -200,9 +411,17 @@ impl<'a> Iterator for Iter<'a> {
     type Item = (&'a Rc<String>, &'a Slot);
 
     fn next(&mut self) -> Option<Self::Item> {
-        let node = self.ahead.pop()?;
-        self.descend(&node.right);
-        Some((&node.key, &node.value))
+        loop {
+            if let Some(entry) = self.leaf.next() {
+                return Some(entry);
+            }
+            match self.ahead.last_mut()?.next() {
+                Some(node) => self.descend(node),
+                None => {
+                    self.ahead.pop();
+                }
+            }
+        }
     }
 }
 
@@ -223,11 +442,27 @@ mod tests {
         map.iter().map(|(key, slot)| ((**key).clone(), number(slot))).collect()
     }
 
-    fn assert_balanced(map: &Map) {
-        if let Some(node) = map.0.as_deref() {
-            assert!(node.left.height().abs_diff(node.right.height()) <= 1);
-            assert_balanced(&node.left);
-            assert_balanced(&node.right);
+    /// The height, after looking that all leaves have the same depth and nothing is too wide.
+    fn assert_sound(map: &Map) {
+        fn height(node: &Node) -> usize {
+            assert!(node.len() > 0);
+            let Node::Inner(inner) = node else {
+                let Node::Leaf(keys, values) = node else { unreachable!() };
+                assert_eq!(keys.len(), values.len());
+                assert!(keys.len() <= LEAF);
+                return 0;
+            };
+            let Inner { signs, children, len } = &**inner;
+            let firsts = &signs.firsts;
+            assert!(children.len() <= FAN && firsts.len() == children.len());
+            assert_eq!(*len, children.iter().map(|child| child.len()).sum::<usize>());
+            assert!(firsts.iter().zip(children).all(|(first, child)| first == child.first()));
+            let heights: Vec<usize> = children.iter().map(|child| height(child)).collect();
+            assert!(heights.iter().all(|height| *height == heights[0]));
+            heights[0] + 1
+        }
+        if let Some(root) = &map.0 {
+            height(root);
         }
     }
 
@@ -238,13 +473,13 @@ mod tests {
     proptest! {
         #[test]
         fn it_behaves_like_the_standard_map(
-            first in proptest::collection::vec(("[a-f]{0,3}", any::<i64>()), 0..60),
-            second in proptest::collection::vec(("[a-f]{0,3}", any::<i64>()), 0..60),
+            first in proptest::collection::vec(("[a-f]{0,3}", any::<i64>()), 0..300),
+            second in proptest::collection::vec(("[a-f]{0,3}", any::<i64>()), 0..300),
         ) {
             let mut inserted = Map::default();
             for (key, slot) in entries(&first) {
                 inserted = inserted.insert(key, slot);
-                assert_balanced(&inserted);
+                assert_sound(&inserted);
             }
             let mut expected: BTreeMap<String, i64> = first.iter().cloned().collect();
             prop_assert_eq!(pairs(&inserted), expected.clone().into_iter().collect::<Vec<_>>());
@@ -254,7 +489,7 @@ mod tests {
             prop_assert_eq!(pairs(&merged.with_values(&mut Slot::clone)), pairs(&merged));
             prop_assert_eq!(merged.len(), expected.len());
             prop_assert_eq!(pairs(&merged), expected.into_iter().collect::<Vec<_>>());
-            assert_balanced(&merged);
+            assert_sound(&merged);
         }
     }
 }

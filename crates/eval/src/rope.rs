@@ -55,6 +55,7 @@ impl Rope {
     pub fn to_template(&self) -> Template<Input> {
         let mut template = Template::default();
         self.each(|segment| template.push(segment.clone()));
+        template.shrink();
         template
     }
 

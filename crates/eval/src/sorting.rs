@@ -43,23 +43,37 @@ fn mirrored(left: &Node, right: &Node) -> Option<u32> {
 
 /// Items in ascending order of their texts, by bytes; equal ones keep their order.
 pub(crate) fn by_text<T>(items: Vec<(Rc<String>, T)>) -> Vec<(Rc<String>, T)> {
+    keyed_by_text(items).into_iter().map(|(_, item)| item).collect()
+}
+
+/// The sorted items, each with the first bytes in which any of them differ.
+fn keyed_by_text<T>(items: Vec<(Rc<String>, T)>) -> Vec<(u64, (Rc<String>, T))> {
     let shared = items.first().map_or(0, |(first, _)| {
         items.iter().fold(first.len(), |shared, (text, _)| shared_bytes(&first[..], text, shared))
     });
     let mut keyed: Vec<(u64, (Rc<String>, T))> =
         items.into_iter().map(|item| (leading(&item.0.as_bytes()[shared..]), item)).collect();
     keyed.sort_by(|(a, x), (b, y)| a.cmp(b).then_with(|| x.0.cmp(&y.0)));
+    keyed
+}
+
+/// Items in ascending order of their texts, by bytes; of those with the same text the last one stays.
+pub(crate) fn last_by_text<T>(mut items: Vec<(Rc<String>, T)>) -> Vec<(Rc<String>, T)> {
+    // The sort is stable and the reversal puts the later of two equal texts first.
+    items.reverse();
+    let mut keyed = keyed_by_text(items);
+    keyed.dedup_by(|(a, x), (b, y)| a == b && x.0 == y.0);
     keyed.into_iter().map(|(_, item)| item).collect()
 }
 
 /// How many leading bytes two texts share, at most `limit`.
-fn shared_bytes(first: &str, second: &str, limit: usize) -> usize {
+pub(crate) fn shared_bytes(first: &str, second: &str, limit: usize) -> usize {
     let pairs = first.bytes().zip(second.bytes()).take(limit);
     pairs.take_while(|(a, b)| a == b).count()
 }
 
 /// The first eight bytes as a number that orders as they do; short texts are filled with zeros.
-fn leading(bytes: &[u8]) -> u64 {
+pub(crate) fn leading(bytes: &[u8]) -> u64 {
     let mut padded = [0; 8];
     let taken = bytes.len().min(8);
     padded[..taken].copy_from_slice(&bytes[..taken]);

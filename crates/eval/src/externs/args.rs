@@ -52,12 +52,21 @@ impl Machine<'_> {
         name: &str,
         place: Place,
     ) -> Result<Slot, Fault> {
+        Ok(record.fields[self.part_position(record, name, place)?].clone())
+    }
+
+    /// The position of a field of a record argument, in all records of its shape.
+    pub(super) fn part_position(
+        &self,
+        record: &Record,
+        name: &str,
+        place: Place,
+    ) -> Result<usize, Fault> {
         // The names of a record are few and in order, those of the program are many.
         let names = &record.shape.names;
-        match names.binary_search_by(|&symbol| self.shapes.name(symbol).cmp(name)) {
-            Ok(position) => Ok(record.fields[position].clone()),
-            Err(_) => Err(FaultBody::defect(place, format!("the argument has no field `{name}`"))),
-        }
+        names
+            .binary_search_by(|&symbol| self.shapes.name(symbol).cmp(name))
+            .map_err(|_| FaultBody::defect(place, format!("the argument has no field `{name}`")))
     }
 
     /// A text field.

@@ -6,7 +6,7 @@ use super::Extern;
 use crate::fault::{Fault, Place};
 use crate::machine::Machine;
 use crate::map::Map;
-use crate::value::{Record, Slot, Value};
+use crate::value::{Record, Shape, Slot, Value};
 
 pub(super) static TABLE: &[Extern] = &[
     Extern::new("map.get", 2, get),
@@ -72,10 +72,20 @@ fn merge(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> {
 fn from_list(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> {
     let list = m.list_arg(&args[0], place)?;
     let mut entries = Vec::with_capacity(list.items.len());
+    // The records of a list mostly have one shape, so that the positions need be found only once.
+    let mut seen: Option<(Rc<Shape>, usize, usize)> = None;
     for item in list.items.iter() {
         let entry = m.record_arg(item, place)?;
-        let key = m.text_part(&entry, "key", place)?;
-        entries.push((key, m.part(&entry, "value", place)?.settled()));
+        let (key, value) = match &seen {
+            Some((shape, key, value)) if Rc::ptr_eq(shape, &entry.shape) => (*key, *value),
+            _ => {
+                let key = m.part_position(&entry, "key", place)?;
+                let value = m.part_position(&entry, "value", place)?;
+                seen = Some((entry.shape.clone(), key, value));
+                (key, value)
+            }
+        };
+        entries.push((m.text_arg(&entry.fields[key], place)?, entry.fields[value].settled()));
     }
     Ok(Value::Map(Map::from_entries(entries)))
 }
