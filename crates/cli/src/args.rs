@@ -55,6 +55,9 @@ pub(crate) struct Global {
     /// Where builds are stopped.
     #[command(flatten)]
     pub(crate) limits: Limits,
+    /// Folder for results of checks and evaluations [default: cbuild in the user's cache folder]
+    #[arg(long, global = true, env = "CBUILD_CACHE", value_name = "DIR")]
+    pub(crate) cache: Option<PathBuf>,
     /// Neither use nor keep results of checks and evaluations
     #[arg(long, global = true)]
     pub(crate) no_cache: bool,

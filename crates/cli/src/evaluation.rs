@@ -5,14 +5,15 @@ use std::sync::Arc;
 
 use cbuild_build::Target;
 use cbuild_diag::{Diagnostic, Severity, Sources};
-use cbuild_drv::Graph;
+use cbuild_drv::{Graph, StorePath};
 use cbuild_eval::{Evaluator, Limits, MemoryLimit, Value};
 use cbuild_sema::ir::Export;
 use cbuild_sema::{Bodies, Checked, Memory, ModuleKey, check_with};
 use cbuild_store::Store;
 
 use crate::failure::{Exit, Failure, Problem, report_diagnostic};
-use crate::outside::{FileLoader, StoreWorld};
+use crate::outside::{FileLoader, LazyStore, StoreWorld};
+use crate::recall::{Outcome, Purpose, Recall};
 use crate::session::Session;
 use crate::target::{Entry, TargetName};
 
@@ -41,10 +42,21 @@ pub(crate) struct Evaluated {
 
 /// Loads and checks a module; warnings are reported, errors end the command.
 pub(crate) fn check(session: &Session, entry: &Entry) -> Result<(Checked, Sources), Failure> {
+    let (checked, sources, _) = check_telling(session, entry)?;
+    Ok((checked, sources))
+}
+
+/// As [`check`]; also tells whether there was nothing to report.
+pub(crate) fn check_telling(
+    session: &Session,
+    entry: &Entry,
+) -> Result<(Checked, Sources, bool), Failure> {
     let mut sources = Sources::default();
     let mut loader = FileLoader::new(session.places(&entry.package_root)?);
     let checked = cbuild_sema::check(&mut sources, &mut loader, &entry.module);
-    accept(session, checked, sources)
+    let silent = checked.diagnostics.is_empty();
+    let (checked, sources) = accept(session, checked, sources)?;
+    Ok((checked, sources, silent))
 }
 
 /// Checks modules of one package, and what they reach, as far as it is not known from earlier checks
@@ -91,6 +103,31 @@ pub(crate) fn limits(session: &Session) -> Limits {
     Limits { memory, cancel: Some(Arc::clone(&session.cancel)), ..Limits::default() }
 }
 
+/// The outputs of targets that are in the store already, when nothing has changed since an earlier
+/// evaluation. They are kept from collection while the store is open. `None` when something must be
+/// evaluated or built.
+pub(crate) fn built_before(
+    session: &Session,
+    store: &Store,
+    targets: &[String],
+) -> Result<Option<Vec<(Buildable, StorePath)>>, Failure> {
+    let Some(recall) = Recall::new(session, Purpose::Build) else { return Ok(None) };
+    let lazy = LazyStore::of(session, store);
+    let mut found = Vec::with_capacity(targets.len());
+    for text in targets {
+        let name = crate::target::parse(text)?;
+        let known = recall.find(&lazy, &name).and_then(|known| known.buildable(text));
+        let Some(known) = known else { return Ok(None) };
+        let outputs = store.outputs_of(&known.target.drv)?.unwrap_or_default();
+        let Some(path) = outputs.get(&known.target.output) else { return Ok(None) };
+        if !store.protect(std::slice::from_ref(path))?.is_empty() {
+            return Ok(None);
+        }
+        found.push((known, path.clone()));
+    }
+    Ok(Some(found))
+}
+
 /// Evaluates targets to derivations. Sources that they name are added to the store.
 pub(crate) fn evaluate(
     session: &Session,
@@ -98,11 +135,13 @@ pub(crate) fn evaluate(
     targets: &[String],
 ) -> Result<Evaluated, Failure> {
     let mut evaluated = Evaluated::default();
+    let store = LazyStore::of(session, store);
+    let recall = Recall::new(session, Purpose::Build);
     for text in targets {
         let name = crate::target::parse(text)?;
-        let (checked, sources) = check(session, &name.entry)?;
+        let (checked, sources, silent) = check_telling(session, &name.entry)?;
         let mut world =
-            StoreWorld::new(store, session.places(&name.entry.package_root)?, &checked.keys);
+            StoreWorld::new(&store, session.places(&name.entry.package_root)?, &checked.keys);
         let mut evaluator = Evaluator::new(&checked.program, &mut world, limits(session));
         let value = match value_of(&mut evaluator, &checked, &name)? {
             Ok(value) => value,
@@ -112,8 +151,12 @@ pub(crate) fn evaluate(
             return Err(not_buildable(&name, &value));
         };
         let target = Target { drv: found.drv, output: found.output };
-        evaluated.targets.push(Buildable { text: text.clone(), target, image: found.image });
         evaluated.graph.extend(evaluator.into_graph());
+        if let Some(recall) = recall.as_ref().filter(|_| silent) {
+            let outcome = Outcome::new(&target, found.image, None);
+            recall.keep(&name, (&checked, &sources), &world.into_reads(), outcome);
+        }
+        evaluated.targets.push(Buildable { text: text.clone(), target, image: found.image });
     }
     Ok(evaluated)
 }

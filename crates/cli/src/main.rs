@@ -13,6 +13,7 @@ mod output;
 mod outside;
 mod places;
 mod progress;
+mod recall;
 mod session;
 mod standard_library;
 mod statistics;

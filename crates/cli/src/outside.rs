@@ -1,18 +1,20 @@
 //! The real outside of checking and evaluation: module files on disk, and sources that go to the store.
 
-use std::collections::BTreeMap;
-use std::io::Read;
+use std::cell::{Cell, OnceCell};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use cbuild_diag::SourceId;
-use cbuild_drv::{Name, StorePath};
+use cbuild_drv::{Digest, Name, StorePath};
 use cbuild_eval::World;
 use cbuild_sema::{LoadError, Loader, ModuleKey, Package};
 use cbuild_store::Store;
 
+use crate::failure::Failure;
 use crate::places::Places;
-use crate::session::shown;
+use crate::session::{Session, shown};
 use crate::standard_library;
 
 /// Largest module file that is read, in bytes.
@@ -49,6 +51,11 @@ impl Loader for FileLoader {
             }
             other => self.places.shown(other, &key.path),
         }
+    }
+
+    /// The library in the program was checked by its tests; another one is a folder being worked on.
+    fn library_is_sound(&self) -> bool {
+        self.places.folder(Package::Std).is_none()
     }
 
     fn resolve(&self, from: Package, name: &str) -> Option<ModuleKey> {
@@ -128,67 +135,142 @@ fn inside(root: &Path, path: &str) -> Result<PathBuf, Outside> {
     Err(Outside::Refused(format!("it leads out of the package, to `{}`", canonical.display())))
 }
 
+/// A store that is opened when it is first needed.
+pub(crate) struct LazyStore<'s> {
+    session: &'s Session,
+    given: Option<&'s Store>,
+    store: OnceCell<Store>,
+    failure: Cell<Option<Failure>>,
+}
+
+impl<'s> LazyStore<'s> {
+    /// Opens nothing yet.
+    pub(crate) fn new(session: &'s Session) -> Self {
+        Self { session, given: None, store: OnceCell::new(), failure: Cell::default() }
+    }
+
+    /// A store that is open already.
+    pub(crate) fn of(session: &'s Session, store: &'s Store) -> Self {
+        Self { given: Some(store), ..Self::new(session) }
+    }
+
+    /// The store.
+    pub(crate) fn get(&self) -> Result<&Store, Failure> {
+        if let Some(store) = self.given.or(self.store.get()) {
+            return Ok(store);
+        }
+        let store = self.session.store()?;
+        Ok(self.store.get_or_init(|| store))
+    }
+
+    /// The store; why it cannot be opened is kept, as the evaluator can only be told in a sentence.
+    fn during_evaluation(&self) -> Result<&Store, String> {
+        self.get().map_err(|failure| {
+            self.failure.set(Some(failure));
+            "the store cannot be opened".to_owned()
+        })
+    }
+
+    /// Why the store could not be opened during an evaluation, if that was so.
+    pub(crate) fn failure(&self) -> Option<Failure> {
+        self.failure.take()
+    }
+}
+
+/// Something that an evaluation has read.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Read {
+    /// The content of a file; one that is too large may be cut off.
+    Decoded { source: SourceId, path: String, content: Digest },
+    /// A file or folder that went to the store.
+    Imported { source: SourceId, path: String, stored: StorePath },
+}
+
 /// Adds what path literals name to the store.
 pub(crate) struct StoreWorld<'a> {
-    store: &'a Store,
+    store: &'a LazyStore<'a>,
     places: Arc<Places>,
     keys: &'a BTreeMap<SourceId, ModuleKey>,
     imported: BTreeMap<PathBuf, StorePath>,
+    reads: BTreeSet<Read>,
 }
 
 impl<'a> StoreWorld<'a> {
     /// `keys` says which module each source is.
     pub(crate) fn new(
-        store: &'a Store,
+        store: &'a LazyStore<'a>,
         places: Arc<Places>,
         keys: &'a BTreeMap<SourceId, ModuleKey>,
     ) -> Self {
-        Self { store, places, keys, imported: BTreeMap::new() }
+        Self { store, places, keys, imported: BTreeMap::new(), reads: BTreeSet::new() }
     }
 }
 
 impl StoreWorld<'_> {
+    /// What was read so far.
+    pub(crate) fn into_reads(self) -> BTreeSet<Read> {
+        self.reads
+    }
+
     /// The canonical place of what a path literal names.
     fn located(&self, source: SourceId, path: &str) -> Result<PathBuf, String> {
         let module = self.keys.get(&source).ok_or("its module is unknown")?;
-        let folder = self.places.folder(module.package);
-        let folder = folder.ok_or("the standard library has no files but its modules")?;
-        let key = module.relative(path).ok_or("it lies outside the package")?;
-        inside(folder, &key.path).map_err(|error| match error {
-            Outside::Missing => "there is no such file or folder".to_owned(),
-            Outside::Refused(why) => why,
-        })
+        locate(&self.places, module, path)
     }
+}
+
+/// The canonical place of what a path literal in a module names.
+pub(crate) fn locate(places: &Places, module: &ModuleKey, path: &str) -> Result<PathBuf, String> {
+    let folder = places.folder(module.package);
+    let folder = folder.ok_or("the standard library has no files but its modules")?;
+    let key = module.relative(path).ok_or("it lies outside the package")?;
+    inside(folder, &key.path).map_err(|error| match error {
+        Outside::Missing => "there is no such file or folder".to_owned(),
+        Outside::Refused(why) => why,
+    })
+}
+
+/// The first bytes of a file, at most so many.
+pub(crate) fn read_file(file: &Path, most: u64) -> Result<Vec<u8>, String> {
+    let metadata = file.metadata().map_err(|error| error.to_string())?;
+    if !metadata.is_file() {
+        return Err("it is not a file".to_owned());
+    }
+    let mut bytes = Vec::new();
+    std::fs::File::open(file)
+        .and_then(|opened| opened.take(most).read_to_end(&mut bytes))
+        .map_err(|error| error.to_string())?;
+    Ok(bytes)
 }
 
 impl World for StoreWorld<'_> {
     fn read_source(&mut self, source: SourceId, path: &str) -> Result<(String, Vec<u8>), String> {
         let file = self.located(source, path)?;
-        let metadata = file.metadata().map_err(|error| error.to_string())?;
-        if !metadata.is_file() {
-            return Err("it is not a file".to_owned());
-        }
-        let mut bytes = Vec::new();
-        let most = cbuild_eval::MAX_DECODED_BYTES as u64 + 1;
-        std::fs::File::open(&file)
-            .and_then(|opened| opened.take(most).read_to_end(&mut bytes))
-            .map_err(|error| error.to_string())?;
+        let bytes = read_file(&file, cbuild_eval::MAX_DECODED_BYTES as u64 + 1)?;
+        let (path, content) = (path.to_owned(), Digest::of(&bytes));
+        self.reads.insert(Read::Decoded { source, path, content });
         Ok((shown(&file), bytes))
     }
 
     fn import_source(&mut self, source: SourceId, path: &str) -> Result<StorePath, String> {
         let file = self.located(source, path)?;
-        if let Some(known) = self.imported.get(&file) {
-            return Ok(known.clone());
-        }
-        let stored = self.store.add_tree(&file, &object_name(&file)).map_err(|e| e.to_string())?;
+        let stored = match self.imported.get(&file) {
+            Some(known) => known.clone(),
+            None => {
+                let store = self.store.during_evaluation()?;
+                store.add_tree(&file, &object_name(&file)).map_err(|error| error.to_string())?
+            }
+        };
         self.imported.insert(file, stored.clone());
+        // Two paths may lead to one place today, and to two tomorrow.
+        let path = path.to_owned();
+        self.reads.insert(Read::Imported { source, path, stored: stored.clone() });
         Ok(stored)
     }
 }
 
 /// Name of the store object of a source: its file name, with characters that a name cannot have left out.
-fn object_name(file: &Path) -> Name {
+pub(crate) fn object_name(file: &Path) -> Name {
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     let kept: String = name
         .chars()

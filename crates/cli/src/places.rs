@@ -77,6 +77,12 @@ impl Places {
         }
     }
 
+    /// A digest of where packages are, which versions they have and what they can import.
+    pub(crate) fn identity(&self) -> String {
+        let all = (&self.root, &self.packages, &self.folders, self.library);
+        cbuild_drv::Digest::of(format!("{all:?}").as_bytes()).to_text()
+    }
+
     /// What `import NAME` means in a package.
     pub(crate) fn resolve(&self, from: Package, name: &str) -> Option<ModuleKey> {
         let name = name.strip_prefix("ext.")?.parse().ok()?;

@@ -97,7 +97,9 @@ impl Session {
         if self.options.no_cache {
             return None;
         }
-        Some(Cache::new(cache_folder()?.join("cbuild"), env!("CBUILD_IDENTITY")))
+        let given = self.options.cache.clone();
+        let folder = given.or_else(|| Some(cache_folder()?.join("cbuild")))?;
+        Some(Cache::new(folder, env!("CBUILD_IDENTITY")))
     }
 
     /// Where the files of a package and of the modules that it requires are. What is missing of them

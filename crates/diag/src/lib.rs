@@ -31,7 +31,7 @@ pub struct Span {
 }
 
 /// The source texts of one run.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Sources {
     texts: Vec<(String, String)>,
 }
@@ -51,6 +51,16 @@ impl Sources {
             self.texts.resize_with(at + 1, Default::default);
         }
         self.texts[at] = (name.into(), text.into());
+    }
+
+    /// How many sources there are.
+    pub fn count(&self) -> usize {
+        self.texts.len()
+    }
+
+    /// Forgets all sources but the first ones.
+    pub fn truncate(&mut self, count: usize) {
+        self.texts.truncate(count);
     }
 
     /// Shown name of a source; `?` for an id of another table.

@@ -156,14 +156,15 @@ impl<'a> Checker<'a> {
                 lowered[index] = Some(match param.default {
                     ParamDefault::Global(default) => {
                         self.use_default(default, slots[index].ty, &param.name.text, span);
-                        ir::Arg::Value(ir::Expr::Global(default))
+                        ir::Arg::Value(ir::Expr::Global(self.refer(default)))
                     }
                     _ => ir::Arg::Default,
                 });
             }
         }
         let args = lowered.into_iter().flatten().collect();
-        (result, ir::Expr::Call(Box::new(ir::Expr::Global(id)), args, span))
+        let callee = ir::Expr::Global(self.refer(id));
+        (result, ir::Expr::Call(Box::new(callee), args, span))
     }
 
     /// Which argument goes to which parameter; whether all parameters are served.

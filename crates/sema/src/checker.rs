@@ -39,6 +39,11 @@ pub(crate) struct Checker<'a> {
     pub(crate) in_bodies: bool,
     /// What is remembered for editors, if anybody asked for it.
     pub(crate) recorder: Option<Box<Recorder>>,
+    /// How many modules, from the first one on, are those of a library of which bodies are checked only
+    /// when they are referred to.
+    pub(crate) library: usize,
+    /// Globals of the library whose bodies are to be checked.
+    pub(crate) reached: Vec<ir::GlobalId>,
 }
 
 /// Interned names of the program.
@@ -217,6 +222,8 @@ impl<'a> Checker<'a> {
             body: Body::default(),
             in_bodies: false,
             recorder: None,
+            library: 0,
+            reached: Vec::new(),
         }
     }
 

@@ -185,7 +185,7 @@ impl<'a> Checker<'a> {
             let absent = match field.presence {
                 Presence::Default(global) => {
                     self.use_default(global, field.ty, name, making.span);
-                    Absent::Default(global)
+                    Absent::Default(self.refer(global))
                 }
                 _ if matches!(self.types.get(field.ty), Ty::Con(ConId::OPTION, _)) => Absent::None,
                 _ => Absent::Refused,

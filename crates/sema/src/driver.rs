@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use cbuild_diag::{Diagnostic, Sources, Span};
+use cbuild_diag::{Diagnostic, SourceId, Sources, Span};
 use cbuild_syntax::ast;
 
 use crate::checker::{Checker, GlobalTy, Scope, Value};
 use crate::index::{Index, Remains};
+use crate::library::{self, Cut};
 use crate::modules::{Graph, GraphLoader, Loaded, ModIdx};
 use crate::unchanged::{self, Unchanged};
 use crate::{Bodies, Checked, CheckedExpr, LoadError, Loader, Memory, ModuleKey, codes, ir};
@@ -22,6 +23,11 @@ pub(crate) fn check_entries(
     entries: &[ModuleKey],
     bodies: Bodies<'_>,
 ) -> Checked {
+    if matches!(bodies, Bodies::All)
+        && let Some(checked) = check_cut(sources, loader, memory, entries)
+    {
+        return checked;
+    }
     let selective = matches!(bodies, Bodies::Changed);
     let mut graph = GraphLoader::new(sources, loader, memory, selective);
     let prelude = load_or_report(&mut graph, &prelude_key());
@@ -36,6 +42,33 @@ pub(crate) fn check_entries(
     };
     let depths = depths(&graph, prelude, &entries, &chosen);
     finish(graph, &depths, prelude, entry, &Parents::new(), |_| ()).0
+}
+
+/// Checks modules with as little of the standard library as they need; `None` if something is wrong, or
+/// if they need all of it.
+fn check_cut(
+    sources: &mut Sources,
+    loader: &mut dyn Loader,
+    memory: &mut Memory,
+    entries: &[ModuleKey],
+) -> Option<Checked> {
+    let before = sources.count();
+    let cut = library::load(sources, loader, memory, entries, None);
+    let checked = cut.map(|Cut { graph, prelude, entries, library, .. }| {
+        let depths = cut_depths(graph.modules.len(), library);
+        let entry = entries.first().copied();
+        finish(graph, &depths, Some(prelude), entry, &Parents::new(), |_| ()).0
+    });
+    let checked = checked.filter(|checked| !checked.has_errors());
+    if checked.is_none() {
+        sources.truncate(before);
+    }
+    checked
+}
+
+fn cut_depths(modules: usize, library: usize) -> Vec<Depth> {
+    let depth = |index| if index < library { Depth::Reached } else { Depth::Bodies };
+    (0..modules).map(depth).collect()
 }
 
 /// Checks what has changed since the checks that the memory knows.
@@ -93,6 +126,8 @@ pub(crate) enum Depth {
     Loaded,
     /// What its items declare: types and signatures.
     Declared,
+    /// As much of it as others refer to. Modules that are looked into so are the first ones.
+    Reached,
     /// Everything.
     Bodies,
 }
@@ -119,7 +154,7 @@ fn depths(graph: &Graph, prelude: Option<ModIdx>, asked: &[ModIdx], chosen: &[bo
 }
 
 fn prelude_key() -> ModuleKey {
-    ModuleKey::std("prelude.cbuild")
+    ModuleKey::std(library::PRELUDE)
 }
 
 /// A module that nobody imports, so that there is no place to point to but the file itself.
@@ -158,6 +193,28 @@ pub(crate) struct Prompt<'a> {
     pub(crate) scopes: &'a [ModuleKey],
 }
 
+/// Checks an expression with as little of the standard library as it needs, if nothing is wrong.
+pub(crate) fn check_expression(prompt: Prompt<'_>, text: &str) -> CheckedExpr {
+    let Prompt { sources, loader, memory, scopes } = prompt;
+    let before = sources.count();
+    if let Some(cut) = library::load(sources, loader, memory, scopes, Some(text)) {
+        let source = sources.add(EXPRESSION, text);
+        let (expr, problems) = cbuild_syntax::parse_expr(source, text);
+        let Cut { mut graph, prelude, main, entries, library } = cut;
+        if problems.is_empty() {
+            let parents = graph.enclose(scopes, &entries, main, (source, expr));
+            let depths = cut_depths(graph.modules.len(), library);
+            let entry = graph.modules.len() - 1;
+            let checked = finish(graph, &depths, Some(prelude), Some(entry), &parents, |_| ()).0;
+            if !checked.has_errors() {
+                return the_expression(checked, entry);
+            }
+        }
+    }
+    sources.truncate(before);
+    check_lone_expr(Prompt { sources, loader, memory, scopes }, text, |_| ()).0
+}
+
 /// Checks an expression, and looks into the finished check.
 pub(crate) fn check_lone_expr<T>(
     prompt: Prompt<'_>,
@@ -168,25 +225,44 @@ pub(crate) fn check_lone_expr<T>(
     let prelude = load_or_report(&mut graph, &prelude_key());
     let load = |key: &ModuleKey| load_or_report(&mut graph, key);
     let scopes: Vec<ModIdx> = prompt.scopes.iter().filter_map(load).collect();
-    let std = load_or_report(&mut graph, &ModuleKey::std("main.cbuild"));
+    let std = load_or_report(&mut graph, &ModuleKey::std(library::MAIN));
     let source = graph.add_text(EXPRESSION, text);
     let (expr, problems) = cbuild_syntax::parse_expr(source, text);
     problems.into_iter().for_each(|problem| graph.report(problem));
     let mut graph = graph.finish();
-    let key = prompt.scopes.last().cloned().unwrap_or_else(|| ModuleKey::root("main.cbuild"));
-    let known = scopes.iter().any(|scope| declares(&graph.modules[*scope], "std"));
-    graph.modules.push(expression_module(key, source, expr, std.filter(|_| !known)));
+    let parents = graph.enclose(prompt.scopes, &scopes, std, (source, expr));
     let entry = graph.modules.len() - 1;
-    let mut parents: Parents = scopes.iter().copied().skip(1).zip(scopes.iter().copied()).collect();
-    parents.extend(scopes.last().map(|last| (entry, *last)));
     let depths = vec![Depth::Bodies; graph.modules.len()];
-    let (mut checked, seen) = finish(graph, &depths, prelude, Some(entry), &parents, look);
-    let module = &mut checked.program.modules[entry];
-    let (value, ty) = match module.exports.get(EXPRESSION) {
+    let (checked, seen) = finish(graph, &depths, prelude, Some(entry), &parents, look);
+    (the_expression(checked, entry), seen)
+}
+
+fn the_expression(checked: Checked, entry: ModIdx) -> CheckedExpr {
+    let (value, ty) = match checked.program.modules[entry].exports.get(EXPRESSION) {
         Some(ir::Export::Value { global, ty }) => (*global, ty.clone()),
         _ => (ir::GlobalId(0), "?".to_owned()),
     };
-    (CheckedExpr { checked, value, ty }, seen)
+    CheckedExpr { checked, value, ty }
+}
+
+impl Graph {
+    /// Adds the module made of an expression, in the modules around it; gives what is around what.
+    fn enclose(
+        &mut self,
+        keys: &[ModuleKey],
+        scopes: &[ModIdx],
+        std: Option<ModIdx>,
+        (source, expr): (SourceId, ast::Expr),
+    ) -> Parents {
+        let key = keys.last().cloned().unwrap_or_else(|| ModuleKey::root(library::MAIN));
+        let known = scopes.iter().any(|scope| declares(&self.modules[*scope], "std"));
+        self.modules.push(expression_module(key, source, expr, std.filter(|_| !known)));
+        let entry = self.modules.len() - 1;
+        let mut parents: Parents =
+            scopes.iter().copied().skip(1).zip(scopes.iter().copied()).collect();
+        parents.extend(scopes.last().map(|last| (entry, *last)));
+        parents
+    }
 }
 
 /// The module around a module, whose private names it sees.
@@ -205,7 +281,7 @@ fn declares(module: &Loaded, name: &str) -> bool {
 /// A module that holds nothing but the expression.
 fn expression_module(
     key: ModuleKey,
-    source: cbuild_diag::SourceId,
+    source: SourceId,
     expr: ast::Expr,
     std: Option<ModIdx>,
 ) -> Loaded {
@@ -241,12 +317,14 @@ fn finish<T>(
 ) -> (Checked, T) {
     let mut program = ir::Program::default();
     let mut checker = Checker::new(&graph.modules, prelude);
+    checker.library = depths.iter().take_while(|depth| **depth == Depth::Reached).count();
     for (index, depth) in depths.iter().enumerate() {
         checker.module = index;
         let tests = check_module(&mut checker, *depth, parents.get(&index).copied());
         let module = export(&mut checker, tests);
         program.modules.push(module);
     }
+    checker.check_reached();
     lower(&mut checker, &mut program);
     let mut diagnostics = graph.diagnostics;
     diagnostics.append(&mut checker.diagnostics);
@@ -288,6 +366,7 @@ fn check_module(
     checker.declare_values(first);
     match depth {
         Depth::Bodies => checker.check_bodies(first),
+        Depth::Reached => checker.infer_unwritten(first),
         _ => checker.infer_visible(first),
     }
     declared.tests
@@ -296,6 +375,10 @@ fn check_module(
 fn export(checker: &mut Checker<'_>, tests: Vec<(String, ir::GlobalId)>) -> ir::Module {
     let scope = &checker.scopes[checker.module];
     let mut exports = BTreeMap::new();
+    // Nothing hands the names of a library on of which only a part is looked into.
+    if checker.module < checker.library {
+        return ir::Module { source: checker.source(), exports, tests: Vec::new() };
+    }
     for (name, entry) in &scope.values {
         let Value::Global(global) = entry.what else { continue };
         if !entry.public && &**name != EXPRESSION {
@@ -315,6 +398,11 @@ fn export(checker: &mut Checker<'_>, tests: Vec<(String, ir::GlobalId)>) -> ir::
     ir::Module { source: checker.source(), exports, tests }
 }
 
+/// The body of a global that was not looked into. To evaluate it is a defect, and reported as one.
+fn left_out() -> ir::GlobalBody {
+    ir::GlobalBody::Extern { name: "(left out)".to_owned(), arity: 0 }
+}
+
 fn lower(checker: &mut Checker<'_>, program: &mut ir::Program) {
     for index in 0..checker.globals.len() {
         let id = ir::GlobalId(u32::try_from(index).unwrap_or(u32::MAX));
@@ -326,7 +414,7 @@ fn lower(checker: &mut Checker<'_>, program: &mut ir::Program) {
             name,
             source: checker.modules[global.module].source,
             span,
-            body: body.unwrap_or_else(|| ir::GlobalBody::Expr(crate::infer::broken().1)),
+            body: body.unwrap_or_else(left_out),
             locals: global.locals,
         });
     }

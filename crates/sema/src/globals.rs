@@ -38,8 +38,17 @@ impl<'a> Checker<'a> {
     /// Infers the types that other modules see though they are not written, and nothing else: those
     /// of defaults with type variables, and of public values without the annotation that they need.
     pub(crate) fn infer_visible(&mut self, first: usize) {
+        self.infer_those(first, Self::is_seen_but_unknown);
+    }
+
+    /// Infers the types that are not written.
+    pub(crate) fn infer_unwritten(&mut self, first: usize) {
+        self.infer_those(first, |checker, id| matches!(checker.global(id).ty, GlobalTy::Unknown));
+    }
+
+    fn infer_those(&mut self, first: usize, which: impl Fn(&Self, GlobalId) -> bool) {
         let ids: Vec<GlobalId> = (first..self.globals.len()).map(global_id).collect();
-        let mut wanted: Vec<bool> = ids.iter().map(|id| self.is_seen_but_unknown(*id)).collect();
+        let mut wanted: Vec<bool> = ids.iter().map(|id| which(self, *id)).collect();
         if !wanted.contains(&true) {
             return;
         }

@@ -305,7 +305,7 @@ impl<'a> Checker<'a> {
         match head {
             Head::Broken => broken(),
             Head::Local(scheme, local) => (self.types.instantiate(&scheme), ir::Expr::Local(local)),
-            Head::Global(id) => (self.use_global(id), ir::Expr::Global(id)),
+            Head::Global(id) => (self.use_global(id), ir::Expr::Global(self.refer(id))),
             Head::Constructor(con, case) => self.use_constructor(con, case),
         }
     }

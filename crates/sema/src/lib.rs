@@ -22,6 +22,7 @@ mod globals;
 pub mod index;
 mod infer;
 pub mod ir;
+mod library;
 mod literal;
 mod memory;
 mod modules;
@@ -161,7 +162,7 @@ pub fn check_expr_in(
     text: &str,
 ) -> CheckedExpr {
     let prompt = driver::Prompt { sources, loader, memory, scopes };
-    driver::check_lone_expr(prompt, text, |_| ()).0
+    driver::check_expression(prompt, text)
 }
 
 /// The names that an expression in the given modules can use: without `base` those that are in

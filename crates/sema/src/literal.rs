@@ -139,7 +139,7 @@ impl<'a> Checker<'a> {
                 Presence::Optional => ir::Expr::Construct(self.symbols.intern("None"), Vec::new()),
                 Presence::Default(global) => {
                     self.use_default(global, field.ty, name, span);
-                    ir::Expr::Global(global)
+                    ir::Expr::Global(self.refer(global))
                 }
             };
             lowered.insert(name.clone(), value);

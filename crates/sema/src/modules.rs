@@ -100,6 +100,12 @@ pub trait Loader {
         key.to_string()
     }
 
+    /// Whether nothing is wrong with the standard library for certain, as when it is part of the program
+    /// and was tested with it. Checks then read as little of it as they need.
+    fn library_is_sound(&self) -> bool {
+        false
+    }
+
     /// The module that `import NAME` means in the files of package `from`; `name` is dotted, such
     /// as `ext.tls`. `None` when the package does not know it. `std` is never asked for.
     fn resolve(&self, from: Package, name: &str) -> Option<ModuleKey> {
@@ -116,6 +122,9 @@ pub trait Loader {
 
 /// Index of a loaded module.
 pub(crate) type ModIdx = usize;
+
+/// Stands for the standard library's main module while that is put off.
+pub(crate) const LIBRARY: ModIdx = ModIdx::MAX;
 
 /// What an import item is bound to; `None` after a problem that was already reported.
 pub(crate) type ImportTarget = Option<ModIdx>;
@@ -153,6 +162,8 @@ pub(crate) struct GraphLoader<'a> {
     memory: &'a mut Memory,
     /// Whether files that the memory knows are only read as far as needed.
     selective: bool,
+    /// Whether imports of the standard library lead to [`LIBRARY`].
+    without_library: bool,
     states: BTreeMap<ModuleKey, State>,
     stack: Vec<Open>,
     graph: Graph,
@@ -181,10 +192,28 @@ impl<'a> GraphLoader<'a> {
             loader,
             memory,
             selective,
+            without_library: false,
             states: BTreeMap::new(),
             stack: Vec::new(),
             graph: Graph::default(),
         }
+    }
+
+    /// From now on the standard library is not loaded.
+    pub(crate) fn put_library_off(&mut self) {
+        self.without_library = true;
+    }
+
+    /// As [`GraphLoader::load`] for a module of which only some items count, and what these reach.
+    pub(crate) fn load_as(
+        &mut self,
+        key: &ModuleKey,
+        file: Rc<ast::File>,
+    ) -> Result<ModIdx, LoadError> {
+        let text = self.loader.load(key)?;
+        let source = self.sources.add(self.loader.shown_name(key), text);
+        self.push(key, source, file, false);
+        self.load_open(key)
     }
 
     /// Loads a module and what it reaches. The walk keeps its own stack, so that a long chain of
@@ -194,6 +223,11 @@ impl<'a> GraphLoader<'a> {
             return Ok(*index);
         }
         self.open(key)?;
+        self.load_open(key)
+    }
+
+    /// Follows the imports of the open modules, of which the lowest has this key.
+    fn load_open(&mut self, key: &ModuleKey) -> Result<ModIdx, LoadError> {
         while let Some(top) = self.stack.last_mut() {
             let Some(item) = top.file.items.get(top.next) else {
                 self.close();
@@ -257,10 +291,14 @@ impl<'a> GraphLoader<'a> {
                 file
             }
         };
+        self.push(key, source, file, imports_only);
+        Ok(())
+    }
+
+    fn push(&mut self, key: &ModuleKey, source: SourceId, file: Rc<ast::File>, imports_only: bool) {
         self.states.insert(key.clone(), State::Loading(self.stack.len()));
         let (key, imports) = (key.clone(), Vec::new());
         self.stack.push(Open { key, source, file, imports_only, imports, next: 0 });
-        Ok(())
     }
 
     fn close(&mut self) {
@@ -280,6 +318,9 @@ impl<'a> GraphLoader<'a> {
                 return Some(None);
             }
         };
+        if self.without_library && key.package == Package::Std {
+            return Some(Some(LIBRARY));
+        }
         match self.states.get(&key) {
             Some(State::Done(index)) => return Some(Some(*index)),
             Some(State::Loading(position)) => {

@@ -17,7 +17,7 @@ use crate::command::{build_cbuild, repository};
 const DERIVATIONS: &str = "derivations";
 
 /// What one process took.
-struct Cost {
+pub(super) struct Cost {
     wall: Duration,
     processor: Duration,
     /// Greatest resident memory, in bytes.
@@ -25,10 +25,13 @@ struct Cost {
 }
 
 /// What several runs of one program took: medians of the times, and the greatest memory.
-struct Summary {
-    wall: f64,
-    processor: f64,
-    memory: f64,
+pub(super) struct Summary {
+    /// Milliseconds.
+    pub(super) wall: f64,
+    /// Milliseconds.
+    pub(super) processor: f64,
+    /// Megabytes.
+    pub(super) memory: f64,
 }
 
 /// Measures every pair whose name contains `part`, with `runs` runs of each program, and prints a table.
@@ -72,7 +75,7 @@ fn folder() -> PathBuf {
 
 fn cbuild_eval(program: &Path, scratch: &Path, name: &str) -> Command {
     let mut command = Command::new(program);
-    command.arg("--root").arg(scratch.join("cbuild-root")).args(["eval", "--json"]);
+    command.arg("--root").arg(scratch.join("cbuild-root")).args(["eval", "--json", "--no-cache"]);
     command.arg(folder().join(format!("{name}.cbuild")));
     command
 }
@@ -138,7 +141,7 @@ fn same(title: &str, ours: &str, theirs: &str) -> Result {
 }
 
 /// Runs a program to its end.
-fn measure(mut command: Command) -> Result<(Cost, String)> {
+pub(super) fn measure(mut command: Command) -> Result<(Cost, String)> {
     let failed = |error: std::io::Error| format!("{command:?}: {error}");
     let output = tempfile::NamedTempFile::new().map_err(failed)?;
     let errors = tempfile::NamedTempFile::new().map_err(failed)?;
@@ -158,7 +161,7 @@ fn measure(mut command: Command) -> Result<(Cost, String)> {
     Ok((Cost { wall, processor, memory: ended.rusage.maxrss }, text))
 }
 
-fn summary(costs: Vec<Cost>) -> Summary {
+pub(super) fn summary(costs: Vec<Cost>) -> Summary {
     let median = |of: fn(&Cost) -> Duration| {
         let mut times: Vec<Duration> = costs.iter().map(of).collect();
         times.sort();

@@ -8,6 +8,7 @@ mod check;
 mod language;
 mod lsp;
 mod nix;
+mod no_op;
 mod packages;
 
 use std::time::Duration;
@@ -31,6 +32,8 @@ pub(crate) enum Subject {
     Language,
     /// The language server after an edit, on 100,000 lines; CBUILD may name a program that is built
     Lsp,
+    /// Building a graph of 10,101 derivations again; CBUILD may name a program that is built
+    NoOp,
     /// The store: adding trees beside `cp -r`, deciding a collection, closures
     Store,
 }
@@ -42,6 +45,7 @@ pub(crate) fn run(subject: Subject, runs: usize, only: &str) -> Result {
         Subject::Check => check::run(runs),
         Subject::Language => language::run(runs, only),
         Subject::Lsp => lsp::run(runs),
+        Subject::NoOp => no_op::run(runs),
         Subject::Store => store(runs),
     }
 }

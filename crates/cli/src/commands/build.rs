@@ -7,7 +7,7 @@ use cbuild_drv::StorePath;
 use cbuild_store::Store;
 use serde_json::json;
 
-use crate::evaluation::{Evaluated, evaluate};
+use crate::evaluation::{Buildable, Evaluated, built_before, evaluate};
 use crate::failure::{Exit, Failure, Problem};
 use crate::output;
 use crate::progress::Display;
@@ -21,12 +21,11 @@ pub(crate) fn build(
     dry_run: bool,
 ) -> Result<(), Failure> {
     let store = session.store()?;
-    let evaluated = evaluate(session, &store, targets)?;
     if dry_run {
-        return print_plan(session, &store, &evaluated);
+        return print_plan(session, &store, &evaluate(session, &store, targets)?);
     }
-    let paths = realise(session, &store, &evaluated)?;
-    for (position, (target, path)) in evaluated.targets.iter().zip(&paths).enumerate() {
+    let built = built_if(session, &store, targets, |_| Ok(()))?;
+    for (position, (target, path)) in built.iter().enumerate() {
         if let Some(link) = out_link {
             store.add_root(&numbered(link, position), path)?;
         }
@@ -42,6 +41,25 @@ pub(crate) fn build(
         }
     }
     Ok(())
+}
+
+/// The targets and their outputs, which are built if they are not in the store; nothing is evaluated if
+/// that was done before and its outcome is there. `allowed` looks at each target before it is built.
+pub(crate) fn built_if(
+    session: &Session,
+    store: &Store,
+    targets: &[String],
+    allowed: impl Fn(&Buildable) -> Result<(), Failure>,
+) -> Result<Vec<(Buildable, StorePath)>, Failure> {
+    if let Some(built) = built_before(session, store, targets)? {
+        built.iter().try_for_each(|(found, _)| allowed(found))?;
+        Display::new(session).show(&cbuild_build::Event::Planned { total: 0 });
+        return Ok(built);
+    }
+    let evaluated = evaluate(session, store, targets)?;
+    evaluated.targets.iter().try_for_each(allowed)?;
+    let paths = realise(session, store, &evaluated)?;
+    Ok(evaluated.targets.into_iter().zip(paths).collect())
 }
 
 /// Builds what an evaluation gave; the paths are in the order of its targets.

@@ -6,13 +6,14 @@ use cbuild_diag::Sources;
 use cbuild_eval::{Evaluator, Value};
 use cbuild_sema::Checked;
 
-use crate::evaluation::{accept, check, limits, located, value_of, with_decoded};
+use crate::evaluation::{accept, check_telling, limits, located, value_of, with_decoded};
 use crate::failure::{Exit, Failure, Problem};
 use crate::output;
-use crate::outside::{FileLoader, StoreWorld};
+use crate::outside::{FileLoader, LazyStore, StoreWorld};
+use crate::recall::{Outcome, Purpose, Recall};
 use crate::session::Session;
 use crate::statistics::Phases;
-use crate::target::{self, Entry};
+use crate::target::{self, Entry, TargetName};
 
 /// The phase up to a checked program.
 const LOAD_AND_CHECK: &str = "load and check";
@@ -29,9 +30,17 @@ pub(crate) fn eval(
         (scope, Some(text)) => expression_value(session, scope, text, stats),
         (Some(target), None) => {
             let name = target::parse(target)?;
-            let (checked, sources) = check(session, &name.entry)?;
+            let purpose = Purpose::Print { json: session.options.json };
+            // Statistics are those of an evaluation.
+            let recall = Recall::new(session, purpose).filter(|_| !stats);
+            let known = recall.as_ref().and_then(|r| r.find(&LazyStore::new(session), &name));
+            if let Some(text) = known.and_then(|known| known.shown) {
+                return output::line(&text);
+            }
+            let (checked, sources, silent) = check_telling(session, &name.entry)?;
             phases.end(LOAD_AND_CHECK);
-            let shown = Shown { entry: &name.entry, checked, sources, phases, stats };
+            let keep = recall.filter(|_| silent).map(|recall| (recall, &name));
+            let shown = Shown { entry: &name.entry, checked, sources, phases, stats, keep };
             print(session, shown, |evaluator, checked| value_of(evaluator, checked, &name))
         }
         (None, None) => Err(Problem::new(Exit::Input, "E1022", "nothing to evaluate")
@@ -62,7 +71,7 @@ fn expression_value(
         module: cbuild_sema::ModuleKey::root("main.cbuild"),
     });
     phases.end(LOAD_AND_CHECK);
-    let shown = Shown { entry: &entry, checked, sources, phases, stats };
+    let shown = Shown { entry: &entry, checked, sources, phases, stats, keep: None };
     print(session, shown, |evaluator, _| Ok(evaluator.global(found.value)))
 }
 
@@ -76,6 +85,9 @@ struct Shown<'e> {
     phases: Phases,
     /// Whether to tell times, counts and memory.
     stats: bool,
+    /// Where the text is to be kept if the value is something to build, and under which name. Other values
+    /// may be printed for the time that they take.
+    keep: Option<(Recall<'e>, &'e TargetName)>,
 }
 
 fn print(
@@ -83,16 +95,16 @@ fn print(
     shown: Shown<'_>,
     find: impl FnOnce(&mut Evaluator<'_>, &Checked) -> Found,
 ) -> Result<(), Failure> {
-    let Shown { entry, checked, sources, mut phases, stats } = shown;
+    let Shown { entry, checked, sources, mut phases, stats, keep } = shown;
     // The process ends after this; to free each value and each part of the program takes long.
     let checked = ManuallyDrop::new(checked);
-    let store = session.store()?;
-    phases.end("open the store");
+    let store = LazyStore::new(session);
     let mut world = StoreWorld::new(&store, session.places(&entry.package_root)?, &checked.keys);
     let evaluator = Evaluator::new(&checked.program, &mut world, limits(session));
     let mut evaluator = ManuallyDrop::new(evaluator);
     let value = find(&mut evaluator, &checked)?.map(ManuallyDrop::new);
     phases.end("evaluate");
+    let target = value.as_ref().ok().and_then(|value| evaluator.buildable(value));
     let text = value.and_then(|value| {
         if session.options.json {
             evaluator.to_json(&value).map(|value| value.to_string())
@@ -104,8 +116,16 @@ fn print(
     if stats {
         phases.report(&evaluator.stats(), session.options.json);
     }
-    match text {
-        Ok(text) => output::line(&text),
-        Err(diagnostic) => Err(located(diagnostic, with_decoded(sources, &evaluator))),
+    if let Some(failure) = store.failure() {
+        return Err(failure);
     }
+    let text =
+        text.map_err(|diagnostic| located(diagnostic, with_decoded(sources.clone(), &evaluator)))?;
+    output::line(&text)?;
+    if let Some(((recall, name), found)) = keep.zip(target) {
+        let target = cbuild_build::Target { drv: found.drv, output: found.output };
+        let outcome = Outcome::new(&target, found.image, Some(text));
+        recall.keep(name, (&checked, &sources), &world.into_reads(), outcome);
+    }
+    Ok(())
 }

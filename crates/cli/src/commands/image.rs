@@ -4,9 +4,9 @@ use std::path::Path;
 
 use cbuild_oci::{Compression, Format, ImageInfo, Inspection, OciError, PackOptions};
 
-use super::build::realise;
+use super::build::built_if;
 use crate::args::{ImageCommand, ImageFormat, LayerCompression};
-use crate::evaluation::evaluate;
+use crate::evaluation::Buildable;
 use crate::failure::{Exit, Failure, Problem};
 use crate::output;
 use crate::session::Session;
@@ -48,16 +48,17 @@ fn export(
     options: &PackOptions,
 ) -> Result<(), Failure> {
     let store = session.store()?;
-    let evaluated = evaluate(session, &store, &[target.to_owned()])?;
-    if evaluated.targets.iter().any(|found| !found.image) {
+    let is_image = |found: &Buildable| {
+        if found.image {
+            return Ok(());
+        }
         let message = format!("`{target}` is a Package, not an Image");
-        return Err(Problem::new(Exit::Input, "E1030", message)
+        Err(Problem::new(Exit::Input, "E1030", message)
             .help("make an image of it with `std.oci.image`, and name that; often it is `:image`")
-            .into());
-    }
-    let objects = realise(session, &store, &evaluated)?;
-    for object in &objects {
-        let summary = cbuild_oci::pack(&store, object, options, out)?;
+            .into())
+    };
+    for (_, object) in built_if(session, &store, &[target.to_owned()], is_image)? {
+        let summary = cbuild_oci::pack(&store, &object, options, out)?;
         if session.options.json {
             output::json(&to_json(&summary)?)?;
         } else {

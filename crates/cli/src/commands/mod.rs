@@ -1,6 +1,6 @@
 //! One module a command.
 
-mod build;
+pub(crate) mod build;
 mod check;
 mod debug;
 mod determinism;

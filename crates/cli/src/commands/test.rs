@@ -11,7 +11,7 @@ use super::check::files;
 use crate::evaluation::{accept, check, limits, with_decoded};
 use crate::failure::{Exit, Failure, Problem, report_diagnostic};
 use crate::output;
-use crate::outside::{FileLoader, StoreWorld};
+use crate::outside::{FileLoader, LazyStore, StoreWorld};
 use crate::session::{Session, shown};
 use crate::standard_library;
 use crate::target::{self, Entry};
@@ -150,6 +150,7 @@ fn run_example(
             .into());
     }
     let store = session.store()?;
+    let store = LazyStore::of(session, &store);
     let mut world = StoreWorld::new(&store, session.places(&entry.package_root)?, &checked.keys);
     let mut evaluator = Evaluator::new(&checked.program, &mut world, limits(session));
     let result = evaluator.global(found.value).map(|value| matches!(value, Value::Bool(true)));
@@ -163,6 +164,7 @@ fn run_example(
 /// Runs the `test` blocks and the examples of all files; each result is a line.
 pub(crate) fn test(session: &Session, paths: &[PathBuf]) -> Result<(), Failure> {
     let store = session.store()?;
+    let store = LazyStore::of(session, &store);
     let (mut passed, mut failed) = (0_usize, 0_usize);
     for (file, entry) in entries(paths)? {
         let (checked, sources) = check(session, &entry)?;

@@ -228,8 +228,20 @@ fn module_files_are_taken_once() {
 }
 
 #[test]
+fn reading_less_of_the_library_gives_the_same_derivations() {
+    let step = "std.build.derivation { name = \"a\", program = sh\"#{std.zlib}/x\" }";
+    for expr in ["std.hello", "std.redis", "std.c_toolchain", "std.zlib_source", step] {
+        let (part, _, some) = derivation("import std", expr);
+        let (whole, _, all) = derivation("pub import std", expr);
+        assert_eq!(part.drv, whole.drv, "{expr}");
+        assert!(some.iter().eq(all.iter()), "{expr}");
+    }
+}
+
+#[test]
 fn every_package_of_the_library_can_be_described() {
-    let (found, sources) = checked("import std", "std.hello");
+    // What hands the library on needs all of it.
+    let (found, sources) = checked("pub import std", "std.hello");
     let program = &found.checked.program;
     let mut world = TestWorld::default();
     let mut evaluator = cbuild_eval::Evaluator::new(program, &mut world, Limits::default());

@@ -13,7 +13,7 @@ use crate::commands::build;
 use crate::evaluation::{Buildable, Evaluated, accept, limits, located, with_decoded};
 use crate::failure::{Exit, Failure, Problem, report_diagnostic};
 use crate::output;
-use crate::outside::{FileLoader, StoreWorld};
+use crate::outside::{FileLoader, LazyStore, StoreWorld};
 use crate::session::Session;
 use crate::target;
 
@@ -153,6 +153,7 @@ impl<'s> State<'s> {
     ) -> Result<T, Failure> {
         let (input, sources) = self.check(text)?;
         let store = self.session.store()?;
+        let store = LazyStore::of(self.session, &store);
         let places = self.session.places(&self.root)?;
         let mut world = StoreWorld::new(&store, places, &input.checked.keys);
         let mut evaluator =
@@ -253,6 +254,7 @@ impl<'s> State<'s> {
     ) -> Result<(), Failure> {
         let Some(module) = input.checked.modules.get(key).copied() else { return Ok(()) };
         let store = self.session.store()?;
+        let store = LazyStore::of(self.session, &store);
         let places = self.session.places(&self.root)?;
         let mut world = StoreWorld::new(&store, places, &input.checked.keys);
         let mut evaluator =
