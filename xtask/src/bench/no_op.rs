@@ -9,7 +9,7 @@ use crate::Result;
 use crate::command::build_cbuild;
 
 /// A hundred groups of a hundred files each, and a file that refers to all groups.
-const GRAPH: &str = r#"import std
+const GRAPH: &str = r##"import std
 
 fn file(group: Int, index: Int) -> Package =
   std.tree.text_file("file-#{group}-#{index}", sh"#{group} #{index}")
@@ -20,7 +20,7 @@ fn group(group: Int) -> Package =
 
 pub let default: Package =
   std.tree.text_file("all", sh"#{std.list.map(std.list.range(0, 100), group)}")
-"#;
+"##;
 
 /// Measures; each figure is the median of `runs` processes, or the greatest memory.
 pub(crate) fn run(runs: usize) -> Result {

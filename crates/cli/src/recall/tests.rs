@@ -1,3 +1,5 @@
+//! Each kind of input of an evaluation is changed, and the change is seen.
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -106,6 +108,7 @@ impl Place {
         Some(evaluated.targets[0].target.drv.to_string())
     }
 
+    #[expect(clippy::disallowed_methods, reason = "there is one entry, or none")]
     fn entries(&self) -> Vec<PathBuf> {
         let Ok(entries) = fs::read_dir(self.0.path().join("cache")) else { return Vec::new() };
         entries.map(|entry| entry.unwrap().path()).collect()
