@@ -22,7 +22,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("build", &["drv", "store", "fetch", "sandbox"]),
     ("oci", &["drv", "store"]),
     ("explain", &["drv", "store"]),
-    ("invariants", &["eval", "sema", "syntax", "drv", "diag"]),
+    ("invariants", &["eval", "sema", "syntax", "modules", "fetch", "drv", "diag"]),
     ("doc", &["sema", "syntax", "diag"]),
     ("lsp", &["sema", "syntax", "diag"]),
 ];

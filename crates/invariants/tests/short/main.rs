@@ -121,6 +121,37 @@ fn evaluate() {
     assert_eq!(all(changed(300_000, 400, 800, 2), &check), 400);
 }
 
+/// Inputs with some bytes replaced, each a few times.
+fn damaged(inputs: &[Vec<u8>], times: u64) -> impl Iterator<Item = Vec<u8>> {
+    inputs.iter().enumerate().flat_map(move |(index, input)| {
+        (0..times).map(move |time| {
+            let mut input = input.clone();
+            for place in bytes(500_000 + 1000 * index as u64 + time, 24).chunks_exact(3) {
+                let at = usize::from(u16::from_le_bytes([place[0], place[1]])) % input.len();
+                input[at] = place[2];
+            }
+            input
+        })
+    })
+}
+
+#[test]
+fn archives() {
+    let archives = regressions("archive");
+    assert!(archives.len() >= 6);
+    all(&archives, invariants::archive);
+    assert_eq!(all(damaged(&archives, 40), invariants::archive), archives.len() * 40);
+}
+
+#[test]
+fn module_files() {
+    let check = texts(invariants::module_files);
+    let files = regressions("module_files");
+    assert!(files.len() >= 2);
+    all(&files, &check);
+    assert_eq!(all(damaged(&files, 500), &check), files.len() * 500);
+}
+
 #[test]
 fn programs_along_their_types_are_accepted() {
     all(regressions("program"), |choices| {
