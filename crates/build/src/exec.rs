@@ -124,6 +124,8 @@ impl Bounds {
         limits.wall = own.wall.or(general.wall).map(Duration::from_secs).or(limits.wall);
         limits.silence =
             own.silence.or(general.silence).map(Duration::from_secs).or(limits.silence);
+        limits.cpu = own.cpu.or(general.cpu).map(Duration::from_secs).or(limits.cpu);
+        limits.processors = u32::try_from(self.cores.get()).ok();
         limits.memory = own.memory.or(general.memory).or(limits.memory);
         limits.disk = own.disk.or(general.disk).or(limits.disk);
         limits.processes = own.processes.or(general.processes).or(limits.processes);
@@ -285,6 +287,11 @@ pub(crate) fn ending(exit: &Exit, spec: &SandboxSpec) -> Option<Ending> {
         Status::Silent => {
             let what = format!("it wrote nothing for {} s", seconds(spec.limits.silence));
             hit(what, "silence", "--max-silence")
+        }
+        Status::OutOfCpu => {
+            let limit = seconds(spec.limits.cpu);
+            let what = format!("its processes used more than {limit} s of processor time");
+            hit(what, "cpu", "--max-cpu")
         }
         Status::OutOfMemory => {
             let limit = mebibytes(spec.limits.memory);

@@ -76,6 +76,9 @@ pub(crate) struct Limits {
     /// Longest time in which a build step may write nothing
     #[arg(long, global = true, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) max_silence: Option<u64>,
+    /// Most processor time of all processes of a build step
+    #[arg(long, global = true, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) max_cpu: Option<u64>,
     /// Most memory of all processes of a build step, such as 4G
     #[arg(long, global = true, value_name = "SIZE", value_parser = limit)]
     pub(crate) max_memory: Option<u64>,

@@ -137,6 +137,7 @@ impl Session {
         options.limits = cbuild_drv::StepLimits {
             wall: limits.max_time,
             silence: limits.max_silence,
+            cpu: limits.max_cpu,
             memory: limits.max_memory,
             disk: limits.max_disk,
             processes: limits.max_processes,

@@ -99,6 +99,8 @@ pub struct StepLimits {
     pub wall: Option<u64>,
     /// Seconds without output.
     pub silence: Option<u64>,
+    /// Seconds of processor time of all processes together.
+    pub cpu: Option<u64>,
     /// Bytes of memory of all processes together.
     pub memory: Option<u64>,
     /// Bytes of disk space, in the build folder and the outputs together.

@@ -203,6 +203,8 @@ steps! {
     Builder = 22, "starting the builder's process";
     /// The builder was executed.
     Execute = 23, "executing";
+    /// The builder got a terminal of its own.
+    Terminal = 24, "making a terminal with";
 }
 
 /// A rule that a [`SandboxSpec`](crate::SandboxSpec) breaks.
@@ -232,6 +234,9 @@ pub enum SpecError {
     /// The id that means "none".
     #[error("4294967295 is not a user or group id")]
     Id,
+    /// A number below 100 or above 1023, one that occurs twice, or too many.
+    #[error("a builder cannot get descriptors under the numbers {0:?}")]
+    Descriptors(Vec<u32>),
     /// More binds, arguments or variables than any real build has.
     #[error("more than 65536 binds or strings")]
     TooLarge,

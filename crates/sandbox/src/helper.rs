@@ -19,7 +19,9 @@ use rustix::pipe::PipeFlags;
 use rustix::process::{Pid, Signal};
 
 use crate::error::{At, SetupFailure, Step};
+use crate::group::{Group, Place};
 use crate::init;
+use crate::launcher::MAX_SENT;
 use crate::network::Network;
 use crate::spec::{Limits, SandboxSpec};
 use crate::sys::{self, Fork};
@@ -41,15 +43,19 @@ fn now() -> Instant {
 /// # Errors
 ///
 /// When the caller is gone in the middle of something, so that nobody can be told anything.
-pub(crate) fn serve(caller: &UnixStream) -> io::Result<()> {
+pub(crate) fn serve(caller: &UnixStream, place: Option<&Place>) -> io::Result<()> {
     let mut home = None;
-    while let Some(log) = receive_log(caller)? {
+    while let Some(mut given) = receive_descriptors(caller)? {
         let started = now();
+        let log = given.remove(0);
         rustix::stdio::dup2_stdout(&log)?;
         rustix::stdio::dup2_stderr(&log)?;
         drop(log);
         let report = match read_request(caller) {
-            Ok(request) => run(&request, &mut home, caller, started).unwrap_or_else(Report::Failed),
+            Ok(request) => {
+                let errand = Errand { request: &request, given, place };
+                run(&errand, &mut home, caller, started).unwrap_or_else(Report::Failed)
+            }
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Err(error),
             Err(error) => {
                 let errno = Errno::from_io_error(&error).unwrap_or(Errno::IO);
@@ -72,9 +78,10 @@ pub(crate) fn serve(caller: &UnixStream) -> io::Result<()> {
     Ok(())
 }
 
-/// The log of the next builder, which comes with the first byte; `None` when no request comes.
-fn receive_log(caller: &UnixStream) -> io::Result<Option<OwnedFd>> {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+/// The log of the next builder and what it gets besides, which come with the first byte; `None` when
+/// no request comes.
+fn receive_descriptors(caller: &UnixStream) -> io::Result<Option<Vec<OwnedFd>>> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_SENT))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let mut byte = [0];
     let received = loop {
@@ -90,11 +97,13 @@ fn receive_log(caller: &UnixStream) -> io::Result<Option<OwnedFd>> {
     if received.bytes == 0 {
         return Ok(None);
     }
-    let log = control.drain().find_map(|message| match message {
-        RecvAncillaryMessage::ScmRights(mut rights) => rights.next(),
-        _ => None,
-    });
-    log.map(Some).ok_or_else(|| Errno::PROTO.into())
+    let mut given = Vec::new();
+    for message in control.drain() {
+        if let RecvAncillaryMessage::ScmRights(rights) = message {
+            given.extend(rights);
+        }
+    }
+    if given.is_empty() { Err(Errno::PROTO.into()) } else { Ok(Some(given)) }
 }
 
 fn read_request(mut caller: &UnixStream) -> io::Result<Request> {
@@ -125,14 +134,23 @@ impl Home {
     }
 }
 
+/// One sandbox that is to be run.
+pub(crate) struct Errand<'a> {
+    pub(crate) request: &'a Request,
+    /// What the builder gets besides standard output, in the order of the specification.
+    pub(crate) given: Vec<OwnedFd>,
+    /// Where control groups can be made.
+    place: Option<&'a Place>,
+}
+
 /// Enters the namespaces, starts init and watches it to its end.
 fn run(
-    request: &Request,
+    errand: &Errand<'_>,
     home: &mut Option<Home>,
     caller: &UnixStream,
     started: Instant,
 ) -> Result<Report, SetupFailure> {
-    let spec = &request.spec;
+    let spec = &errand.request.spec;
     let home = match home {
         Some(home) => home,
         None => home.insert(enter_namespaces(spec)?),
@@ -143,17 +161,18 @@ fn run(
     }
     let (from_init, to_helper) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC).at(Step::Init, "")?;
     let (output, to_log) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC).at(Step::Init, "")?;
+    let group = errand.place.and_then(|place| place.group(&spec.limits));
     match sys::fork_into_namespaces().at(Step::Namespaces, "")? {
         Fork::Child => {
             drop((from_init, output));
-            init::main(request, to_helper, to_log, home.root_on_host)
+            init::main(errand, group.as_ref(), to_helper, to_log, home.root_on_host)
         }
         Fork::Parent(init) => {
             drop((to_helper, to_log));
             // Only this end: reading must not wait when the builder has nothing to say.
             rustix::io::ioctl_fionbio(&output, true).at(Step::Init, "")?;
             let usage = Usage::new(init, spec, started);
-            let watch = Watch::new(caller, &spec.limits, started, output, usage);
+            let watch = Watch::new(caller, &spec.limits, started, output, usage, group);
             watch.until_end(init, from_init)
         }
     }
@@ -191,6 +210,7 @@ struct Watch<'a> {
     started: Instant,
     log: Log,
     usage: Usage,
+    group: Option<Group>,
     /// Why init was killed by us.
     reason: Option<Outcome>,
 }
@@ -202,9 +222,10 @@ impl<'a> Watch<'a> {
         started: Instant,
         output: OwnedFd,
         usage: Usage,
+        group: Option<Group>,
     ) -> Self {
         let log = Log::new(output, limits.log_size);
-        Watch { caller, limits, started, log, usage, reason: None }
+        Watch { caller, limits, started, log, usage, group, reason: None }
     }
 
     /// Waits for init's end, killing it when a limit is hit or the caller is gone.
@@ -231,7 +252,13 @@ impl<'a> Watch<'a> {
         let outcome = match (InitReport::decode_first(&bytes), self.reason) {
             (Ok(InitReport::Failed(failure)), _) => return Err(failure),
             _ if self.log.too_large => Outcome::LogTooLarge,
+            _ if self.group.as_ref().is_some_and(Group::ran_out_of_memory) => Outcome::OutOfMemory,
             (Ok(_), _) if self.usage.at_end().is_some() => Outcome::OutOfDisk,
+            (Ok(_), _)
+                if self.limits.cpu.is_some_and(|most| reaped.user + reaped.system > most) =>
+            {
+                Outcome::OutOfCpu
+            }
             (Ok(InitReport::Exited(code)), _) => Outcome::Exited(code),
             (Ok(InitReport::Signaled(signal)), _) => Outcome::Signaled(signal),
             (Err(_), Some(reason)) => reason,
@@ -243,6 +270,7 @@ impl<'a> Watch<'a> {
             user: reaped.user,
             system: reaped.system,
             max_rss: reaped.max_rss,
+            group: self.group.as_ref().and_then(Group::counted),
         }))
     }
 

@@ -11,18 +11,32 @@ use rustix::io::Errno;
 use rustix::process::{DumpableBehavior, Pid, Signal, WaitOptions, WaitStatus};
 
 use crate::error::{At, SetupFailure, Step};
+use crate::group::Group;
+use crate::helper::Errand;
 use crate::privileges;
 use crate::root;
 use crate::sys;
-use crate::wire::{InitReport, Request};
+use crate::terminal;
+use crate::wire::InitReport;
 
 /// Exit code of init, which nobody reads; what counts goes through the pipe.
 const DONE: i32 = 0;
 
 /// Runs as process 1 of the new pid namespace. `helper` is the pipe for reports, `log` the one for
 /// what the builder writes.
-pub(crate) fn main(request: &Request, helper: OwnedFd, log: OwnedFd, root_on_host: bool) -> ! {
-    let report = match write_to(log).and_then(|()| run(request, &helper, root_on_host)) {
+pub(crate) fn main(
+    errand: &Errand<'_>,
+    group: Option<&Group>,
+    helper: OwnedFd,
+    log: OwnedFd,
+    root_on_host: bool,
+) -> ! {
+    // First of all, so that whatever is started counts. Where it fails, limits are looked at from
+    // outside, as without a group.
+    if group.is_some_and(Group::enter) {
+        let _ = sys::unshare_control_groups();
+    }
+    let report = match write_to(log).and_then(|()| run(errand, &helper, root_on_host)) {
         Ok(report) => report,
         Err(failure) => InitReport::Failed(failure),
     };
@@ -44,12 +58,12 @@ fn send(helper: &OwnedFd, report: &InitReport) {
 }
 
 fn run(
-    request: &Request,
+    errand: &Errand<'_>,
     helper: &OwnedFd,
     root_on_host: bool,
 ) -> Result<InitReport, SetupFailure> {
     die_with_helper(helper)?;
-    let spec = &request.spec;
+    let spec = &errand.request.spec;
     rustix::process::umask(rustix::fs::Mode::from_bits_truncate(spec.umask & 0o777));
     if root_on_host {
         privileges::limit_process_ids(&spec.limits);
@@ -63,8 +77,8 @@ fn run(
     privileges::drop_capabilities()?;
     // Init keeps the pipe; a builder of the same user must not reach it through /proc/1.
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).at(Step::Init, "")?;
-    privileges::install_filter(&request.filter)?;
-    let builder = sys::fork_with_borrowed_memory(&mut || builder(request, helper));
+    privileges::install_filter(&errand.request.filter)?;
+    let builder = sys::fork_with_borrowed_memory(&mut || builder(errand, helper));
     reap_until(builder.at(Step::Builder, "")?)
 }
 
@@ -102,11 +116,11 @@ fn ending(status: WaitStatus) -> Option<InitReport> {
 }
 
 /// Becomes the builder, or gives an exit code. The memory is still that of init, which waits.
-fn builder(request: &Request, helper: &OwnedFd) -> i32 {
-    match prepare(request) {
-        Ok(()) if request.probe => DONE,
+fn builder(errand: &Errand<'_>, helper: &OwnedFd) -> i32 {
+    let spec = &errand.request.spec;
+    match prepare(errand) {
+        Ok(()) if errand.request.probe => DONE,
         Ok(()) => {
-            let spec = &request.spec;
             let mut command = Command::new(&spec.program);
             command
                 .args(&spec.args)
@@ -127,10 +141,19 @@ fn fail(helper: &OwnedFd, result: Result<(), SetupFailure>) -> i32 {
     127
 }
 
-fn prepare(request: &Request) -> Result<(), SetupFailure> {
+fn prepare(errand: &Errand<'_>) -> Result<(), SetupFailure> {
+    let spec = &errand.request.spec;
     rustix::process::setsid().at(Step::Builder, "")?;
-    let null = File::open("/dev/null").at(Step::Builder, "/dev/null")?;
-    rustix::stdio::dup2_stdin(&null).at(Step::Builder, "")?;
+    if spec.terminal {
+        let socket = errand.given.last().ok_or(Errno::PROTO).at(Step::Terminal, "")?;
+        terminal::take(socket)?;
+    } else {
+        let null = File::open("/dev/null").at(Step::Builder, "/dev/null")?;
+        rustix::stdio::dup2_stdin(&null).at(Step::Builder, "")?;
+    }
+    for (number, descriptor) in spec.descriptors.iter().zip(&errand.given) {
+        sys::give(descriptor.as_fd(), *number).at(Step::Builder, "")?;
+    }
     sys::disable_address_randomisation().at(Step::Builder, "")?;
-    privileges::set_limits(&request.spec.limits)
+    privileges::set_limits(&spec.limits)
 }

@@ -15,13 +15,16 @@ use rustix::net::{
 };
 
 use crate::diagnosis::{Facts, diagnose};
-use crate::error::Error;
+use crate::error::{Error, SpecError};
 use crate::filter;
 use crate::running::{Running, send_all};
-use crate::spec::SandboxSpec;
+use crate::spec::{MAX_DESCRIPTORS, SandboxSpec};
 use crate::sys;
 use crate::wire::Request;
 use crate::zygote::{ALLOW_HUGE_PAGES, MESSAGE, ZYGOTE_ARGUMENT, ZYGOTE_NAME};
+
+/// Most descriptors of one request: the log, the builder's, and the socket for a terminal.
+pub(crate) const MAX_SENT: usize = MAX_DESCRIPTORS + 2;
 
 /// Starts sandboxes. One launcher serves many of them, also from several threads at once; the first
 /// one takes some milliseconds longer.
@@ -89,19 +92,45 @@ impl Launcher {
     /// [`Error::Spec`] for a specification that contradicts itself, [`Error::Helper`] when no
     /// helper can be started.
     pub fn spawn(&self, spec: &SandboxSpec, log: File) -> Result<Running, Error> {
+        self.spawn_with(spec, log, &[])
+    }
+
+    /// As [`spawn`](Self::spawn), and the builder gets the descriptors, as many as the specification
+    /// has numbers for them, and one more for [`SandboxSpec::terminal`].
+    ///
+    /// # Errors
+    ///
+    /// As [`spawn`](Self::spawn), also when there are more or fewer of them.
+    pub fn spawn_with(
+        &self,
+        spec: &SandboxSpec,
+        log: File,
+        descriptors: &[BorrowedFd<'_>],
+    ) -> Result<Running, Error> {
         spec.check()?;
-        self.start(&Request { spec: spec.clone(), probe: false, filter: filter::compiled()? }, &log)
+        if spec.descriptors.len() + usize::from(spec.terminal) != descriptors.len() {
+            return Err(SpecError::Descriptors(spec.descriptors.clone()).into());
+        }
+        let request = Request { spec: spec.clone(), probe: false, filter: filter::compiled()? };
+        self.start(&request, &log, descriptors)
     }
 
     /// Hands the request to a helper that waits, or orders a new one.
-    pub(crate) fn start(&self, request: &Request, log: &File) -> Result<Running, Error> {
+    pub(crate) fn start(
+        &self,
+        request: &Request,
+        log: &File,
+        descriptors: &[BorrowedFd<'_>],
+    ) -> Result<Running, Error> {
+        let all: Vec<BorrowedFd<'_>> =
+            std::iter::once(log.as_fd()).chain(descriptors.iter().copied()).collect();
         let ids = (request.spec.uid, request.spec.gid);
         let program = request.spec.program.clone();
         let bytes = request.encode();
         let running = |socket| Running::new(socket, program.clone(), ids, Arc::clone(&self.idle));
         while let Some(helper) = self.idle.take(ids) {
             // One that has died meanwhile is dropped.
-            if hand_over(&helper, &bytes, log).is_ok() {
+            if hand_over(&helper, &bytes, &all).is_ok() {
                 return Ok(running(helper));
             }
         }
@@ -109,7 +138,7 @@ impl Launcher {
         self.order(&theirs)?;
         drop(theirs);
         // A helper that is already dead shows as a missing report, which says more than EPIPE.
-        let _ = hand_over(&ours, &bytes, log);
+        let _ = hand_over(&ours, &bytes, &all);
         Ok(running(Arc::new(ours)))
     }
 
@@ -167,29 +196,33 @@ impl Zygote {
 
     fn send(&self, socket: &UnixStream) -> Result<(), Errno> {
         let Some(zygote) = &self.socket else { return Err(Errno::PIPE) };
-        send_descriptor(zygote, &[MESSAGE], socket.as_fd()).map(drop)
+        send_descriptors(zygote, &[MESSAGE], &[socket.as_fd()]).map(drop)
     }
 }
 
-/// Sends a request with its log. The first byte carries the log and means nothing by itself.
-fn hand_over(helper: &UnixStream, request: &[u8], log: &File) -> io::Result<()> {
+/// Sends a request with its log and further descriptors. The first byte carries them and means
+/// nothing by itself.
+fn hand_over(
+    helper: &UnixStream,
+    request: &[u8],
+    descriptors: &[BorrowedFd<'_>],
+) -> io::Result<()> {
     let mut bytes = vec![MESSAGE];
     bytes.extend((request.len() as u64).to_le_bytes());
     bytes.extend(request);
-    let sent = send_descriptor(helper, &bytes, log.as_fd())?;
+    let sent = send_descriptors(helper, &bytes, descriptors)?;
     send_all(helper, &bytes[sent..])
 }
 
-/// Sends a descriptor with the first byte; gives the number of bytes that were sent.
-fn send_descriptor(
+/// Sends descriptors with the first byte; gives the number of bytes that were sent.
+pub(crate) fn send_descriptors(
     to: impl AsFd,
     bytes: &[u8],
-    descriptor: BorrowedFd<'_>,
+    descriptors: &[BorrowedFd<'_>],
 ) -> Result<usize, Errno> {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_SENT))];
     let mut control = SendAncillaryBuffer::new(&mut space);
-    let rights = [descriptor];
-    control.push(SendAncillaryMessage::ScmRights(&rights));
+    control.push(SendAncillaryMessage::ScmRights(descriptors));
     loop {
         let message = [IoSlice::new(bytes)];
         match rustix::net::sendmsg(&to, &message, &mut control, SendFlags::NOSIGNAL) {

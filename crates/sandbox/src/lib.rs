@@ -22,6 +22,7 @@
 mod diagnosis;
 mod error;
 mod filter;
+mod group;
 mod helper;
 mod init;
 mod launcher;
@@ -37,6 +38,7 @@ mod spec;
     reason = "the only place of the workspace where system calls are made by hand"
 )]
 mod sys;
+mod terminal;
 mod usage;
 mod wire;
 mod zygote;
@@ -45,5 +47,6 @@ pub use diagnosis::{Cause, Facts, Unavailable, diagnose, probe};
 pub use error::{Error, SetupFailure, SpecError, Step};
 pub use launcher::Launcher;
 pub use running::{Exit, Killer, Running, Status, spawn};
-pub use spec::{Bind, Limits, SandboxSpec, Tmp};
+pub use spec::{Bind, Limits, MAX_DESCRIPTORS, SandboxSpec, Tmp};
+pub use terminal::receive_terminal;
 pub use zygote::helper_main_if_requested;

@@ -3,10 +3,10 @@
 //! All targets are resolved against a descriptor of the new root, as if it were `/` already.
 //! A symlink in the given root tree can therefore never lead a mount to the host's files.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{
@@ -214,7 +214,11 @@ fn new_file_system(
         }
     }
     rustix::mount::fsconfig_create(&context)?;
-    let quiet = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV;
+    // What devpts holds are devices, and nothing else can be made there.
+    let quiet = match kind {
+        "devpts" => MountAttrFlags::MOUNT_ATTR_NOSUID,
+        _ => MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV,
+    };
     rustix::mount::fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, flags | quiet)
 }
 
@@ -299,6 +303,17 @@ fn mount_lines(table: &[u8]) -> impl Iterator<Item = MountLine> {
         let (id, parent) = (number()?, number()?);
         let path = unescape(fields.nth(2)?);
         Some(MountLine { id, parent, path: PathBuf::from(OsStr::from_bytes(&path)) })
+    })
+}
+
+/// Root and place of the first mount of a kind of file system.
+pub(crate) fn mounted(table: &[u8], kind: &str) -> Option<(PathBuf, PathBuf)> {
+    let path = |field: &[u8]| PathBuf::from(OsString::from_vec(unescape(field)));
+    table.split(|byte| *byte == b'\n').find_map(|line| {
+        let mut fields = line.split(|byte| *byte == b' ');
+        let (root, place) = (fields.nth(3)?, fields.next()?);
+        fields.find(|field| *field == b"-")?;
+        (fields.next()? == kind.as_bytes()).then(|| (path(root), path(place)))
     })
 }
 

@@ -36,6 +36,8 @@ pub enum Status {
     LogTooLarge,
     /// Its processes together had more memory than [`Limits::memory`](crate::Limits::memory).
     OutOfMemory,
+    /// Its processes together used more processor time than [`Limits::cpu`](crate::Limits::cpu).
+    OutOfCpu,
     /// It wrote more to disk than [`Limits::disk`](crate::Limits::disk).
     OutOfDisk,
     /// The caller asked for its end.
@@ -55,6 +57,11 @@ pub struct Exit {
     pub cpu_system: Duration,
     /// Peak resident memory in bytes of the largest single process.
     pub max_rss: u64,
+    /// Whether the kernel enforced the limits of all processes together, in a control group of the
+    /// sandbox's own. Otherwise they were looked at from outside alone.
+    pub control_group: bool,
+    /// Peak memory in bytes of all processes together; only with a control group, from Linux 5.19 on.
+    pub memory_peak: Option<u64>,
 }
 
 impl Exit {
@@ -71,6 +78,7 @@ impl Exit {
             Status::LogTooLarge => Some("size of the log"),
             Status::OutOfMemory => Some("memory of all processes"),
             Status::OutOfDisk => Some("disk space"),
+            Status::OutOfCpu => Some("processor time of all processes"),
             Status::Signaled(libc::SIGXFSZ) => Some("file size"),
             Status::Signaled(libc::SIGXCPU) => Some("CPU time of a process"),
             Status::Exited(_) | Status::Signaled(_) | Status::Killed => None,
@@ -170,11 +178,14 @@ impl Running {
                     Outcome::Cancelled => Status::Killed,
                     Outcome::OutOfMemory => Status::OutOfMemory,
                     Outcome::OutOfDisk => Status::OutOfDisk,
+                    Outcome::OutOfCpu => Status::OutOfCpu,
                 },
                 wall: ended.wall,
                 cpu_user: ended.user,
                 cpu_system: ended.system,
                 max_rss: ended.max_rss,
+                control_group: ended.group.is_some(),
+                memory_peak: ended.group.and_then(|counted| counted.memory),
             }),
             Report::Failed(failure) if failure.step == Step::Execute => {
                 Err(Error::Program { program: self.program.clone(), errno: failure.errno })

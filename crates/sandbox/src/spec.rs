@@ -14,6 +14,9 @@ pub(crate) const MAX_BINDS: usize = 65_536;
 /// Largest number of arguments and environment variables together.
 pub(crate) const MAX_STRINGS: usize = 65_536;
 
+/// Largest number of descriptors that a builder gets besides the first three.
+pub const MAX_DESCRIPTORS: usize = 4;
+
 /// Top-level names that the sandbox provides itself, whatever `root` holds.
 pub(crate) const OWN_NAMES: [&str; 5] = ["proc", "dev", "tmp", "build", "cbuild"];
 
@@ -46,6 +49,14 @@ pub struct SandboxSpec {
     pub gid: u32,
     /// Permission bits that new files do not get; at most `0o777`.
     pub umask: u32,
+    /// Numbers under which the builder finds the descriptors that are handed over with
+    /// [`Launcher::spawn_with`](crate::Launcher::spawn_with), in the same order. From 100 to 1023, at
+    /// most [`MAX_DESCRIPTORS`], each once.
+    pub descriptors: Vec<u32>,
+    /// Whether the builder gets a terminal of its own as standard input, output and error, made inside
+    /// the sandbox. Its other end goes through a Unix socket, which is handed over as one more
+    /// descriptor after the others; [`receive_terminal`](crate::receive_terminal) takes it.
+    pub terminal: bool,
     /// Where to stop it.
     pub limits: Limits,
 }
@@ -70,6 +81,8 @@ impl SandboxSpec {
             uid: 1000,
             gid: 1000,
             umask: 0o022,
+            descriptors: Vec::new(),
+            terminal: false,
             limits: Limits::default(),
         }
     }
@@ -109,8 +122,20 @@ impl SandboxSpec {
         if self.binds.len() > MAX_BINDS || self.args.len() + self.env.len() > MAX_STRINGS {
             return Err(SpecError::TooLarge);
         }
+        self.check_descriptors()?;
         self.check_strings()?;
         self.check_binds()
+    }
+
+    fn check_descriptors(&self) -> Result<(), SpecError> {
+        let different: BTreeSet<u32> = self.descriptors.iter().copied().collect();
+        let usable = different.iter().all(|number| (100..1024).contains(number));
+        let whole = different.len() == self.descriptors.len();
+        if usable && whole && self.descriptors.len() <= MAX_DESCRIPTORS {
+            Ok(())
+        } else {
+            Err(SpecError::Descriptors(self.descriptors.clone()))
+        }
     }
 
     fn check_strings(&self) -> Result<(), SpecError> {
@@ -219,14 +244,22 @@ pub struct Limits {
     pub log_size: Option<u64>,
     /// Most processes and threads at the same time. The kernel counts them per sandbox from 5.14
     /// on; before that the limit is not applied, because it would count the caller's others. For
-    /// a caller who is root the kernel ignores this limit before 6.14.
+    /// a caller who is root the kernel ignores this limit before 6.14. A control group counts them
+    /// on every kernel.
     pub processes: Option<u64>,
     /// Most memory in bytes of all processes together that no file is behind. It is looked at ten
-    /// times a second, so that a fast builder gets beyond it for a moment. `/tmp` has a limit of its own.
+    /// times a second, so that a fast builder gets beyond it for a moment. `/tmp` has a limit of its
+    /// own. With a control group the kernel enforces it besides, and then counts `/tmp` too.
     pub memory: Option<u64>,
     /// Most disk space in bytes in all writable binds together. It is looked at once a second, or
     /// less often where looking takes long.
     pub disk: Option<u64>,
+    /// Most processor time of all processes together, in user mode and in the kernel. It is looked at
+    /// when it can be used up, at most ten times a second.
+    pub cpu: Option<Duration>,
+    /// Most processors at the same time, all processes together. Only with a control group; see
+    /// [`Exit::control_group`](crate::Exit::control_group).
+    pub processors: Option<u32>,
     /// Largest address space of each process in bytes (`RLIMIT_AS`). Programs that reserve far
     /// more than they use, such as sanitizers or Go, do not work with it.
     pub address_space: Option<u64>,
@@ -248,6 +281,8 @@ impl Default for Limits {
             processes: Some(8192),
             memory: None,
             disk: None,
+            cpu: None,
+            processors: None,
             address_space: None,
             file_size: None,
             cpu_seconds: None,

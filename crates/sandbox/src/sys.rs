@@ -51,6 +51,27 @@ pub(crate) fn unshare_network() -> Result<(), Errno> {
     unsafe { rustix::thread::unshare_unsafe(rustix::thread::UnshareFlags::NEWNET) }
 }
 
+/// Enters a new control group namespace, in which the group of this process is the root.
+pub(crate) fn unshare_control_groups() -> Result<(), Errno> {
+    // SAFETY: as above.
+    unsafe { rustix::thread::unshare_unsafe(rustix::thread::UnshareFlags::NEWCGROUP) }
+}
+
+/// Makes a descriptor known under a number too, for a program that is executed next.
+pub(crate) fn give(descriptor: BorrowedFd<'_>, number: u32) -> Result<(), Errno> {
+    let number = i32::try_from(number).map_err(|_| Errno::BADF)?;
+    if descriptor.as_raw_fd() == number {
+        // SAFETY: the call changes a flag of an open descriptor, and nothing relies on that flag
+        // in this process, which is about to become another program.
+        let result = unsafe { libc::fcntl(number, libc::F_SETFD, 0) };
+        return if result == 0 { Ok(()) } else { Err(last_error()) };
+    }
+    // SAFETY: what has had that number in this process is not used any more, except for the pipe that
+    // reports a failed start. Numbers of open files are small, and those of the specification are not.
+    let result = unsafe { libc::dup2(descriptor.as_raw_fd(), number) };
+    if result == number { Ok(()) } else { Err(last_error()) }
+}
+
 /// As [`fork`], and the child is process 1 of a new pid namespace, with new mount, ipc, uts and
 /// cgroup namespaces.
 pub(crate) fn fork_into_namespaces() -> Result<Fork, Errno> {

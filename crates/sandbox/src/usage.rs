@@ -1,7 +1,7 @@
-//! What a running sandbox takes of memory and disk, looked at from outside.
+//! What a running sandbox takes of memory, processor time and disk, looked at from outside.
 //!
-//! The kernel limits such things with control groups, whose memory controller an ordinary user
-//! seldom has and root in a container does not have either. Looking now and then works everywhere.
+//! The kernel limits such things with [control groups](crate::group), which an ordinary user seldom
+//! has and root in a container does not have either. Looking now and then works everywhere.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -13,7 +13,7 @@ use rustix::process::Pid;
 use crate::spec::SandboxSpec;
 use crate::wire::Outcome;
 
-/// Time between two looks at the memory.
+/// Time between two looks at the memory, and the shortest between two at the processor time.
 const MEMORY_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Shortest time between two looks at the disk.
@@ -33,13 +33,14 @@ pub(crate) struct Usage {
     init: Pid,
     memory: Option<Look>,
     disk: Option<Look>,
+    /// In nanoseconds of processor time.
+    cpu: Option<Look>,
     /// The host folders that the builder can write to.
     folders: Vec<PathBuf>,
 }
 
 /// One thing to look at.
 struct Look {
-    /// Bytes.
     limit: u64,
     due: Instant,
 }
@@ -52,13 +53,14 @@ impl Usage {
             init,
             memory: look(spec.limits.memory),
             disk: look(spec.limits.disk),
+            cpu: look(spec.limits.cpu.map(nanoseconds)),
             folders: writable.map(|bind| bind.source.clone()).collect(),
         }
     }
 
     /// When to look next, if ever.
     pub(crate) fn due(&self) -> Option<Instant> {
-        self.memory.iter().chain(&self.disk).map(|look| look.due).min()
+        self.memory.iter().chain(&self.disk).chain(&self.cpu).map(|look| look.due).min()
     }
 
     /// Looks at what is due; gives the limit that is passed.
@@ -69,6 +71,15 @@ impl Usage {
             if memory_of(self.init) > memory.limit {
                 return Some(Outcome::OutOfMemory);
             }
+        }
+        if let Some(cpu) = self.cpu.as_mut().filter(|look| look.due <= started) {
+            let used = cpu_of(self.init);
+            if used > cpu.limit {
+                return Some(Outcome::OutOfCpu);
+            }
+            // It cannot be used up sooner, with all processors at work.
+            let left = Duration::from_nanos((cpu.limit - used) / processors());
+            cpu.due = started + left.max(MEMORY_INTERVAL);
         }
         if let Some(disk) = self.disk.as_mut().filter(|look| look.due <= started) {
             let over = disk_of(&self.folders, disk.limit) > disk.limit;
@@ -86,20 +97,49 @@ impl Usage {
     }
 }
 
-/// Bytes of memory without a file behind it, of a process and all that descend from it. All
-/// processes of a sandbox do so from its init. Those that end meanwhile count nothing.
+fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+fn processors() -> u64 {
+    std::thread::available_parallelism().map_or(1, |number| number.get() as u64)
+}
+
+/// Nanoseconds of processor time of a process and all that descend from it, the dead ones included.
+fn cpu_of(init: Pid) -> u64 {
+    let ticks = sum(init, ticks);
+    ticks.saturating_mul(1_000_000_000 / rustix::param::clock_ticks_per_second().max(1))
+}
+
+/// Ticks of a process and of those that it has waited for. The name in parentheses may hold anything.
+fn ticks(id: i32) -> u64 {
+    let text = fs::read(format!("/proc/{id}/stat")).unwrap_or_default();
+    let end = text.iter().rposition(|byte| *byte == b')').map_or(text.len(), |at| at + 1);
+    let rest = String::from_utf8_lossy(&text[end..]).into_owned();
+    // State is the third field; the times are the fourteenth to the seventeenth.
+    let times = rest.split_ascii_whitespace().skip(11).take(4);
+    times.filter_map(|field| field.parse::<u64>().ok()).sum()
+}
+
+/// Bytes of memory without a file behind it, of a process and all that descend from it.
 fn memory_of(init: Pid) -> u64 {
+    sum(init, anonymous_memory)
+}
+
+/// A number of a process and all that descend from it. All processes of a sandbox do so from its
+/// init. Those that end meanwhile count nothing.
+fn sum(init: Pid, of: impl Fn(i32) -> u64) -> u64 {
     let mut open = vec![init.as_raw_nonzero().get()];
-    let (mut bytes, mut seen) = (0_u64, 0);
+    let (mut total, mut seen) = (0_u64, 0);
     while let Some(id) = open.pop() {
         seen += 1;
         if seen > MAX_PROCESSES {
             break;
         }
-        bytes = bytes.saturating_add(anonymous_memory(id));
+        total = total.saturating_add(of(id));
         children(id, &mut open);
     }
-    bytes
+    total
 }
 
 /// The kernel states kibibytes.
@@ -162,6 +202,17 @@ mod tests {
         let found = memory_of(this);
         assert!(found >= block.len() as u64, "{found}");
         assert!(block.iter().all(|byte| *byte == 1));
+    }
+
+    #[test]
+    fn the_processor_time_of_this_process_is_seen() {
+        let this = rustix::process::getpid();
+        let before = cpu_of(this);
+        let mut number = 1_u64;
+        while cpu_of(this) < before + 20_000_000 {
+            number = std::hint::black_box(number.wrapping_mul(31));
+        }
+        assert!(cpu_of(this) >= before + 20_000_000);
     }
 
     #[test]

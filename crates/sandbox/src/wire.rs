@@ -13,7 +13,7 @@ use crate::error::{SetupFailure, Step};
 use crate::spec::{Bind, Limits, SandboxSpec, Tmp};
 
 /// Version of all messages. Changes with every change of this file's format.
-pub(crate) const VERSION: u32 = 3;
+pub(crate) const VERSION: u32 = 4;
 
 /// Largest specification in bytes that the helper reads.
 pub(crate) const MAX_REQUEST: usize = 64 << 20;
@@ -53,6 +53,15 @@ pub(crate) struct Ended {
     pub(crate) user: Duration,
     pub(crate) system: Duration,
     pub(crate) max_rss: u64,
+    /// What the kernel counted for the sandbox's own control group, if it had one.
+    pub(crate) group: Option<Counted>,
+}
+
+/// Counters of a control group.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counted {
+    /// Most bytes of memory of all processes at one time.
+    pub(crate) memory: Option<u64>,
 }
 
 /// How the builder ended.
@@ -66,6 +75,7 @@ pub(crate) enum Outcome {
     Cancelled,
     OutOfMemory,
     OutOfDisk,
+    OutOfCpu,
 }
 
 /// What init tells the helper.
@@ -114,6 +124,8 @@ impl Request {
         out.u32(spec.uid);
         out.u32(spec.gid);
         out.u32(spec.umask);
+        out.list(&spec.descriptors, |out, number| out.u32(*number));
+        out.u8(u8::from(spec.terminal));
         encode_limits(&mut out, &spec.limits);
         out.u8(u8::from(self.probe));
         out.bytes(&self.filter);
@@ -140,6 +152,8 @@ impl Request {
             uid: input.u32()?,
             gid: input.u32()?,
             umask: input.u32()?,
+            descriptors: input.list(Reader::u32)?,
+            terminal: input.bool()?,
             limits: decode_limits(&mut input)?,
         };
         let probe = input.bool()?;
@@ -150,7 +164,7 @@ impl Request {
 }
 
 fn encode_limits(out: &mut Writer, limits: &Limits) {
-    for duration in [limits.wall, limits.silence] {
+    for duration in [limits.wall, limits.silence, limits.cpu] {
         out.option(duration.as_ref(), |out, duration| out.duration(*duration));
     }
     for number in [
@@ -164,6 +178,7 @@ fn encode_limits(out: &mut Writer, limits: &Limits) {
     ] {
         out.option(number.as_ref(), |out, number| out.u64(*number));
     }
+    out.option(limits.processors.as_ref(), |out, number| out.u32(*number));
     out.u64(limits.open_files);
 }
 
@@ -171,6 +186,7 @@ fn decode_limits(input: &mut Reader<'_>) -> Result<Limits, Malformed> {
     Ok(Limits {
         wall: input.option(Reader::duration)?,
         silence: input.option(Reader::duration)?,
+        cpu: input.option(Reader::duration)?,
         log_size: input.option(Reader::u64)?,
         processes: input.option(Reader::u64)?,
         memory: input.option(Reader::u64)?,
@@ -178,6 +194,7 @@ fn decode_limits(input: &mut Reader<'_>) -> Result<Limits, Malformed> {
         address_space: input.option(Reader::u64)?,
         file_size: input.option(Reader::u64)?,
         cpu_seconds: input.option(Reader::u64)?,
+        processors: input.option(Reader::u32)?,
         open_files: input.u64()?,
     })
 }
@@ -197,6 +214,7 @@ impl Report {
                     Outcome::Cancelled => (5, 0),
                     Outcome::OutOfMemory => (6, 0),
                     Outcome::OutOfDisk => (7, 0),
+                    Outcome::OutOfCpu => (8, 0),
                 };
                 out.u8(kind);
                 out.i32(value);
@@ -204,6 +222,9 @@ impl Report {
                 out.duration(ended.user);
                 out.duration(ended.system);
                 out.u64(ended.max_rss);
+                out.option(ended.group.as_ref(), |out, counted| {
+                    out.option(counted.memory.as_ref(), |out, bytes| out.u64(*bytes));
+                });
             }
             Report::Failed(failure) => {
                 out.u8(2);
@@ -230,6 +251,7 @@ impl Report {
                 user: input.duration()?,
                 system: input.duration()?,
                 max_rss: input.u64()?,
+                group: input.option(|input| Ok(Counted { memory: input.option(Reader::u64)? }))?,
             }),
             2 => Report::Failed(input.failure()?),
             3 => Report::InitLost(input.i32()?),
@@ -253,6 +275,7 @@ fn decode_outcome(input: &mut Reader<'_>) -> Result<Outcome, Malformed> {
         5 => Ok(Outcome::Cancelled),
         6 => Ok(Outcome::OutOfMemory),
         7 => Ok(Outcome::OutOfDisk),
+        8 => Ok(Outcome::OutOfCpu),
         _ => Err(Malformed),
     }
 }
@@ -455,6 +478,10 @@ mod tests {
         spec.env = vec![("A".into(), "1".into())];
         spec.limits.wall = Some(Duration::from_millis(1500));
         spec.limits.memory = Some(1 << 33);
+        spec.limits.cpu = Some(Duration::from_secs(7));
+        spec.limits.processors = Some(2);
+        spec.descriptors = vec![198, 199];
+        spec.terminal = true;
         spec.tmp = Tmp::Host("/tmp/x".into());
         Request { spec, probe: true, filter: vec![1, 2, 3] }
     }
@@ -486,6 +513,7 @@ mod tests {
                 user: Duration::from_micros(5),
                 system: Duration::ZERO,
                 max_rss: 1 << 40,
+                group: Some(Counted { memory: Some(1 << 30) }),
             })
         };
         for report in [
@@ -500,6 +528,7 @@ mod tests {
             ended(Outcome::Cancelled),
             ended(Outcome::OutOfMemory),
             ended(Outcome::OutOfDisk),
+            ended(Outcome::OutOfCpu),
         ] {
             assert_eq!(Report::decode(&report.encode()), Ok(report));
         }

@@ -19,6 +19,7 @@ use rustix::io::Errno;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags};
 use rustix::process::WaitOptions;
 
+use crate::group::Place;
 use crate::helper;
 use crate::sys::{self, Fork};
 
@@ -26,14 +27,14 @@ use crate::sys::{self, Fork};
 pub(crate) const ZYGOTE_NAME: &str = "cbuild-sandbox";
 
 /// `argv[1]` of the zygote. Together with [`ZYGOTE_NAME`] no ordinary call of the program has it.
-pub(crate) const ZYGOTE_ARGUMENT: &str = "__sandbox-zygote-3";
+pub(crate) const ZYGOTE_ARGUMENT: &str = "__sandbox-zygote-4";
 
 /// `argv[2]` of a zygote that was started without huge pages, and is to allow them again: the
 /// setting would be handed down to builders.
 pub(crate) const ALLOW_HUGE_PAGES: &str = "allow-huge-pages";
 
 /// The byte that carries a descriptor; its value is the version of what helpers are told.
-pub(crate) const MESSAGE: u8 = 3;
+pub(crate) const MESSAGE: u8 = 4;
 
 /// Exit code of a process that could not even report.
 const LOST: i32 = 125;
@@ -79,16 +80,19 @@ fn main() -> io::Result<()> {
     let _ = rustix::process::setsid();
     std::env::set_current_dir("/")?;
     let children = sys::child_signals()?;
-    while wait(&caller, &children)? {
+    let own: Vec<_> =
+        rustix::process::getppid().into_iter().chain([rustix::process::getpid()]).collect();
+    let place = Place::find(&own);
+    while wait(&caller, &children, place.as_ref())? {
         let Some(socket) = receive(&caller)? else { break };
         // An order that cannot be carried out shows to the caller as a helper without a report.
         if let Ok(Fork::Child) = sys::fork() {
             drop((caller, children));
-            sys::exit(help(&socket));
+            sys::exit(help(&socket, place.as_ref()));
         }
     }
     // Their use of processor time then counts as the caller's.
-    reap();
+    reap(place.as_ref());
     Ok(())
 }
 
@@ -101,7 +105,7 @@ fn take_standard_input() -> io::Result<OwnedFd> {
 }
 
 /// Reaps helpers until the caller has something to say. False when the caller is gone.
-fn wait(caller: &OwnedFd, children: &OwnedFd) -> io::Result<bool> {
+fn wait(caller: &OwnedFd, children: &OwnedFd, place: Option<&Place>) -> io::Result<bool> {
     loop {
         let mut watched = [
             PollFd::from_borrowed_fd(caller.as_fd(), PollFlags::IN),
@@ -114,7 +118,7 @@ fn wait(caller: &OwnedFd, children: &OwnedFd) -> io::Result<bool> {
         let (said, ended) = (watched[0].revents(), watched[1].revents());
         if !ended.is_empty() {
             sys::forget_signals(children.as_fd());
-            reap();
+            reap(place);
         }
         if !said.is_empty() {
             // With both, what was said comes first: a message may precede the end.
@@ -124,8 +128,12 @@ fn wait(caller: &OwnedFd, children: &OwnedFd) -> io::Result<bool> {
 }
 
 /// Reaps the helpers that have ended.
-fn reap() {
-    while let Ok(Some(_)) = rustix::process::wait(WaitOptions::NOHANG) {}
+fn reap(place: Option<&Place>) {
+    while let Ok(Some((helper, _))) = rustix::process::wait(WaitOptions::NOHANG) {
+        if let Some(place) = place {
+            place.forget(helper);
+        }
+    }
 }
 
 /// The next order; `None` at the end, or after something that is no order of this version.
@@ -148,9 +156,9 @@ fn receive(caller: &OwnedFd) -> io::Result<Option<UnixStream>> {
 }
 
 /// Runs as a helper; the result is the exit code.
-fn help(caller: &UnixStream) -> i32 {
+fn help(caller: &UnixStream, place: Option<&Place>) -> i32 {
     sys::unblock_signals();
-    match helper::serve(caller) {
+    match helper::serve(caller, place) {
         Ok(()) => 0,
         Err(error) => {
             eprintln!("sandbox helper: {error}");

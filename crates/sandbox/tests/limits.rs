@@ -9,6 +9,8 @@
 mod support;
 
 use std::fs;
+use std::io::{Read, Write};
+use std::os::fd::AsFd;
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -27,6 +29,9 @@ const TESTS: &[Test] = &[
     ("processes_are_limited", processes_are_limited),
     ("address_space_is_limited", address_space_is_limited),
     ("memory_of_all_processes_is_limited", memory_of_all_processes_is_limited),
+    ("cpu_time_of_all_processes_is_limited", cpu_time_of_all_processes_is_limited),
+    ("descriptors_are_handed_over", descriptors_are_handed_over),
+    ("a_builder_can_have_a_terminal", a_builder_can_have_a_terminal),
     ("disk_space_is_limited", disk_space_is_limited),
     ("usage_is_reported", usage_is_reported),
     ("it_can_be_killed_from_another_thread", it_can_be_killed_from_another_thread),
@@ -185,7 +190,91 @@ fn memory_of_all_processes_is_limited() {
     assert_eq!(exit.limit(), Some("memory of all processes"));
     // Far from the limit nothing happens.
     spec.args = place.shell("exit 4").args;
-    assert_eq!(place.run(&spec).unwrap().status, Status::Exited(4));
+    let exit = place.run(&spec).unwrap();
+    assert_eq!(exit.status, Status::Exited(4));
+    let how = if exit.control_group { "with" } else { "without" };
+    println!("limits {how} a control group; peak of memory: {:?}", exit.memory_peak);
+}
+
+/// Each process alone stays below the limit, also those that have ended and one that left its family.
+fn cpu_time_of_all_processes_is_limited() {
+    let place = Place::new();
+    let burn = "i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done";
+    let script = format!("setsid -f sh -c '{burn}'; while :; do sh -c '{burn}'; done");
+    let mut spec = place.shell(&script);
+    spec.limits.cpu = Some(Duration::from_millis(1000));
+    let exit = place.run(&spec).unwrap();
+    assert_eq!(exit.status, Status::OutOfCpu, "{}", place.log_text());
+    assert_eq!(exit.limit(), Some("processor time of all processes"));
+    // One that is done before anybody looks is found out at its end.
+    let mut spec = place.shell(burn);
+    spec.limits.cpu = Some(Duration::from_micros(1));
+    assert_eq!(place.run(&spec).unwrap().status, Status::OutOfCpu);
+    spec.limits.cpu = Some(Duration::from_secs(600));
+    assert_eq!(place.run(&spec).unwrap().status, Status::Exited(0));
+}
+
+fn descriptors_are_handed_over() {
+    let place = Place::new();
+    let (mut ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+    let (mut reading, writing) = std::io::pipe().unwrap();
+    // Its own standard output still goes to the log, and nothing else is open.
+    let mut spec = place.shell("cat <&198 >/proc/self/fd/199; ls /proc/self/fd");
+    spec.program = "/bin/bash".into();
+    spec.descriptors = vec![198, 199];
+    let launcher = Launcher::new();
+    let given = [theirs.as_fd(), writing.as_fd()];
+    let running = launcher.spawn_with(&spec, place.log(), &given).unwrap();
+    drop((theirs, writing));
+    ours.write_all(b"from outside").unwrap();
+    ours.shutdown(std::net::Shutdown::Write).unwrap();
+    let mut text = String::new();
+    reading.read_to_string(&mut text).unwrap();
+    assert!(running.wait().unwrap().success(), "{}", place.log_text());
+    assert_eq!(text, "from outside");
+    assert_eq!(
+        place.log_text().split_whitespace().collect::<Vec<_>>(),
+        ["0", "1", "198", "199", "2", "3"]
+    );
+    for wrong in [vec![198], vec![198, 198], vec![3, 198], vec![198, 5000]] {
+        spec.descriptors = wrong;
+        let refused = launcher.spawn_with(&spec, place.log(), &given_two(&reading)).unwrap_err();
+        assert_eq!(refused.code(), "E0820", "{refused}");
+    }
+}
+
+fn given_two(pipe: &std::io::PipeReader) -> [std::os::fd::BorrowedFd<'_>; 2] {
+    [pipe.as_fd(), pipe.as_fd()]
+}
+
+fn a_builder_can_have_a_terminal() {
+    let place = Place::new();
+    let mut spec = place
+        .shell("tty; read line; trap 'exit 7' INT; echo \"[$line]\"; while :; do sleep 0.1; done");
+    spec.terminal = true;
+    let launcher = Launcher::new();
+    let (ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+    let running = launcher.spawn_with(&spec, place.log(), &[theirs.as_fd()]).unwrap();
+    drop(theirs);
+    let Ok(terminal) = cbuild_sandbox::receive_terminal(&ours) else {
+        panic!("{:?}", running.wait());
+    };
+    let mut terminal = fs::File::from(terminal);
+    let mut shown = Vec::new();
+    let mut until = |terminal: &mut fs::File, text: &str| {
+        while !String::from_utf8_lossy(&shown).contains(text) {
+            let mut buffer = [0; 1000];
+            let length = terminal.read(&mut buffer).unwrap();
+            shown.extend(&buffer[..length]);
+        }
+    };
+    until(&mut terminal, "/dev/pts/0");
+    terminal.write_all(b"typed\n").unwrap();
+    until(&mut terminal, "[typed]");
+    // Ctrl-C is a signal for what runs inside.
+    terminal.write_all(b"\x03").unwrap();
+    assert_eq!(running.wait().unwrap().status, Status::Exited(7));
+    assert_eq!(place.log_text(), "");
 }
 
 fn disk_space_is_limited() {

@@ -288,6 +288,13 @@ pub(crate) fn limits_are_told_with_what_raises_them() {
     exec.limits.disk = Some(16 << 20);
     let own = world.graph.add(own);
     world.build(&[own]).unwrap();
+    let mut busy = world.script("busy", &["out"], "while :; do :; done", &[]);
+    let Action::Exec(exec) = &mut busy.action else { panic!() };
+    (exec.limits.cpu, exec.limits.silence) = (Some(1), Some(600));
+    let busy = world.graph.add(busy);
+    let failure = only_failure(&world, busy).error;
+    assert!(failure.to_string().contains("used more than 1 s of processor time"), "{failure}");
+    assert!(failure.help().unwrap().contains("--max-cpu"));
     let killed = world.sh("killed", "kill -9 $$", &[]);
     let failure = only_failure(&world, killed).error;
     assert_eq!(failure.code(), "E0501");

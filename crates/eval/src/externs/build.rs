@@ -104,6 +104,7 @@ fn limits(m: &mut Machine<'_>, spec: &Rc<Record>, place: Place) -> Result<StepLi
     Ok(StepLimits {
         wall: number("wall")?,
         silence: number("silence")?,
+        cpu: number("cpu")?,
         memory: number("memory")?,
         disk: number("disk")?,
         processes: number("processes")?,

@@ -147,7 +147,10 @@ fn limits_are_no_part_of_the_identity_and_forbidden_references_are() {
         );
         derivation(&source, "app").0.drv
     };
-    assert_eq!(id(""), id(", limits = { wall = 1, silence = 2, disk = 3, processes = 4 }"));
+    assert_eq!(
+        id(""),
+        id(", limits = { wall = 1, silence = 2, disk = 3, processes = 4, cpu = 5 }")
+    );
     assert_ne!(id(""), id(", forbidden = [tool]"));
     assert_eq!(id(""), id(", forbidden = [], outputs = [\"out\"]"));
 }
