@@ -234,6 +234,29 @@ fn a_shell_in_a_failed_build_reads_what_is_typed() {
     assert_eq!(done.stdout, "half\n42\n", "{}", done.stderr);
 }
 
+/// The shell's terminal is one of the sandbox; Ctrl-C reaches what runs there and not cbuild.
+#[test]
+fn a_shell_in_a_failed_build_has_a_terminal() {
+    let folder = result_of(&unique("terminal"), "echo half > half-built; false");
+    let trap = "sh -c 'trap \"exit 9\" INT; echo now-\"ready\"; while :; do sleep 0.1; done'; echo st\"\"atus $?\n";
+    let steps = serde_json::json!([
+        ["see", "sees what it left"],
+        ["type", "cat half-built; tty; stty size\n"],
+        ["see", "half\r\n/dev/pts/0\r\n33 77"],
+        ["type", trap],
+        ["see", "now-ready"],
+        ["type", "\u{3}"],
+        ["see", "status 9"],
+        ["type", "exit 0\n"],
+    ]);
+    let mut command = Command::new("python3");
+    command.current_dir(crate::harness::repository()).env("CBUILD_ROOT", shared_root());
+    command.args(["tests/end_to_end/terminal.py", &steps.to_string()]);
+    command.args(["sh", "-c", "stty rows 33 cols 77; exec \"$@\"", "sh"]);
+    command.arg(env!("CARGO_BIN_EXE_cbuild")).arg("debug").arg(folder.path());
+    run(&mut command).ok();
+}
+
 #[test]
 fn what_builds_cannot_be_debugged() {
     let folder = result_of(&unique("fine"), "true");

@@ -4,6 +4,8 @@
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::num::NonZeroUsize;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -58,7 +60,7 @@ pub struct Visit {
     pub shell: PathBuf,
     /// A command to run instead of an interactive shell; its first word is looked up in `PATH`.
     pub command: Vec<OsString>,
-    /// Whether the shell writes prompts.
+    /// Whether the shell writes prompts, where it has no terminal of its own.
     pub prompts: bool,
 }
 
@@ -68,6 +70,9 @@ pub struct Terminal<'t> {
     pub output: File,
     /// Told how the builder ended, before the shell starts.
     pub ended: &'t mut dyn FnMut(&str),
+    /// When given, the shell gets a terminal of its own, made inside the sandbox. This is called with
+    /// its other end, and returns when there is nothing to be read from that any more.
+    pub attach: Option<&'t mut dyn FnMut(OwnedFd)>,
 }
 
 impl Builder<'_> {
@@ -194,11 +199,25 @@ impl Subject {
         let ended = exec::ending(&exit, &prepared.spec);
         let how = ended.map_or("the builder succeeded".to_owned(), |ending| ending.to_string());
         (terminal.ended)(&how);
-        let spec = visited(prepared.spec, visit, scratch.path())?;
+        let spec = visited(prepared.spec, visit, scratch.path(), terminal.attach.is_some())?;
+        let lease = workshop.lease()?;
         let exit = attended(&workshop, || {
-            let running = cbuild_sandbox::spawn(&spec, terminal.output)?;
+            let (ours, theirs) = UnixStream::pair()
+                .map_err(StepError::io("make a socket for", Path::new("a terminal")))?;
+            let mut given = lease.descriptors().to_vec();
+            given.extend(spec.terminal.then_some(theirs.as_fd()));
+            let running = workshop.launcher.spawn_with(&spec, terminal.output, &given)?;
+            drop(theirs);
             let killer = running.killer();
-            Ok(until_stopped(&workshop, move || killer.kill(), || running.wait())?)
+            let talk = || {
+                if let Some(attach) = terminal.attach
+                    && let Ok(end) = cbuild_sandbox::receive_terminal(&ours)
+                {
+                    attach(end);
+                }
+                running.wait()
+            };
+            Ok(until_stopped(&workshop, move || killer.kill(), talk)?)
         })?;
         match exit.status {
             Status::Exited(status) => Ok(status),
@@ -209,11 +228,19 @@ impl Subject {
 }
 
 /// The sandbox of a builder with a shell in the builder's place.
-fn visited(mut spec: SandboxSpec, visit: &Visit, scratch: &Path) -> Result<SandboxSpec, StepError> {
+fn visited(
+    mut spec: SandboxSpec,
+    visit: &Visit,
+    scratch: &Path,
+    has_terminal: bool,
+) -> Result<SandboxSpec, StepError> {
+    spec.terminal = has_terminal;
     spec.limits = cbuild_sandbox::Limits::default();
     let mut script = OsString::from("exec \"$@\"");
     spec.args = visit.command.clone();
-    if visit.command.is_empty() {
+    if visit.command.is_empty() && has_terminal {
+        script = "exec \"$0\" -i".into();
+    } else if visit.command.is_empty() {
         let pipe = scratch.join("input");
         make_pipe(&pipe).map_err(StepError::io("create the pipe", &pipe))?;
         script = if visit.prompts { "exec \"$0\" -i <" } else { "exec \"$0\" <" }.into();

@@ -17,6 +17,7 @@ use cbuild_sandbox::{Exit, SandboxSpec, Status, Tmp};
 use cbuild_store::{BuiltOutput, Store};
 
 use crate::error::{Ending, LimitHit, LogEnd, StepError};
+use crate::tokens;
 
 /// Variables that every builder has; the derivation's own ones replace them. They are part of the
 /// action's meaning: a change of one needs a new version of the action's encoding.
@@ -95,6 +96,7 @@ pub(crate) fn prepare(
     }
     spec.root = exec.root.as_ref().map(|root| store.physical(root));
     spec.tmp = Tmp::Private { size: TMP_SIZE };
+    spec.descriptors = tokens::NUMBERS.to_vec();
     bounds.apply(&exec.limits, &mut spec.limits);
     spec = spec.bind_writable(&store_folder, STORE_DIR).bind_writable(&build, "/build");
     for path in closure {
@@ -181,7 +183,7 @@ fn environment(
     if exec.root.is_some() {
         env.insert("PATH".to_owned(), ROOT_PATH.to_owned());
     }
-    // The place for the shared jobserver (MAKEFLAGS) is here, beside the number of processors.
+    env.insert("MAKEFLAGS".to_owned(), tokens::MAKEFLAGS.to_owned());
     env.insert("CBUILD_CORES".to_owned(), cores.to_string());
     env.extend(outputs.iter().map(|(name, path)| (name.to_string(), path.to_string())));
     env.extend(exec.env.iter().map(|(name, value)| (name.clone(), render(value, outputs))));

@@ -22,6 +22,7 @@ mod queue;
 mod resolve;
 mod run;
 mod step;
+mod tokens;
 mod walk;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -61,7 +62,8 @@ impl Target {
 /// How to build.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Programs and assemblies that run at the same time.
+    /// Programs and assemblies that run at the same time. What programs start in parallel, by the job
+    /// server that they find in `MAKEFLAGS`, counts as well.
     pub jobs: NonZeroUsize,
     /// Downloads that run at the same time, besides.
     pub fetch_jobs: NonZeroUsize,

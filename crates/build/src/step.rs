@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::Path;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
 use cbuild_drv::{Action, ActionKey, Derivation, DrvId, Fetch, Input, OutputName, StorePath};
 use cbuild_sandbox::{Exit, Killer, Launcher};
 use cbuild_store::{ActionLock, BuildRecord, BuiltOutput, Registration};
+use rustix::io::Errno;
 
 use crate::Builder;
 use crate::assemble::assemble;
@@ -21,6 +22,7 @@ use crate::forbidden;
 use crate::log::{self, Follower};
 use crate::place::{Place, Places};
 use crate::resolve::{Outputs, resolve};
+use crate::tokens::{Lease, Tokens};
 
 /// Shortest and longest time between two looks at an action that another process does.
 const LOCK_POLL: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(100));
@@ -41,6 +43,8 @@ pub(crate) struct Workshop<'a> {
     pub(crate) launcher: Launcher,
     /// Folders for builders.
     pub(crate) places: Places,
+    /// What builders may do at the same time, together. Made when the first one runs.
+    tokens: OnceLock<Tokens>,
 }
 
 struct Active {
@@ -102,7 +106,15 @@ impl<'a> Workshop<'a> {
     pub(crate) fn new(builder: &'a Builder<'a>) -> Self {
         let (running, closures) = (Mutex::default(), Mutex::default());
         let (stop, launcher) = (AtomicBool::new(false), Launcher::new());
-        Self { builder, stop, running, closures, launcher, places: Places::default() }
+        Self {
+            builder,
+            stop,
+            running,
+            closures,
+            launcher,
+            places: Places::default(),
+            tokens: OnceLock::new(),
+        }
     }
 
     /// Does one step, except for moving what it makes into the store. `inputs` are the outputs of
@@ -329,7 +341,8 @@ impl<'a> Workshop<'a> {
             true => Follower::new(*drv, &prepared.log).ok(),
             false => None,
         };
-        let running = self.launcher.spawn(&prepared.spec, file)?;
+        let lease = self.lease()?;
+        let running = self.launcher.spawn_with(&prepared.spec, file, &lease.descriptors())?;
         {
             let mut active = self.running.lock().unwrap_or_else(|broken| broken.into_inner());
             active.insert(*drv, Active { killer: running.killer(), follower });
@@ -339,11 +352,28 @@ impl<'a> Workshop<'a> {
             }
         }
         let exit = running.wait();
+        drop(lease);
         let mut active = self.running.lock().unwrap_or_else(|broken| broken.into_inner());
         if let Some(Active { follower: Some(mut follower), .. }) = active.remove(drv) {
             follower.lines(true, self.builder.events);
         }
         Ok(exit?)
+    }
+
+    /// The right to run one builder, which is waited for.
+    pub(crate) fn lease(&self) -> Result<Lease, StepError> {
+        let failed =
+            |errno: Errno| StepError::io("make a pipe for", Path::new("a builder"))(errno.into());
+        let tokens = match self.tokens.get() {
+            Some(tokens) => tokens,
+            None => {
+                let made = Tokens::new(self.builder.options.jobs.get()).map_err(failed)?;
+                // Another worker may have been faster; its stock is the one.
+                self.tokens.get_or_init(|| made)
+            }
+        };
+        let lease = tokens.lease(|| self.is_stopped()).map_err(failed)?;
+        lease.ok_or(StepError::Cancelled)
     }
 
     pub(crate) fn closure(

@@ -18,6 +18,7 @@ mod session;
 mod standard_library;
 mod statistics;
 mod target;
+mod terminal;
 mod usage;
 
 use std::process::ExitCode;

@@ -121,6 +121,10 @@ fn exec_parts(exec: &Exec<StorePath>, put: &mut dyn FnMut(String, String)) {
     for (path, content) in &exec.files {
         put(format!("file `{path}`"), text(content));
     }
+    if !exec.forbidden.is_empty() {
+        let names: Vec<&str> = exec.forbidden.iter().map(|path| path.name().as_str()).collect();
+        put("forbidden references".to_owned(), names.join("\n"));
+    }
     if let Some(root) = &exec.root {
         put("root".to_owned(), root.name().to_string());
     }

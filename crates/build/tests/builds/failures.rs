@@ -219,6 +219,24 @@ pub(crate) fn log_lines_are_passed_on() {
     assert_eq!(lines, ["one", "two", "three"]);
 }
 
+/// With three jobs and two builders there is one token more, which the first takes with it. Lost, the
+/// second would wait for it for ever.
+pub(crate) fn a_killed_builder_keeps_no_token() {
+    let mut world = World::new();
+    world.options.jobs = NonZeroUsize::new(3).unwrap();
+    world.options.keep_going = true;
+    world.options.limits.wall = Some(120);
+    let take = "head -c 1 /proc/self/fd/198";
+    let thief = world.sh("thief", &format!("{take}; kill -9 $$"), &[]);
+    let script = format!("{take} > token; cat token > /proc/self/fd/199; {take} > $out");
+    let honest = world.sh("honest", &script, &[]);
+    let (failed, _) = failures(world.build(&[thief, honest]));
+    let log = &failed[0].error.log().unwrap().lines;
+    assert_eq!((failed.len(), log.join("").as_str()), (1, "+"), "{}", failed[0]);
+    assert_eq!(failed[0].error.code(), "E0501");
+    assert_eq!(world.text(honest, "out"), "+");
+}
+
 /// First argument of this test program when it plays a process with a small disk.
 pub(crate) const SMALL_DISK: &str = "--small-disk";
 

@@ -54,6 +54,7 @@ const TESTS: &[Test] = tests![
     failures::what_does_not_need_the_failed_step_goes_on,
     failures::without_keep_going_running_steps_are_killed,
     failures::cancellation_leaves_nothing,
+    failures::a_killed_builder_keeps_no_token,
     failures::log_lines_are_passed_on,
     failures::a_full_disk_is_told_and_leaves_the_store_clean,
     failures::bad_files_and_arguments_are_refused,

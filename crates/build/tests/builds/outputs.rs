@@ -100,6 +100,7 @@ pub(crate) fn the_environment_is_fixed() {
 HOME=/homeless
 LANG=C.UTF-8
 LC_ALL=C.UTF-8
+MAKEFLAGS=-j --jobserver-auth=198,199
 PATH=/usr/bin:/bin
 PWD=/build
 SHELL=/bin/sh

@@ -19,9 +19,9 @@ const BUSYBOX_HASH: &str =
     "sha256-3d3fdbe91d4660c873e14b092c213fe81c1da6362daa236eb25d0171eb108744";
 
 /// Programs that the root has, each a link to busybox.
-const APPLETS: [&str; 18] = [
-    "sh", "cat", "chmod", "cp", "echo", "env", "false", "find", "grep", "kill", "ls", "mkdir",
-    "rm", "seq", "sleep", "sort", "stat", "true",
+const APPLETS: [&str; 19] = [
+    "sh", "cat", "chmod", "cp", "echo", "env", "false", "find", "grep", "head", "kill", "ls",
+    "mkdir", "rm", "seq", "sleep", "sort", "stat", "true",
 ];
 
 /// A store in a temporary folder, a graph, and what happened.

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::io::IsTerminal;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 
 use cbuild_build::{Builder, RunError, StepError, Target, Terminal, Visit};
@@ -43,8 +43,11 @@ pub(crate) fn debug(
             eprintln!("{how}; {place} sees what it left in /build, /tmp and /cbuild/store");
         }
     };
+    let is_terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
     let visit = Visit { shell, command, prompts: std::io::stdin().is_terminal() };
-    let terminal = Terminal { output: output.into(), ended: &mut ended };
+    let mut attach = |end| crate::terminal::attach(&end);
+    let attach = is_terminal.then_some(&mut attach as &mut dyn FnMut(OwnedFd));
+    let terminal = Terminal { output: output.into(), ended: &mut ended, attach };
     match builder.visit(&failed, &visit, terminal)? {
         0 => Ok(()),
         status => {
