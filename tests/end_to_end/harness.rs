@@ -59,6 +59,7 @@ impl From<Output> for Done {
 pub(crate) fn cbuild_command(root: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cbuild"));
     command.current_dir(repository()).env("CBUILD_ROOT", root).env("NO_COLOR", "1");
+    command.env("CBUILD_CACHE", Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache"));
     command
 }
 

@@ -5,7 +5,8 @@
 //! [`MAGIC`] and the digest of all that it stands for; a damaged entry counts as absent and is
 //! written anew. Entries are written to a file of their own and then renamed, so that several
 //! processes can share a folder without locks: the last one wins. The folder is bounded
-//! ([`MAX_BYTES`], [`MAX_ENTRIES`]): the entries that were written longest ago go first.
+//! ([`MAX_BYTES`], [`MAX_ENTRIES`]): whenever an entry is added, those that were written longest ago go
+//! first.
 //!
 //! Nothing here is an error for the caller. A folder that cannot be read or written is an empty
 //! cache. What keys and results mean is the callers' business; this crate knows nothing of modules,
@@ -66,7 +67,9 @@ impl Cache {
             return;
         }
         let path = self.path(kind, key);
-        if self.write(&path, &[&head, result]).is_ok() {
+        // To look at all entries takes long when there are thousands, so that is left to new ones.
+        let new = !path.exists();
+        if self.write(&path, &[&head, result]).is_ok() && new {
             let _ = self.prune(MAX_BYTES, MAX_ENTRIES);
         }
     }
