@@ -60,11 +60,12 @@ impl Phases {
 }
 
 /// Name, meaning and value of each count.
-fn counts(stats: &Stats) -> [(&'static str, &'static str, u64); 10] {
+fn counts(stats: &Stats) -> [(&'static str, &'static str, u64); 11] {
     [
         ("globals", "items of files evaluated", stats.globals),
         ("calls", "calls of functions", stats.calls),
         ("extern_calls", "calls of functions that are built in", stats.extern_calls),
+        ("copied", "items that were copied to join lists", stats.copied),
         ("suspended", "expressions suspended", stats.suspended),
         ("resumed", "suspended expressions evaluated later", stats.resumed),
         ("made", "records, lists, maps, variants, functions and texts made", stats.made),

@@ -13,6 +13,7 @@ use cbuild_syntax::ast::BinaryOp;
 
 use crate::fault::Place;
 use crate::value::{Shape, Value};
+use crate::words::WordCode;
 
 /// A variable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +33,8 @@ pub(crate) enum Node {
     Const(Value),
     /// A variable.
     Var(Ref),
+    /// A variable of the frame that is not used again, so that its value need not be kept.
+    Take(u32),
     /// A global.
     Global(u32),
     /// Text with holes.
@@ -204,6 +207,8 @@ pub(crate) struct LambdaCode {
     /// Whether the body makes a small record, list, map or variant of its parameters: to make it at once
     /// costs no more than to suspend the call.
     pub(crate) builds: bool,
+    /// The same function for arguments that are evaluated, if it is one of numbers and truth values.
+    pub(crate) words: Option<Rc<WordCode>>,
     /// Name of the global that it is the value of, for traces.
     pub(crate) name: Option<Rc<str>>,
     pub(crate) place: Place,

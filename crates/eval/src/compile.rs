@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use cbuild_diag::Span;
 use cbuild_drv::ContentHash;
-use cbuild_sema::ir::{self, Expr, Global, GlobalBody, Local, Symbol, TextPart};
+use cbuild_sema::ir::{self, Expr, Global, GlobalBody, GlobalId, Local, Symbol, TextPart};
 use cbuild_syntax::ast::{BinaryOp, UnaryOp};
 
 use crate::code::{
@@ -20,7 +20,9 @@ use crate::rope::Rope;
 use crate::shapes::Shapes;
 use crate::stack;
 use crate::strictness::{Needs, Strictness};
-use crate::value::{List, ModulePath, Record, Value};
+use crate::uses::{self, Uses};
+use crate::value::{Items, List, ModulePath, Record, Value};
+use crate::words::{WordCode, Words};
 
 /// Source nesting after which the evaluator looks at the stack again.
 const DEEP: u32 = 48;
@@ -33,9 +35,12 @@ const CHEAP: u32 = 16;
 pub(crate) struct Compiler<'m, 'p> {
     shapes: &'m mut Shapes,
     strictness: &'m mut Strictness<'p>,
+    words: &'m mut Words,
     global: &'p Global,
     scopes: Vec<Scope>,
     nesting: u32,
+    /// How often each variable is used, counted when that is asked for.
+    uses: Option<Uses>,
     /// Whether watched expressions are noted; if not, they are as if they were not marked.
     watching: bool,
 }
@@ -55,9 +60,19 @@ impl<'m, 'p> Compiler<'m, 'p> {
     pub(crate) fn new(
         shapes: &'m mut Shapes,
         strictness: &'m mut Strictness<'p>,
+        words: &'m mut Words,
         global: &'p Global,
     ) -> Self {
-        Self { shapes, strictness, global, scopes: Vec::new(), nesting: 0, watching: false }
+        Self {
+            shapes,
+            strictness,
+            words,
+            global,
+            scopes: Vec::new(),
+            nesting: 0,
+            watching: false,
+            uses: None,
+        }
     }
 
     /// A compiler whose code notes the values of watched expressions.
@@ -74,7 +89,7 @@ impl<'m, 'p> Compiler<'m, 'p> {
     }
 
     /// The body of the global, as a suspension without captures; functions carry the global's name.
-    pub(crate) fn global(&mut self) -> Compiled<ThunkCode> {
+    pub(crate) fn global(&mut self, id: GlobalId) -> Compiled<ThunkCode> {
         let GlobalBody::Expr(body) = &self.global.body else {
             return Err(self.defect("an extern function has no body"));
         };
@@ -82,7 +97,9 @@ impl<'m, 'p> Compiler<'m, 'p> {
         self.scopes.push(Scope::default());
         let body = match self.seen(body) {
             Expr::Lambda(params, body) => {
-                self.lambda(params, body, None, Some(self.global.name.as_str().into()))?
+                let words =
+                    if self.watching { None } else { self.words.global(self.strictness, id) };
+                self.function(params, body, None, (Some(self.global.name.as_str().into()), words))?
             }
             other => self.node(other)?,
         };
@@ -167,7 +184,7 @@ impl<'m, 'p> Compiler<'m, 'p> {
             Expr::Interpolate(parts, span) => Node::Text(self.parts(parts)?, self.place(*span)),
             Expr::Script(parts, span) => Node::Script(self.parts(parts)?, self.place(*span)),
             Expr::Call(callee, args, span) => self.call(callee, args, *span)?,
-            Expr::Lambda(params, body) => self.lambda(params, body, None, None)?,
+            Expr::Lambda(params, body) => self.lambda(params, body)?,
             Expr::Let(bindings, body) => self.bindings(bindings, body)?,
             Expr::If(condition, yes, no) => {
                 let parts = [self.node(condition)?, self.node(yes)?, self.node(no)?];
@@ -239,11 +256,30 @@ impl<'m, 'p> Compiler<'m, 'p> {
 
     fn binary(&mut self, op: BinaryOp, l: &Expr, r: &Expr, span: Span) -> Compiled<Node> {
         let (left, right) = (self.node(l)?, self.node(r)?);
+        let left = match (op, left, self.seen(l)) {
+            (BinaryOp::Concat, Node::Var(Ref::Local(slot)), Expr::Local(local))
+                if self.used_once(*local) =>
+            {
+                Node::Take(slot)
+            }
+            (_, left, _) => left,
+        };
         Ok(match op {
             BinaryOp::And => Node::If(Box::new([left, right, Node::Const(Value::Bool(false))])),
             BinaryOp::Or => Node::If(Box::new([left, Node::Const(Value::Bool(true)), right])),
             _ => Node::Binary(op, Box::new([left, right]), self.place(span)),
         })
+    }
+
+    /// Whether a variable is used once at most while the function runs. Code runs at most once in a
+    /// frame, so that nobody looks at the variable again after that use.
+    fn used_once(&mut self, local: Local) -> bool {
+        let global = self.global;
+        let uses = self.uses.get_or_insert_with(|| match &global.body {
+            GlobalBody::Expr(body) => uses::most(body),
+            GlobalBody::Extern { .. } => Uses::new(),
+        });
+        !self.watching && uses.get(&local) == Some(&1)
     }
 
     fn parts(&mut self, parts: &[TextPart]) -> Compiled<Box<[Part]>> {
@@ -285,12 +321,24 @@ impl<'m, 'p> Compiler<'m, 'p> {
         if now { self.node(value).map(Some) } else { Ok(None) }
     }
 
-    fn lambda(
+    /// A function without a name.
+    fn lambda(&mut self, params: &[ir::Param], body: &Expr) -> Compiled<Node> {
+        let place = self.place_of(body);
+        let words = if self.watching {
+            None
+        } else {
+            self.words.lambda(self.strictness, params, body, place)
+        };
+        self.function(params, body, None, (None, words))
+    }
+
+    /// A function with what it is called by itself and by others.
+    fn function(
         &mut self,
         params: &[ir::Param],
         body: &Expr,
         this: Option<Local>,
-        name: Option<Rc<str>>,
+        (name, words): (Option<Rc<str>>, Option<Rc<WordCode>>),
     ) -> Compiled<Node> {
         let place = self.place_of(body);
         let cheap = cost(body).is_some_and(|cost| cost <= CHEAP);
@@ -316,7 +364,7 @@ impl<'m, 'p> Compiler<'m, 'p> {
         let (frame, captures) = self.leave()?;
         let params = u32::try_from(params.len()).unwrap_or(u32::MAX);
         let defaults = defaults.into();
-        let code = LambdaCode { params, frame, defaults, body, cheap, builds, name, place };
+        let code = LambdaCode { params, frame, defaults, body, cheap, builds, words, name, place };
         Ok(Node::Lambda(Rc::new(code), captures))
     }
 
@@ -355,7 +403,7 @@ impl<'m, 'p> Compiler<'m, 'p> {
         match value {
             // A function that calls itself reaches itself through its closure, without a cycle of counts.
             Expr::Lambda(params, body) if recursive => {
-                let lambda = self.lambda(params, body, Some(*local), None)?;
+                let lambda = self.function(params, body, Some(*local), (None, None))?;
                 Ok(Bind::Later(slot, Delay::Now(Box::new(lambda))))
             }
             _ if recursive => Ok(Bind::Group(Box::new([self.member(binding)?]))),
@@ -451,7 +499,7 @@ impl<'m, 'p> Compiler<'m, 'p> {
             Expr::Protocol(identity) => Value::Protocol(Rc::new(identity.to_string())),
             Expr::Construct(tag, parts) if parts.is_empty() => Value::Tag(*tag),
             Expr::List(items) if items.is_empty() => {
-                Value::List(Rc::new(List { items: Vec::new().into() }))
+                Value::List(Rc::new(List { items: Items::default() }))
             }
             Expr::Map(entries) if entries.is_empty() => Value::Map(crate::map::Map::default()),
             Expr::Record(fields) if fields.is_empty() => {
@@ -496,7 +544,7 @@ fn cost(expr: &Expr) -> Option<u32> {
 }
 
 /// A span within an expression, found without going deep.
-fn span_of(mut expr: &Expr) -> Option<Span> {
+pub(crate) fn span_of(mut expr: &Expr) -> Option<Span> {
     loop {
         expr = match expr {
             Expr::Path(_, _, span)

@@ -1,6 +1,5 @@
 //! Text and scripts with holes.
 
-use std::fmt::Write;
 use std::rc::Rc;
 
 use cbuild_drv::{Input, StorePath};
@@ -34,7 +33,7 @@ impl Machine<'_> {
                         text.push_str(&hole);
                     }
                     Value::Int(number) => {
-                        let _ = write!(text, "{number}");
+                        text.push_str(itoa::Buffer::new().format(number));
                     }
                     Value::Bool(truth) => text.push_str(if truth { "true" } else { "false" }),
                     other => return Err(bad_hole(&other, place)),
@@ -46,24 +45,20 @@ impl Machine<'_> {
 
     /// The text, if its holes are there already and it is no larger than its suspension would be.
     pub(crate) fn attempt_text(&self, parts: &[Part], env: &Env<'_>) -> Option<Value> {
-        let mut text = String::new();
+        let mut text = String::with_capacity(SMALL_TEXT);
         for part in parts {
             match part {
-                Part::Text(plain) => text.push_str(plain),
+                Part::Text(plain) => push(&mut text, plain)?,
                 Part::Hole(node) => match self.attempt(node, env)? {
-                    Value::Str(hole) if hole.len() <= SMALL_TEXT => text.push_str(&hole),
-                    Value::Int(number) => {
-                        let _ = write!(text, "{number}");
-                    }
-                    Value::Bool(truth) => text.push_str(if truth { "true" } else { "false" }),
+                    Value::Str(hole) => push(&mut text, &hole)?,
+                    Value::Int(number) => push(&mut text, itoa::Buffer::new().format(number))?,
+                    Value::Bool(truth) => push(&mut text, if truth { "true" } else { "false" })?,
                     _ => return None,
                 },
             }
-            if text.len() > SMALL_TEXT {
-                return None;
-            }
         }
-        Some(Value::text(text))
+        // It is copied once more, so that it takes no more room than it needs.
+        Some(Value::text(text.as_str()))
     }
 
     /// Script whose holes are written as words of the shell.
@@ -134,6 +129,11 @@ impl Machine<'_> {
         self.imported.insert(key, object.clone());
         Ok(object)
     }
+}
+
+/// Adds a piece to a small text; nothing if it would be too long.
+fn push(text: &mut String, piece: &str) -> Option<()> {
+    (text.len() + piece.len() <= SMALL_TEXT).then(|| text.push_str(piece))
 }
 
 fn bad_hole(value: &Value, place: Place) -> Fault {

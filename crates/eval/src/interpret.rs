@@ -10,7 +10,7 @@ use crate::fault::{Fault, FaultBody, Place};
 use crate::machine::Machine;
 use crate::map::Map;
 use crate::stack;
-use crate::value::{Closure, Record, Slot, Slots, Thunk, ThunkState, Value, Variant};
+use crate::value::{Closure, Record, Slot, Thunk, ThunkState, Value, Variant};
 
 /// What the running code can see.
 pub(crate) struct Env<'e> {
@@ -69,6 +69,7 @@ impl Machine<'_> {
         match node {
             Node::Const(value) => Ok(value.clone()),
             Node::Var(variable) => self.variable(*variable, env),
+            Node::Take(slot) => self.taken(env.base + *slot as usize),
             Node::Binary(op, operands, place) => {
                 let [left, right] = &**operands;
                 if let (Some(a), Some(b)) = (self.number(left, env), self.number(right, env))
@@ -138,7 +139,7 @@ impl Machine<'_> {
             Node::Script(parts, place) => self.script_of(parts, env, *place)?,
             Node::Lambda(code, captures) => self.closure(code, captures, env),
             Node::Record(shape, fields) => {
-                let fields = self.delays(fields, env)?;
+                let fields = self.delays(fields, env)?.into();
                 Value::Record(Rc::new(Record { shape: shape.clone(), fields }))
             }
             Node::With(base, changes, place) => self.updated(base, changes, *place, env)?,
@@ -149,12 +150,9 @@ impl Machine<'_> {
                 }
                 Value::Map(Map::from_entries(slots))
             }
-            Node::List(items) => {
-                let items = self.delays(items, env)?;
-                Value::List(Rc::new(crate::value::List { items }))
-            }
+            Node::List(items) => Value::list(self.delays(items, env)?),
             Node::Construct(tag, parts) => {
-                let fields = self.delays(parts, env)?;
+                let fields = self.delays(parts, env)?.into();
                 Value::Variant(Rc::new(Variant { tag: *tag, fields }))
             }
             _ => return Err(FaultBody::defect(self.nowhere(), "an expression of no known kind")),
@@ -200,6 +198,14 @@ impl Machine<'_> {
                 Some(closure) => Ok(Value::Function(closure.clone())),
                 None => Err(FaultBody::defect(self.nowhere(), "no function is running")),
             },
+        }
+    }
+
+    /// The value of a place on the stack, which does not keep it.
+    fn taken(&mut self, at: usize) -> Result<Value, Fault> {
+        match std::mem::replace(&mut self.stack[at], Slot::Missing) {
+            Slot::Ready(value) => Ok(value),
+            slot => self.force(&slot),
         }
     }
 
@@ -355,12 +361,12 @@ impl Machine<'_> {
         }
     }
 
-    fn delays(&mut self, delays: &[Delay], env: &Env<'_>) -> Result<Slots, Fault> {
+    fn delays(&mut self, delays: &[Delay], env: &Env<'_>) -> Result<Vec<Slot>, Fault> {
         let mut slots = Vec::with_capacity(delays.len());
         for delay in delays {
             slots.push(self.delay(delay, env)?);
         }
-        Ok(slots.into())
+        Ok(slots)
     }
 
     /// A slot for an expression that may never be needed.
@@ -405,6 +411,10 @@ impl Machine<'_> {
     pub(crate) fn attempt(&self, node: &Node, env: &Env<'_>) -> Option<Value> {
         match node {
             Node::Const(value) => Some(value.clone()),
+            Node::Take(slot) => match self.slot(Ref::Local(*slot), env) {
+                Slot::Ready(value) => Some(value),
+                _ => None,
+            },
             Node::Var(variable) => match self.slot(*variable, env) {
                 Slot::Ready(value) => Some(value),
                 _ => None,

@@ -35,7 +35,10 @@ mod sorting;
 mod stack;
 mod stats;
 mod strictness;
+mod uses;
 mod value;
+mod words;
+mod wordwise;
 mod world;
 
 pub use decode::{DecodedFile, MAX_BYTES as MAX_DECODED_BYTES};

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use cbuild_diag::SourceId;
 use cbuild_drv::{Graph, StorePath};
-use cbuild_sema::ir::{GlobalBody, Program};
+use cbuild_sema::ir::{GlobalBody, GlobalId, Program};
 use smallvec::SmallVec;
 
 use crate::code::{Call, Callee, Label, Node};
@@ -22,6 +22,7 @@ use crate::stack;
 use crate::stats::Stats;
 use crate::strictness::Strictness;
 use crate::value::{Closure, Slot, Thunk, ThunkState, Value};
+use crate::words::Words;
 use crate::world::{Limits, World};
 
 /// Calls between two looks at the cancel flag and at the number of steps.
@@ -48,6 +49,7 @@ pub(crate) struct Machine<'a> {
     /// Files that were decoded, as sources of diagnostics.
     pub(crate) decoded: Vec<DecodedFile>,
     strictness: Strictness<'a>,
+    words: Words,
     globals: Vec<GlobalState>,
     /// Frames of the running functions, one upon the other.
     pub(crate) stack: Vec<Slot>,
@@ -83,6 +85,7 @@ impl<'a> Machine<'a> {
             imported: BTreeMap::new(),
             decoded: Vec::new(),
             strictness: Strictness::new(program),
+            words: Words::default(),
             globals: vec![GlobalState::New; program.globals.len()],
             stack: Vec::new(),
             depth: 0,
@@ -265,7 +268,9 @@ impl<'a> Machine<'a> {
                 None => Err(externs::unknown(name, place)),
             };
         }
-        let code = Compiler::new(&mut self.shapes, &mut self.strictness, global).global()?;
+        let (shapes, strictness) = (&mut self.shapes, &mut self.strictness);
+        let code =
+            Compiler::new(shapes, strictness, &mut self.words, global).global(GlobalId(id))?;
         self.run_suspended(&code.body, code.frame, &[])
     }
 
@@ -276,8 +281,9 @@ impl<'a> Machine<'a> {
             return Err(FaultBody::defect(self.nowhere(), "a global does not exist"));
         };
         let place = self.place_of_global(id);
-        let compiler = Compiler::new(&mut self.shapes, &mut self.strictness, global);
-        let code = compiler.watching().global()?;
+        let (shapes, strictness) = (&mut self.shapes, &mut self.strictness);
+        let compiler = Compiler::new(shapes, strictness, &mut self.words, global);
+        let code = compiler.watching().global(GlobalId(id))?;
         self.nested(place, |machine| machine.run_suspended(&code.body, code.frame, &[]))
     }
 
@@ -321,6 +327,12 @@ impl<'a> Machine<'a> {
     /// Runs a function whose arguments are on the stack from `base` on. Calls in tail position are
     /// followed here, so that loops written as recursion need neither depth nor stack.
     pub(crate) fn run(&mut self, closure: Rc<Closure>, base: usize) -> Result<Value, Fault> {
+        if let Some(words) = &closure.code.words
+            && let Some(args) = words.arguments_of(&self.stack[base..])
+        {
+            self.stack.truncate(base);
+            return self.run_words(words, args);
+        }
         let result = self.nested(closure.code.place, |machine| machine.run_loop(closure, base));
         self.stack.truncate(base);
         result
@@ -345,6 +357,12 @@ impl<'a> Machine<'a> {
                 Ok(Flow::Tail(next)) => {
                     self.replace_frame(base, &next);
                     self.tick(next.code.place)?;
+                    if let Some(words) = &next.code.words
+                        && let Some(mut args) = words.arguments_of(&self.stack[base..])
+                    {
+                        let word = self.words_loop(words, &mut args)?;
+                        return Ok(words.result.value(word));
+                    }
                     closure = next;
                 }
                 Err(mut fault) => {
@@ -407,6 +425,11 @@ impl<'a> Machine<'a> {
     ) -> Result<Value, Fault> {
         match function {
             Value::Function(closure) if closure.code.params as usize == N => {
+                if let Some(words) = &closure.code.words
+                    && let Some(arguments) = words.arguments_of(&args)
+                {
+                    return self.run_words(words, arguments);
+                }
                 let base = self.stack.len();
                 self.stack.extend(args);
                 self.run(closure.clone(), base)

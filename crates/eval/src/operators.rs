@@ -12,6 +12,9 @@ use crate::machine::Machine;
 use crate::rope::Rope;
 use crate::value::{Slot, Value};
 
+/// Length from which on a text is given room to grow when it is joined with another, in bytes.
+const ROOMY: usize = 256;
+
 impl Machine<'_> {
     /// A binary operation on evaluated operands.
     pub(crate) fn binary(
@@ -56,14 +59,21 @@ impl Machine<'_> {
                 self.check_text(rope.len(), place)?;
                 Ok(Value::Script(rope))
             }
-            (Value::List(a), Value::List(b)) => {
+            (Value::List(mut a), Value::List(b)) => {
                 if a.items.is_empty() {
                     return Ok(Value::List(b));
                 }
                 if b.items.is_empty() {
                     return Ok(Value::List(a));
                 }
-                self.check_items(a.items.len().saturating_add(b.items.len()), place)?;
+                let sum = a.items.len().saturating_add(b.items.len());
+                let room = Rc::get_mut(&mut a).is_some_and(|own| own.items.room() >= b.items.len());
+                self.check_joined(sum, if room { b.items.len() } else { sum }, place)?;
+                if let Some(own) = Rc::get_mut(&mut a) {
+                    own.items.append(&b.items);
+                    return Ok(Value::List(a));
+                }
+                self.stats.copied += a.items.len() as u64;
                 Ok(Value::list(a.items.iter().chain(b.items.iter()).cloned().collect()))
             }
             (left, _) => Err(mistyped(BinaryOp::Concat, &left, place)),
@@ -79,6 +89,15 @@ impl Machine<'_> {
         let message = format!("a text of {bytes} bytes is too large");
         let label = format!("at most {} bytes are allowed", self.limits.text);
         Err(FaultBody::new(codes::SIZE, place, message, label))
+    }
+
+    /// As [`Self::check_items`], where only some of the items are new.
+    fn check_joined(&mut self, items: usize, new: usize, place: Place) -> Result<(), Fault> {
+        if items > self.limits.items {
+            return self.check_items(items, place);
+        }
+        self.stats.largest = self.stats.largest.max(items as u64);
+        self.weigh(new.saturating_mul(size_of::<Slot>()), place)
     }
 
     /// Refuses lists and maps over the limit, before they are made.
@@ -162,6 +181,10 @@ pub(crate) fn compare(left: &Value, right: &Value) -> Option<Ordering> {
 /// Joins two texts, in place when nobody else holds the first.
 fn joined(mut a: Rc<String>, b: &str) -> Value {
     if let Some(own) = Rc::get_mut(&mut a) {
+        // Room to grow is left to what has grown already: most texts are joined once and kept.
+        if own.len() < ROOMY {
+            own.reserve_exact(b.len());
+        }
         own.push_str(b);
         return Value::Str(a);
     }

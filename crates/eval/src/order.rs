@@ -92,7 +92,7 @@ fn mentions(expr: &Expr, found: &mut dyn FnMut(Local)) {
 }
 
 /// Calls a function with the direct parts of an expression.
-fn each_part(expr: &Expr, visit: &mut dyn FnMut(&Expr)) {
+pub(crate) fn each_part(expr: &Expr, visit: &mut dyn FnMut(&Expr)) {
     match expr {
         Expr::Interpolate(parts, _) | Expr::Script(parts, _) => {
             for part in parts {

@@ -19,6 +19,8 @@ pub struct Stats {
     pub made: u64,
     /// Globals that were evaluated.
     pub globals: u64,
+    /// Items of lists that were copied to add others after them.
+    pub copied: u64,
     /// Items of the largest list or map that a function of the library made or joined.
     pub largest: u64,
     /// Bytes of the largest text that was joined.

@@ -38,6 +38,11 @@ impl<'p> Strictness<'p> {
         Self { program, functions: BTreeMap::new() }
     }
 
+    /// The program.
+    pub(crate) fn program(&self) -> &'p Program {
+        self.program
+    }
+
     /// Which arguments a global function surely needs; empty for other globals.
     pub(crate) fn params(&mut self, id: GlobalId) -> Vec<bool> {
         if let Some(known) = self.functions.get(&id) {

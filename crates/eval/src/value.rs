@@ -87,7 +87,7 @@ pub struct ModulePath {
 
 /// A list. Its items may be lazy.
 pub struct List {
-    pub(crate) items: Slots,
+    pub(crate) items: Items,
 }
 
 /// A record.
@@ -170,6 +170,10 @@ pub struct Variable {
 /// Parts of a value; dropping them never overflows the stack.
 #[derive(Default)]
 pub(crate) struct Slots(Box<[Slot]>);
+
+/// Items of a list, which may have room for more; dropping them never overflows the stack.
+#[derive(Default)]
+pub(crate) struct Items(Vec<Slot>);
 
 /// A suspended evaluation.
 pub(crate) struct Thunk {
@@ -343,6 +347,46 @@ impl From<Vec<Slot>> for Slots {
 impl FromIterator<Slot> for Slots {
     fn from_iter<I: IntoIterator<Item = Slot>>(slots: I) -> Self {
         Self(slots.into_iter().collect())
+    }
+}
+
+impl Items {
+    /// How many items can be added without moving the others.
+    pub(crate) fn room(&self) -> usize {
+        self.0.capacity() - self.0.len()
+    }
+
+    /// Adds items at the end, in time that goes with their number alone.
+    pub(crate) fn append(&mut self, more: &[Slot]) {
+        self.0.extend_from_slice(more);
+    }
+}
+
+impl std::ops::Deref for Items {
+    type Target = [Slot];
+
+    fn deref(&self) -> &[Slot] {
+        &self.0
+    }
+}
+
+impl From<Vec<Slot>> for Items {
+    fn from(items: Vec<Slot>) -> Self {
+        Self(items)
+    }
+}
+
+impl FromIterator<Slot> for Items {
+    fn from_iter<I: IntoIterator<Item = Slot>>(items: I) -> Self {
+        Self(items.into_iter().collect())
+    }
+}
+
+impl Drop for Items {
+    fn drop(&mut self) {
+        if !self.0.iter().all(Slot::is_flat) {
+            burial::bury(std::mem::take(&mut self.0));
+        }
     }
 }
 

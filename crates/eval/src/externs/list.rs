@@ -64,9 +64,17 @@ fn fold(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> {
         return m.force(&args[1]);
     }
     let function = m.force(&args[2])?;
+    let words = match &function {
+        Value::Function(closure) if closure.code.params == 2 => closure.code.words.as_ref(),
+        _ => None,
+    };
     let mut result = args[1].clone();
     for item in list.items.iter() {
-        result = Slot::Ready(m.apply(&function, [result, item.settled()], place)?);
+        let found = words.and_then(|code| Some((code, code.arguments_of([&result, item])?)));
+        result = Slot::Ready(match found {
+            Some((code, arguments)) => m.run_words(code, arguments)?,
+            None => m.apply(&function, [result, item.settled()], place)?,
+        });
     }
     m.force(&result)
 }

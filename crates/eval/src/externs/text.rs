@@ -1,5 +1,7 @@
 //! `std.text`.
 
+use memchr::memmem;
+
 use super::Extern;
 use super::args::refused;
 use crate::fault::{Fault, Place};
@@ -76,8 +78,14 @@ fn split(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> {
     if separator.is_empty() {
         return Err(refused(place, "the separator of `split` is empty"));
     }
-    let parts = text.split(separator.as_str());
-    Ok(Value::list(parts.map(|part| Slot::Ready(Value::text(part))).collect()))
+    let mut parts = Vec::new();
+    let mut rest = 0;
+    for at in memmem::find_iter(text.as_bytes(), separator.as_bytes()) {
+        parts.push(Slot::Ready(Value::text(&text[rest..at])));
+        rest = at + separator.len();
+    }
+    parts.push(Slot::Ready(Value::text(&text[rest..])));
+    Ok(Value::list(parts))
 }
 
 fn replace(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> {
@@ -86,17 +94,18 @@ fn replace(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> {
     if old.is_empty() {
         return Err(refused(place, "the text that `replace` looks for is empty"));
     }
-    let count = text.matches(old.as_str()).count();
-    let kept = text.len().saturating_sub(old.len().saturating_mul(count));
-    let size = kept.saturating_add(new.len().saturating_mul(count));
+    let found: Vec<usize> = memmem::find_iter(text.as_bytes(), old.as_bytes()).collect();
+    let kept = text.len().saturating_sub(old.len().saturating_mul(found.len()));
+    let size = kept.saturating_add(new.len().saturating_mul(found.len()));
     m.check_text(size, place)?;
     let mut replaced = String::with_capacity(size);
-    for (at, part) in text.split(old.as_str()).enumerate() {
-        if at > 0 {
-            replaced.push_str(&new);
-        }
-        replaced.push_str(part);
+    let mut rest = 0;
+    for at in found {
+        replaced.push_str(&text[rest..at]);
+        replaced.push_str(&new);
+        rest = at + old.len();
     }
+    replaced.push_str(&text[rest..]);
     Ok(Value::text(replaced))
 }
 
@@ -120,7 +129,7 @@ fn ends_with(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> 
 }
 
 fn contains(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> {
-    ask(m, args, place, |text, part| text.contains(part))
+    ask(m, args, place, |text, part| memmem::find(text.as_bytes(), part.as_bytes()).is_some())
 }
 
 fn length(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> {

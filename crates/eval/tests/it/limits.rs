@@ -126,6 +126,32 @@ fn an_evaluation_is_counted() {
 }
 
 #[test]
+fn appending_in_a_loop_copies_nothing() {
+    let items = "import std\nfn go(n: Int, all: List<Int>) -> List<Int> = if n == 0 then all else go(n - 1, all ++ [n])\n\
+        fn twice(n: Int, all: List<Int>) -> List<Int> = if n == 0 then all ++ all else twice(n - 1, all ++ [n])";
+    for (expr, length, copied) in [
+        (
+            "std.list.length(std.list.fold(std.list.range(0, 3000), [], (all, n) => all ++ [n]))",
+            "3000",
+            0,
+        ),
+        ("std.list.length(go(3000, []))", "3000", 0),
+        // The list that the caller holds stays as it is.
+        (
+            "let some = [1, 2] in std.list.length(go(10, some)) + std.list.length(go(20, some))",
+            "34",
+            4,
+        ),
+        ("std.list.length(twice(3, [0]))", "8", 10),
+    ] {
+        let counted = with_value(items, expr, Limits::default(), |evaluator, value| {
+            evaluator.show(&value).map(|shown| (shown, evaluator.stats().copied))
+        });
+        assert_eq!(counted.unwrap(), (length.to_owned(), copied), "{expr}");
+    }
+}
+
+#[test]
 fn a_failed_value_can_be_asked_for_again() {
     let items = "import std\nlet deep: Int = std.list.fold(std.list.range(0, 3), 0, (n, _) => n + 1)\n\
                  let broken: Int = 1 / 0";

@@ -15,3 +15,4 @@ mod spec;
 mod support;
 mod tests;
 mod values;
+mod words;
