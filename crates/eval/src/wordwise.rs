@@ -23,11 +23,7 @@ impl Machine<'_> {
 
     /// Follows conditionals, bindings and calls in tail position, so that loops written as recursion
     /// need neither depth nor stack.
-    pub(crate) fn words_loop<'c>(
-        &mut self,
-        mut code: &'c WordCode,
-        frame: &mut Frame,
-    ) -> Result<i64> {
+    pub(crate) fn words_loop(&mut self, mut code: &WordCode, frame: &mut Frame) -> Result<i64> {
         self.stats.calls += 1;
         let mut node = &code.body;
         let result = loop {
