@@ -9,6 +9,7 @@
     reason = "tests look at the machine: its processes, its clock, its environment"
 )]
 
+mod attacks;
 mod bad_input;
 mod book;
 mod broken_programs;
