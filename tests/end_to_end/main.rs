@@ -27,6 +27,7 @@ mod lsp;
 mod modules;
 mod offline;
 mod packages;
+mod progress;
 mod repl;
 mod reproducible;
 mod soak;

@@ -41,6 +41,9 @@ pub enum Outcome {
     Shared,
 }
 
+/// Most names that [`Event::Started`] has of steps that wait.
+pub const SHOWN_WAITING: usize = 3;
+
 /// One event. Events of one step come in order; events of different steps interleave.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
@@ -48,6 +51,9 @@ pub enum Event {
     Planned {
         /// Steps that are to be looked at; each will be started and finished, failed or skipped.
         total: usize,
+        /// How long it will take by what is recorded of earlier builds: the longest chain of steps, or all
+        /// steps shared among the jobs where that is longer. `None` when nothing is recorded.
+        expected: Option<Duration>,
     },
     /// A step began to be worked on.
     Started {
@@ -59,6 +65,10 @@ pub enum Event {
         kind: Kind,
         /// How long a step of this name took last time.
         last_duration: Option<Duration>,
+        /// Names of steps that wait for this one, at most [`SHOWN_WAITING`].
+        waiting: Vec<Name>,
+        /// Number of steps that wait for this one directly.
+        waiting_total: usize,
     },
     /// A line that a builder wrote; only with [`crate::Options::log_lines`].
     Log {

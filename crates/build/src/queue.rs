@@ -77,6 +77,11 @@ impl Queue {
         queue
     }
 
+    /// Expected time of the longest chain of items.
+    pub(crate) fn longest_path(&self) -> Duration {
+        self.items.iter().map(|item| item.path).max().unwrap_or_default()
+    }
+
     /// Takes the most urgent ready item of a lane.
     pub(crate) fn next(&mut self, lane: Lane) -> Option<usize> {
         let (_, Reverse(index)) = self.heap(lane).pop()?;
@@ -150,6 +155,7 @@ mod tests {
         // 0 and 1 are ready; 1 alone is longer, but 0 has 3 and 4 above it.
         let items = [item(1, &[]), item(4, &[]), item(1, &[]), item(2, &[0]), item(9, &[3])];
         let mut queue = Queue::new(&items);
+        assert_eq!(queue.longest_path(), Duration::from_secs(12));
         let mut order = Vec::new();
         while let Some(index) = queue.next(Lane::Local) {
             order.push(index);

@@ -5,11 +5,11 @@ use std::sync::atomic::Ordering;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use cbuild_drv::{Derivation, DrvId, Input};
+use cbuild_drv::{Derivation, DrvId, Input, Name};
 
 use crate::clock;
 use crate::error::{BuildFailure, RunError, StepError};
-use crate::event::{Event, Kind};
+use crate::event::{Event, Kind, SHOWN_WAITING};
 use crate::finish::Handover;
 use crate::queue::{Item, Lane, Queue};
 use crate::resolve::{Outputs, resolve};
@@ -36,8 +36,8 @@ pub(crate) fn run(
         // Only downloads are picked out of a walk, and those need nothing.
         steps.retain(|step| step.needs.is_empty() && kind(step).is_some_and(&accepts));
     }
-    (builder.events)(Event::Planned { total: steps.len() });
     if steps.is_empty() {
+        (builder.events)(Event::Planned { total: 0, expected: None });
         return Ok(known);
     }
     let has = |wanted| steps.iter().filter_map(kind).any(|kind| kind == wanted);
@@ -50,6 +50,7 @@ pub(crate) fn run(
         workshop.launcher.warm_up();
     }
     let run = Run::new(&workshop, steps, known)?;
+    (builder.events)(Event::Planned { total: run.steps.len(), expected: run.expected() });
     run.work_through()
 }
 
@@ -112,6 +113,8 @@ struct Planned<'a> {
     step: Step,
     node: &'a Derivation<Input>,
     last_duration: Option<Duration>,
+    /// Steps that wait for it: the first names, and the number of all.
+    waiting: (Vec<Name>, usize),
 }
 
 struct State {
@@ -132,13 +135,25 @@ impl<'a> Run<'a> {
         let mut planned = Vec::with_capacity(steps.len());
         for step in steps {
             let node = node(builder, &step.drv)?;
-            planned.push(Planned { step, node, last_duration: last_duration(builder, node)? });
+            let (last_duration, waiting) = (last_duration(builder, node)?, (Vec::new(), 0));
+            planned.push(Planned { step, node, last_duration, waiting });
         }
+        note_waiting(&mut planned);
         let items: Vec<Item> = planned.iter().map(Planned::item).collect();
         let (failures, skipped) = (Vec::new(), Vec::new());
         let state = State { queue: Queue::new(&items), known, failures, skipped, workers: 0 };
         let (state, changed, made) = (Mutex::new(state), Condvar::new(), Handover::new());
         Ok(Self { workshop, steps: planned, state, changed, made })
+    }
+
+    /// An estimate of the whole time; `None` when no duration is recorded.
+    fn expected(&self) -> Option<Duration> {
+        self.steps.iter().find_map(|planned| planned.last_duration)?;
+        let jobs = u32::try_from(self.workshop.builder.options.jobs.get()).unwrap_or(u32::MAX);
+        let of = |planned: &Planned<'_>| planned.item().expected;
+        let local = self.steps.iter().filter(|planned| planned.item().lane == Lane::Local);
+        let shared = local.map(of).sum::<Duration>() / jobs;
+        Some(shared.max(self.lock().queue.longest_path()))
     }
 
     fn work_through(self) -> Result<BTreeMap<DrvId, Outputs>, RunError> {
@@ -197,10 +212,12 @@ impl<'a> Run<'a> {
     fn worker(&self, lane: Lane) {
         let _leave = Leave(self);
         while let Some((index, inputs)) = self.take(lane) {
-            let Planned { step, node, last_duration } = &self.steps[index];
-            let (drv, name, events) = (step.drv, node.name.clone(), self.workshop.builder.events);
+            let Planned { step, node, last_duration, waiting } = &self.steps[index];
+            let (drv, name, events) = (step.drv, &node.name, self.workshop.builder.events);
             let (kind, last_duration) = (Kind::of(&node.action), *last_duration);
-            events(Event::Started { drv, name: name.clone(), kind, last_duration });
+            let (waiting, waiting_total) = waiting.clone();
+            let name = name.clone();
+            events(Event::Started { drv, name, kind, last_duration, waiting, waiting_total });
             let started = clock::now();
             match self.workshop.step(&drv, node, &step.wanted, &inputs) {
                 Ok(Worked::Done(done)) => self.done(index, started, done),
@@ -336,6 +353,20 @@ impl Drop for LeaveFinisher<'_, '_> {
             self.0.made.close();
             self.0.workshop.halt();
             self.0.wake();
+        }
+    }
+}
+
+/// Notes for each step which others wait for it.
+fn note_waiting(planned: &mut [Planned<'_>]) {
+    for index in 0..planned.len() {
+        let name = planned[index].node.name.clone();
+        for need in planned[index].step.needs.clone() {
+            let (names, total) = &mut planned[need].waiting;
+            *total += 1;
+            if names.len() < SHOWN_WAITING {
+                names.push(name.clone());
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use cbuild_build::{Event, Kind, Outcome};
-use cbuild_drv::DrvId;
+use cbuild_drv::{DrvId, Name};
 use indicatif::{HumanBytes, MultiProgress, ProgressBar, ProgressStyle};
 use serde_json::json;
 
@@ -29,6 +29,9 @@ struct Terminal {
     bars: MultiProgress,
     running: BTreeMap<DrvId, ProgressBar>,
     line: ProgressStyle,
+    /// The last line: how far the whole is.
+    whole: Option<ProgressBar>,
+    expected: Option<Duration>,
 }
 
 impl Display {
@@ -45,6 +48,8 @@ impl Display {
                 running: BTreeMap::new(),
                 line: ProgressStyle::with_template("  {elapsed:>4} {msg}")
                     .unwrap_or_else(|_| ProgressStyle::default_spinner()),
+                whole: None,
+                expected: None,
             })))
         } else {
             Mode::Plain
@@ -71,12 +76,17 @@ impl Display {
 
     fn draw(&self, terminal: &mut Terminal, event: &Event) {
         match event {
-            Event::Started { drv, name, kind, last_duration } => {
-                let bar = terminal.bars.add(ProgressBar::new_spinner());
-                bar.set_style(terminal.line.clone());
+            Event::Planned { total, expected } if *total > 0 => terminal.plan(*total, *expected),
+            Event::Started { drv, name, kind, last_duration, waiting, waiting_total } => {
+                let bar = ProgressBar::new_spinner().with_style(terminal.line.clone());
+                let bar = match &terminal.whole {
+                    Some(whole) => terminal.bars.insert_before(whole, bar),
+                    None => terminal.bars.add(bar),
+                };
                 let last =
                     last_duration.map_or(String::new(), |d| format!(" (last time {})", seconds(d)));
-                bar.set_message(format!("{} {name}{last}", verb(*kind)));
+                let then = waits(waiting, *waiting_total);
+                bar.set_message(format!("{} {name}{last}{then}", verb(*kind)));
                 bar.enable_steady_tick(Duration::from_millis(200));
                 terminal.running.insert(*drv, bar);
             }
@@ -96,6 +106,7 @@ impl Display {
                     bar.finish_and_clear();
                     terminal.bars.remove(&bar);
                 }
+                terminal.step_is_over();
             }
             Event::Planned { .. } | Event::Log { .. } => {}
         }
@@ -128,6 +139,52 @@ impl Display {
     }
 }
 
+impl Terminal {
+    /// Shows a last line with the number of steps and the estimate.
+    fn plan(&mut self, total: usize, expected: Option<Duration>) {
+        self.expected = expected;
+        let style = ProgressStyle::with_template("  {elapsed:>4} {pos} of {len} steps done{msg}")
+            .unwrap_or_else(|_| ProgressStyle::default_bar());
+        let whole = self.bars.add(ProgressBar::new(total as u64).with_style(style));
+        whole.enable_steady_tick(Duration::from_millis(200));
+        self.whole = Some(whole);
+        self.estimate();
+    }
+
+    fn step_is_over(&mut self) {
+        let Some(whole) = &self.whole else { return };
+        whole.inc(1);
+        if whole.length() == Some(whole.position()) {
+            whole.finish_and_clear();
+        }
+        self.estimate();
+    }
+
+    /// Says how long it still takes, as long as the estimate holds.
+    fn estimate(&self) {
+        let (Some(whole), Some(expected)) = (&self.whole, self.expected) else { return };
+        let left = expected.saturating_sub(whole.elapsed());
+        let text = match left.as_secs() {
+            0 => String::new(),
+            seconds => format!(", about {seconds} s left"),
+        };
+        whole.set_message(text);
+    }
+}
+
+/// What waits for a step, for the end of its line.
+fn waits(waiting: &[Name], total: usize) -> String {
+    if waiting.is_empty() {
+        return String::new();
+    }
+    let names: Vec<&str> = waiting.iter().map(Name::as_str).collect();
+    let more = match total.saturating_sub(names.len()) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!(" → {}{more}", names.join(", "))
+}
+
 fn verb(kind: Kind) -> &'static str {
     match kind {
         Kind::Exec => "building",
@@ -148,10 +205,14 @@ fn write_line(line: &str) {
 fn to_json(event: &Event) -> serde_json::Value {
     let millis = |duration: &Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     match event {
-        Event::Planned { total } => json!({"event": "planned", "total": total}),
-        Event::Started { drv, name, kind, last_duration } => json!({
+        Event::Planned { total, expected } => json!({
+            "event": "planned", "total": total, "expected_ms": expected.as_ref().map(millis),
+        }),
+        Event::Started { drv, name, kind, last_duration, waiting, waiting_total } => json!({
             "event": "started", "drv": drv.to_string(), "name": name.as_str(), "kind": verb(*kind),
             "last_duration_ms": last_duration.as_ref().map(millis),
+            "waiting": waiting.iter().map(Name::as_str).collect::<Vec<_>>(),
+            "waiting_total": waiting_total,
         }),
         Event::Log { drv, line } => json!({"event": "log", "drv": drv.to_string(), "line": line}),
         Event::FetchProgress { drv, bytes, total } => json!({

@@ -28,7 +28,7 @@ pub(crate) fn a_fetch_is_known_by_its_hash() {
     let elsewhere = world.graph.add(fetch("data", &["file:///nowhere"], &hash(b"data"), FILE));
     assert_eq!(elsewhere, drv);
     world.build(&[elsewhere]).unwrap();
-    assert_eq!(world.events(), [Event::Planned { total: 0 }]);
+    assert_eq!(world.events(), [Event::Planned { total: 0, expected: None }]);
     let info = world.store.info(&world.path(drv, "out")).unwrap().unwrap();
     assert!(info.references.is_empty());
 }

@@ -17,11 +17,11 @@ pub(crate) fn a_second_build_does_nothing() {
     let first = world.build(&[top]).unwrap();
     let second = world.build(&[top]).unwrap();
     assert_eq!(first, second);
-    assert_eq!(world.events(), [Event::Planned { total: 0 }]);
+    assert_eq!(world.events(), [Event::Planned { total: 0, expected: None }]);
     let again = World::at(&world.root);
     let again = World { graph: world.graph.clone(), ..again };
     again.build(&[top]).unwrap();
-    assert_eq!(again.events(), [Event::Planned { total: 0 }]);
+    assert_eq!(again.events(), [Event::Planned { total: 0, expected: None }]);
 }
 
 pub(crate) fn a_hundred_nodes_are_answered_by_one_memo() {
@@ -36,7 +36,7 @@ pub(crate) fn a_hundred_nodes_are_answered_by_one_memo() {
     let started = std::time::Instant::now();
     world.build(&[last]).unwrap();
     eprintln!("no-op build over 100 nodes: {:?}", started.elapsed());
-    assert_eq!(world.events(), [Event::Planned { total: 0 }]);
+    assert_eq!(world.events(), [Event::Planned { total: 0, expected: None }]);
 }
 
 pub(crate) fn equal_output_cuts_off_what_lies_above() {
@@ -171,7 +171,7 @@ pub(crate) fn many_small_steps() {
     }
     assert_eq!(world.finished().len(), 300);
     world.build(&steps).unwrap();
-    assert_eq!(world.events(), [Event::Planned { total: 0 }]);
+    assert_eq!(world.events(), [Event::Planned { total: 0, expected: None }]);
 }
 
 /// A change that does not alter the output of a step at the bottom rebuilds nothing above it.

@@ -53,7 +53,7 @@ pub(crate) fn built_if(
 ) -> Result<Vec<(Buildable, StorePath)>, Failure> {
     if let Some(built) = built_before(session, store, targets)? {
         built.iter().try_for_each(|(found, _)| allowed(found))?;
-        Display::new(session).show(&cbuild_build::Event::Planned { total: 0 });
+        Display::new(session).show(&cbuild_build::Event::Planned { total: 0, expected: None });
         return Ok(built);
     }
     let evaluated = evaluate(session, store, targets)?;
