@@ -28,6 +28,7 @@ mod modules;
 mod offline;
 mod packages;
 mod progress;
+mod recall;
 mod repl;
 mod reproducible;
 mod soak;
