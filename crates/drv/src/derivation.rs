@@ -1,6 +1,6 @@
 //! Derivations: one build step, before and after its inputs are known by content.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::assemble::Assemble;
@@ -11,6 +11,7 @@ use crate::name::{Name, OutputName, System};
 use crate::record::ACTION_DOMAIN;
 use crate::store_path::StorePath;
 use crate::template::Template;
+use crate::texts::Texts;
 
 /// Identity of an unresolved derivation in a [`crate::Graph`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -81,9 +82,9 @@ pub struct Exec<R> {
     pub args: Vec<Template<R>>,
     /// Environment, on top of the sandbox's fixed one. The builder also gets every output's path
     /// in a variable of the output's name.
-    pub env: BTreeMap<String, Template<R>>,
+    pub env: Texts<R>,
     /// Small files that are laid into the build folder `/build` first, by relative path.
-    pub files: BTreeMap<String, Template<R>>,
+    pub files: Texts<R>,
     /// Objects that must be visible though no text names them.
     pub inputs: BTreeSet<R>,
     /// Objects that no output may refer to, directly or through others.
@@ -234,12 +235,11 @@ impl Derivation<StorePath> {
 
 impl<R> Exec<R> {
     fn try_map<S: Ord, E>(&self, map: &mut impl FnMut(&R) -> Result<S, E>) -> Result<Exec<S>, E> {
-        let templates = |templates: &BTreeMap<String, Template<R>>,
-                         map: &mut dyn FnMut(&R) -> Result<S, E>| {
+        let templates = |templates: &Texts<R>, map: &mut dyn FnMut(&R) -> Result<S, E>| {
             templates
                 .iter()
                 .map(|(key, t)| Ok((key.clone(), t.try_map(&mut |r: &R| map(r))?)))
-                .collect::<Result<BTreeMap<_, _>, E>>()
+                .collect::<Result<Texts<S>, E>>()
         };
         Ok(Exec {
             root: self.root.as_ref().map(&mut *map).transpose()?,

@@ -21,6 +21,7 @@ pub mod name;
 pub mod record;
 pub mod store_path;
 pub mod template;
+pub mod texts;
 pub mod tree;
 
 pub use assemble::{Assemble, FileEntry, Layer};
@@ -34,4 +35,5 @@ pub use name::{Name, NameError, OutputName, System};
 pub use record::RecordError;
 pub use store_path::{STORE_DIR, StorePath};
 pub use template::{Segment, Template};
+pub use texts::Texts;
 pub use tree::Tree;

@@ -175,8 +175,8 @@ impl<'b> Reader<'b> {
             root: if self.flag()? { Some(self.path()?) } else { None },
             program: self.template()?,
             args: self.list(Self::template)?,
-            env: self.map(Self::template)?,
-            files: self.map(Self::template)?,
+            env: self.map(Self::template)?.into_iter().collect(),
+            files: self.map(Self::template)?.into_iter().collect(),
             inputs: self.set(Self::path)?,
             forbidden: match self.at == self.bytes.len() {
                 true => BTreeSet::new(),

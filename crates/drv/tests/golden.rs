@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cbuild_drv::{
     Action, ActionKey, Assemble, ContentHash, Derivation, Digest, DrvId, Exec, Fetch, FetchKind,
     FileEntry, HashAlgorithm, Input, Layer, Name, OutputName, Segment, StorePath, System, Template,
-    Tree,
+    Texts, Tree,
 };
 
 /// Bytes of an encoding, built by hand.
@@ -152,8 +152,8 @@ fn exec() -> Derivation<Input> {
             root: Some(Input::Object(object("root"))),
             program: program.into_iter().collect(),
             args: vec![Template::from("-e"), script.into_iter().collect()],
-            env: BTreeMap::from([("LANG".to_owned(), Template::from("C"))]),
-            files: BTreeMap::from([("a/b".to_owned(), Template::from("text"))]),
+            env: Texts::from([("LANG".to_owned(), Template::from("C"))]),
+            files: Texts::from([("a/b".to_owned(), Template::from("text"))]),
             inputs: BTreeSet::from([shell]),
             forbidden: BTreeSet::new(),
             limits: cbuild_drv::StepLimits::default(),

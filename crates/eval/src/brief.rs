@@ -114,7 +114,11 @@ impl Brief<'_, '_> {
                 let items = variant.fields.iter().map(|slot| (String::new(), slot.clone()));
                 self.items(&open, items.collect(), ")", nesting);
             }
-            Value::Set(origin) | Value::Overridable(origin) => {
+            Value::Set(set) => {
+                let slot = set.members().clone();
+                self.slot(&slot, nesting);
+            }
+            Value::Overridable(origin) => {
                 let slot = origin.slots[0].clone();
                 self.slot(&slot, nesting);
             }

@@ -163,7 +163,7 @@ impl<'a> Evaluator<'a> {
     pub fn field_names(&self, value: &Value) -> Vec<String> {
         let Value::Record(record) = value else {
             return match value {
-                Value::Set(set) => match set.slots[0].settled() {
+                Value::Set(set) => match set.members().settled() {
                     Slot::Ready(members) => self.field_names(&members),
                     _ => Vec::new(),
                 },
@@ -198,15 +198,17 @@ impl<'a> Evaluator<'a> {
 impl Machine<'_> {
     /// Evaluates what users of a set or of an overridable package see of it.
     fn reveal(&mut self, value: &Value) -> Result<(), Fault> {
-        if let Value::Set(origin) | Value::Overridable(origin) = value {
-            self.force(&origin.slots[0])?;
+        match value {
+            Value::Set(set) => drop(self.force(set.members())?),
+            Value::Overridable(origin) => drop(self.force(&origin.slots[0])?),
+            _ => {}
         }
         Ok(())
     }
 
     fn named_field(&mut self, value: &Value, name: &str) -> Result<Value, Fault> {
-        if let Value::Set(origin) = value {
-            let members = self.force(&origin.slots[0])?;
+        if let Value::Set(set) = value {
+            let members = self.force(set.members())?;
             return self.named_field(&members, name);
         }
         if let (Value::Overridable(origin), "name" | "version") = (value, name) {

@@ -99,9 +99,10 @@ impl Machine<'_> {
             }
             Value::List(list) => {
                 let mut ropes = Vec::with_capacity(list.items.len() * 2);
+                let space = Rope::text(" ");
                 for slot in list.items.iter() {
                     if !ropes.is_empty() {
-                        ropes.push(Rope::text(" "));
+                        ropes.push(space.clone());
                     }
                     let item = self.force(slot)?;
                     ropes.push(self.nested(place, |machine| machine.word(&item, place))?);

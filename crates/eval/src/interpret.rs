@@ -252,7 +252,7 @@ impl Machine<'_> {
                 _ => None,
             },
             Value::Set(set) => match self.shapes.name(name) {
-                "members" => Some(set.slots[0].settled()),
+                "members" => Some(set.members().settled()),
                 _ => None,
             },
             Value::Overridable(package) => match self.shapes.name(name) {

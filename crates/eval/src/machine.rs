@@ -9,7 +9,7 @@ use cbuild_drv::{Graph, StorePath};
 use cbuild_sema::ir::{GlobalBody, GlobalId, Program};
 use smallvec::SmallVec;
 
-use crate::code::{Call, Callee, Label, Node};
+use crate::code::{Call, Callee, Label, Node, ThunkCode};
 use crate::codes;
 use crate::compile::Compiler;
 use crate::decode::DecodedFile;
@@ -107,16 +107,23 @@ impl<'a> Machine<'a> {
         place: Place,
         run: impl FnOnce(&mut Self) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
+        self.enter(place)?;
+        let result =
+            if self.depth.is_multiple_of(LOOK) { stack::guarded(|| run(self)) } else { run(self) };
+        self.depth -= 1;
+        result
+    }
+
+    /// Enters a level of nested evaluation; whoever calls it leaves the level.
+    #[inline]
+    fn enter(&mut self, place: Place) -> Result<(), Fault> {
         if self.depth >= self.limits.depth {
             return Err(self.too_deep(place));
         }
         self.tick(place)?;
         self.depth += 1;
         self.stats.deepest = self.stats.deepest.max(u64::from(self.depth));
-        let result =
-            if self.depth.is_multiple_of(LOOK) { stack::guarded(|| run(self)) } else { run(self) };
-        self.depth -= 1;
-        result
+        Ok(())
     }
 
     #[cold]
@@ -182,44 +189,72 @@ impl<'a> Machine<'a> {
         }
     }
 
+    /// Lazy values are often needed by one another in long chains. So that a level takes little of the
+    /// native stack, what is needed after a failure alone is done elsewhere.
     fn force_thunk(&mut self, thunk: &Rc<Thunk>) -> Result<Value, Fault> {
         if let ThunkState::Done(value) = &*thunk.state.borrow() {
             return Ok(value.clone());
         }
         self.stats.resumed += 1;
-        let key = CycleKey::Thunk(Rc::as_ptr(thunk).addr());
         let state = thunk.state.take();
-        let (result, state, label, place) = match state {
+        let result = match &state {
             ThunkState::Pending(code, captures) => {
-                let result = self.nested(code.place, |machine| {
-                    machine.run_suspended(&code.body, code.frame, &captures)
-                });
-                let (label, place) = (code.label.clone(), code.place);
-                (result, ThunkState::Pending(code, captures), label, place)
+                self.enter(code.place).and_then(|()| self.resume(code, captures))
             }
-            ThunkState::Apply(function, argument) => {
-                let place = self.place_of(&function);
-                let result = self
-                    .nested(place, |machine| machine.apply(&function, [argument.clone()], place));
-                (result, ThunkState::Apply(function, argument), Label::None, place)
+            ThunkState::Apply(function, argument) => self.apply_suspended(function, argument),
+            ThunkState::Done(value) => Ok(value.clone()),
+            ThunkState::Running => {
+                return Err(FaultBody::cycle(self.nowhere(), cycle_key(thunk)));
             }
-            ThunkState::Done(value) => {
-                (Ok(value), ThunkState::Running, Label::None, self.nowhere())
-            }
-            ThunkState::Running => return Err(FaultBody::cycle(self.nowhere(), key)),
         };
         match result {
             Ok(value) => {
                 thunk.state.replace(ThunkState::Done(value.clone()));
                 Ok(value)
             }
-            Err(mut fault) => {
-                // Another use may come at a lesser depth, or after a cancelled run: keep it possible.
-                thunk.state.replace(state);
-                fault.leave_lazy(key, self.label(&label), place);
-                Err(fault)
-            }
+            Err(fault) => Err(self.unresolved(thunk, state, fault)),
         }
+    }
+
+    /// Runs suspended code on the level that was just entered, and leaves the level.
+    fn resume(&mut self, code: &ThunkCode, captures: &[Slot]) -> Result<Value, Fault> {
+        let result = if self.depth.is_multiple_of(LOOK) {
+            self.run_suspended_guarded(code, captures)
+        } else {
+            self.run_suspended(&code.body, code.frame, captures)
+        };
+        self.depth -= 1;
+        result
+    }
+
+    #[inline(never)]
+    fn run_suspended_guarded(
+        &mut self,
+        code: &ThunkCode,
+        captures: &[Slot],
+    ) -> Result<Value, Fault> {
+        stack::guarded(|| self.run_suspended(&code.body, code.frame, captures))
+    }
+
+    #[inline(never)]
+    fn apply_suspended(&mut self, function: &Value, argument: &Slot) -> Result<Value, Fault> {
+        let place = self.place_of(function);
+        self.nested(place, |machine| machine.apply(function, [argument.clone()], place))
+    }
+
+    /// Notes in a fault that it came from a lazy value. Another use of that may come at a lesser
+    /// depth, or after a cancelled run, and is kept possible.
+    #[cold]
+    #[inline(never)]
+    fn unresolved(&self, thunk: &Thunk, state: ThunkState, mut fault: Fault) -> Fault {
+        let (label, place) = match &state {
+            ThunkState::Pending(code, _) => (self.label(&code.label), code.place),
+            ThunkState::Apply(function, _) => (None, self.place_of(function)),
+            _ => (None, self.nowhere()),
+        };
+        thunk.state.replace(state);
+        fault.leave_lazy(cycle_key(thunk), label, place);
+        fault
     }
 
     fn label(&self, label: &Label) -> Option<String> {
@@ -508,6 +543,10 @@ impl<'a> Machine<'a> {
         let source = self.program.modules.first().map_or(SourceId(0), |module| module.source);
         Place { source, span: cbuild_diag::Span::default() }
     }
+}
+
+fn cycle_key(thunk: &Thunk) -> CycleKey {
+    CycleKey::Thunk(std::ptr::from_ref(thunk).addr())
 }
 
 #[cold]

@@ -140,7 +140,11 @@ impl Machine<'_> {
                 let right: Vec<Slot> = b.iter().map(|(_, slot)| slot.clone()).collect();
                 self.equal_slots(&left, &right, place)?
             }
-            (Value::Set(a), Value::Set(b)) | (Value::Overridable(a), Value::Overridable(b)) => {
+            (Value::Set(a), Value::Set(b)) => {
+                let (a, b) = (a.members().clone(), b.members().clone());
+                self.equal_slots(&[a], &[b], place)?
+            }
+            (Value::Overridable(a), Value::Overridable(b)) => {
                 self.equal_slots(&a.slots[..1], &b.slots[..1], place)?
             }
             (Value::Function(_) | Value::Extern(_), _) => {

@@ -114,9 +114,8 @@ impl<'m, 'a> Printer<'m, 'a> {
                 let open = format!("{}(", self.name(variant.tag));
                 Layout::group(&open, self.layouts(&variant.fields)?, ")")
             }
-            Value::Set(origin) | Value::Overridable(origin) => {
-                self.part(&origin.slots[0], Self::layout)?
-            }
+            Value::Set(set) => self.part(set.members(), Self::layout)?,
+            Value::Overridable(origin) => self.part(&origin.slots[0], Self::layout)?,
             other => Layout::text(self.atom(other)),
         })
     }
@@ -209,9 +208,8 @@ impl<'m, 'a> Printer<'m, 'a> {
                 }
                 json!({ "type": "variant", "tag": self.name(variant.tag), "fields": fields })
             }
-            Value::Set(origin) | Value::Overridable(origin) => {
-                self.part(&origin.slots[0], Self::json)?
-            }
+            Value::Set(set) => self.part(set.members(), Self::json)?,
+            Value::Overridable(origin) => self.part(&origin.slots[0], Self::json)?,
             Value::Function(_) | Value::Extern(_) => return Err(self.function()),
             other => external(other),
         })

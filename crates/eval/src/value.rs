@@ -1,6 +1,6 @@
 //! Values: small, cheap to clone, lazy in their parts.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::fmt;
 use std::rc::Rc;
 
@@ -11,7 +11,7 @@ use smallvec::SmallVec;
 
 use crate::burial;
 use crate::code::{LambdaCode, ThunkCode};
-use crate::externs::Extern;
+use crate::externs::{self, Extern};
 use crate::map::Map;
 use crate::rope::Rope;
 
@@ -58,7 +58,7 @@ pub enum Value {
     /// An environment variable that an image reads.
     Variable(Rc<Variable>),
     /// A lazily recursive set: its members, and how they are made.
-    Set(Rc<Origin>),
+    Set(Rc<Layers>),
     /// A package that remembers its recipe: package, recipe, and how one is made of the other.
     Overridable(Rc<Origin>),
 }
@@ -121,6 +121,16 @@ pub struct Closure {
 /// others are its making.
 pub struct Origin {
     pub(crate) slots: Slots,
+}
+
+/// A lazily recursive set: the function that makes its members, or the set below and the overlay
+/// upon it. Nothing is made of it until the members are asked for.
+pub struct Layers {
+    /// The set below; missing where there is none.
+    pub(crate) below: Slot,
+    /// The function that makes the members, or the overlay.
+    pub(crate) function: Slot,
+    members: OnceCell<Slot>,
 }
 
 /// Something that can be built.
@@ -321,6 +331,26 @@ impl Shape {
     pub(crate) fn position(&self, name: Symbol) -> Option<usize> {
         let found = self.positions.binary_search_by_key(&name, |&(symbol, _)| symbol).ok()?;
         Some(self.positions[found].1 as usize)
+    }
+}
+
+impl Layers {
+    /// A set of which nothing is made yet.
+    pub(crate) fn new(below: Slot, function: Slot) -> Rc<Self> {
+        Rc::new(Self { below, function, members: OnceCell::new() })
+    }
+
+    /// The members, lazy.
+    pub(crate) fn members(&self) -> &Slot {
+        self.members.get_or_init(|| externs::members_of(self))
+    }
+}
+
+impl Drop for Layers {
+    fn drop(&mut self) {
+        let take = |slot: &mut Slot| std::mem::replace(slot, Slot::Missing);
+        let members = self.members.take().unwrap_or(Slot::Missing);
+        burial::bury([take(&mut self.below), take(&mut self.function), members]);
     }
 }
 

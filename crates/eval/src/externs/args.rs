@@ -49,7 +49,7 @@ impl Machine<'_> {
     pub(super) fn part(
         &self,
         record: &Rc<Record>,
-        name: &str,
+        name: &'static str,
         place: Place,
     ) -> Result<Slot, Fault> {
         Ok(record.fields[self.part_position(record, name, place)?].clone())
@@ -59,21 +59,19 @@ impl Machine<'_> {
     pub(super) fn part_position(
         &self,
         record: &Record,
-        name: &str,
+        name: &'static str,
         place: Place,
     ) -> Result<usize, Fault> {
-        // The names of a record are few and in order, those of the program are many.
-        let names = &record.shape.names;
-        names
-            .binary_search_by(|&symbol| self.shapes.name(symbol).cmp(name))
-            .map_err(|_| FaultBody::defect(place, format!("the argument has no field `{name}`")))
+        self.shapes
+            .position(&record.shape, name)
+            .ok_or_else(|| FaultBody::defect(place, format!("the argument has no field `{name}`")))
     }
 
     /// A text field.
     pub(super) fn text_part(
         &mut self,
         record: &Rc<Record>,
-        name: &str,
+        name: &'static str,
         place: Place,
     ) -> Result<Rc<String>, Fault> {
         let slot = self.part(record, name, place)?;
@@ -84,7 +82,7 @@ impl Machine<'_> {
     pub(super) fn optional_part(
         &mut self,
         record: &Rc<Record>,
-        name: &str,
+        name: &'static str,
         place: Place,
     ) -> Result<Option<Slot>, Fault> {
         let slot = self.part(record, name, place)?;
@@ -101,7 +99,7 @@ impl Machine<'_> {
     pub(super) fn optional_text(
         &mut self,
         record: &Rc<Record>,
-        name: &str,
+        name: &'static str,
         place: Place,
     ) -> Result<Option<Rc<String>>, Fault> {
         let slot = self.optional_part(record, name, place)?;
@@ -112,7 +110,7 @@ impl Machine<'_> {
     pub(super) fn texts_part(
         &mut self,
         record: &Rc<Record>,
-        name: &str,
+        name: &'static str,
         place: Place,
     ) -> Result<Vec<Rc<String>>, Fault> {
         let slot = self.part(record, name, place)?;
@@ -124,7 +122,7 @@ impl Machine<'_> {
     pub(super) fn packages_part(
         &mut self,
         record: &Rc<Record>,
-        name: &str,
+        name: &'static str,
         place: Place,
     ) -> Result<Vec<Rc<Package>>, Fault> {
         let slot = self.part(record, name, place)?;
@@ -136,7 +134,7 @@ impl Machine<'_> {
     pub(super) fn scripts_part(
         &mut self,
         record: &Rc<Record>,
-        name: &str,
+        name: &'static str,
         place: Place,
     ) -> Result<Vec<NamedScript>, Fault> {
         let slot = self.part(record, name, place)?;

@@ -1,6 +1,5 @@
 //! `std.build`: programs that are run in the sandbox.
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use cbuild_drv::{Action, Derivation, Exec, Input, OutputName, StepLimits};
@@ -35,17 +34,14 @@ fn derivation(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value,
     let slot = m.part(&spec, "args", place)?;
     let list = m.list_arg(&slot, place)?;
     let args = list.items.iter().map(|item| Ok(m.rope_arg(item, place)?.to_template()));
-    let args = args.collect::<Result<_, Fault>>()?;
-    let mut env = BTreeMap::new();
-    for (name, text) in m.scripts_part(&spec, "env", place)? {
-        variable_name(&name, place)?;
-        env.insert(name.to_string(), text);
-    }
-    let mut files = BTreeMap::new();
-    for (path, text) in m.scripts_part(&spec, "files", place)? {
-        relative_path(&path, "a file", place)?;
-        files.insert(path.to_string(), text);
-    }
+    let mut args = args.collect::<Result<Vec<_>, Fault>>()?;
+    args.shrink_to_fit();
+    let env = m.scripts_part(&spec, "env", place)?;
+    env.iter().try_for_each(|(name, _)| variable_name(name, place))?;
+    let env = env.into_iter().map(|(name, text)| (name.to_string(), text)).collect();
+    let files = m.scripts_part(&spec, "files", place)?;
+    files.iter().try_for_each(|(path, _)| relative_path(path, "a file", place))?;
+    let files = files.into_iter().map(|(path, text)| (path.to_string(), text)).collect();
     let inputs = m.packages_part(&spec, "inputs", place)?;
     let inputs = inputs.iter().map(|package| package.input.clone()).collect();
     let forbidden = m.packages_part(&spec, "forbidden", place)?;
@@ -92,7 +88,7 @@ fn limits(m: &mut Machine<'_>, spec: &Rc<Record>, place: Place) -> Result<StepLi
         return Ok(StepLimits::default());
     };
     let record = m.record_arg(&slot, place)?;
-    let mut number = |name: &str| -> Result<Option<u64>, Fault> {
+    let mut number = |name: &'static str| -> Result<Option<u64>, Fault> {
         let Some(slot) = m.optional_part(&record, name, place)? else { return Ok(None) };
         let given = m.int_arg(&slot, place)?;
         match u64::try_from(given) {

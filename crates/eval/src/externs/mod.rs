@@ -22,6 +22,8 @@ use crate::fault::{Fault, FaultBody, Place};
 use crate::machine::Machine;
 use crate::value::{Slot, Value};
 
+pub(crate) use origin::members_of;
+
 /// A function that the evaluator supplies.
 pub struct Extern {
     name: &'static str,

@@ -215,7 +215,7 @@ fn contract(m: &mut Machine<'_>, spec: &Rc<Record>, place: Place) -> Result<Cont
 fn fields(
     m: &mut Machine<'_>,
     spec: &Rc<Record>,
-    part: &str,
+    part: &'static str,
     place: Place,
 ) -> Result<Vec<(String, Value)>, Fault> {
     let slot = m.part(spec, part, place)?;

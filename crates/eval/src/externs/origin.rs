@@ -1,15 +1,19 @@
 //! Lazily recursive sets and packages that can be overridden, of the prelude.
 //!
-//! A set holds its members, lazy, and its layers: a list of the function that makes the members,
-//! or of the set below and the overlay upon it. Everything here only describes; what is described
-//! is made when the members, the package or the recipe are needed.
+//! A set holds the function that makes its members, or the set below and the overlay upon it.
+//! Everything here only describes; what is described is made when the members, the package or the
+//! recipe are needed.
 
 use std::rc::Rc;
 
+use smallvec::SmallVec;
+
 use super::Extern;
+use crate::code::{Delay, Node};
 use crate::fault::{Fault, FaultBody, Place};
+use crate::interpret::Env;
 use crate::machine::Machine;
-use crate::value::{Origin, Record, Slot, Thunk, ThunkState, Value};
+use crate::value::{Closure, Layers, Origin, Record, Shape, Slot, Thunk, ThunkState, Value};
 
 pub(super) static TABLE: &[Extern] = &[
     Extern::new("prelude.set", 1, set).lazy(&[0]),
@@ -26,19 +30,22 @@ static PACKAGE: Extern = Extern::new("prelude.overridable", 1, apply_second);
 /// Makes a recipe from an overridable package and a change.
 static RECIPE: Extern = Extern::new("prelude.override", 1, apply_second);
 
+/// The fields that an overlay replaces.
+type Fields = SmallVec<[Slot; 4]>;
 type Result<T> = std::result::Result<T, Fault>;
 
 fn set(_: &mut Machine<'_>, args: &[Slot], _: Place) -> Result<Value> {
-    Ok(set_of(Value::list(vec![args[0].clone()])))
+    Ok(Value::Set(Layers::new(Slot::Missing, args[0].clone())))
 }
 
 fn extend(_: &mut Machine<'_>, args: &[Slot], _: Place) -> Result<Value> {
-    Ok(set_of(Value::list(vec![args[0].clone(), args[1].clone()])))
+    Ok(Value::Set(Layers::new(args[0].clone(), args[1].clone())))
 }
 
-fn set_of(layers: Value) -> Value {
-    let members = later(&FINAL, Slot::Ready(layers.clone()));
-    Value::Set(Rc::new(Origin { slots: vec![members, Slot::Ready(layers)].into() }))
+/// The members of a set, not made yet. They do not refer to the set itself, which holds them.
+pub(crate) fn members_of(set: &Layers) -> Slot {
+    let layers = Value::list(vec![set.below.clone(), set.function.clone()]);
+    later(&FINAL, Slot::Ready(layers))
 }
 
 /// A slot that calls a function of this module when it is needed.
@@ -48,10 +55,10 @@ fn later(function: &'static Extern, argument: Slot) -> Slot {
 
 fn members(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> {
     let set = set_arg(m, &args[0], place)?;
-    m.force(&set.slots[0])
+    m.force(set.members())
 }
 
-fn set_arg(m: &mut Machine<'_>, slot: &Slot, place: Place) -> Result<Rc<Origin>> {
+fn set_arg(m: &mut Machine<'_>, slot: &Slot, place: Place) -> Result<Rc<Layers>> {
     match m.force(slot)? {
         Value::Set(set) => Ok(set),
         other => Err(FaultBody::defect(place, format!("{} is extended", other.kind()))),
@@ -60,48 +67,112 @@ fn set_arg(m: &mut Machine<'_>, slot: &Slot, place: Place) -> Result<Rc<Origin>>
 
 /// The layers are gathered first and laid in a loop, so that any number of them needs no depth.
 fn make_members(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> {
-    let mut layers = m.list_arg(&args[0], place)?;
+    let layers = m.list_arg(&args[0], place)?;
+    let [below, function] = &*layers.items else {
+        return Err(FaultBody::defect(place, "a set without its layers"));
+    };
+    let (mut below, mut function) = (below.clone(), function.clone());
     let mut overlays = Vec::new();
-    while let [below, overlay] = &*layers.items {
+    while !matches!(below, Slot::Missing) {
         m.tick(place)?;
-        overlays.push(overlay.clone());
+        overlays.push(function);
         m.check_items(overlays.len(), place)?;
-        let set = set_arg(m, below, place)?;
-        layers = m.list_arg(&set.slots[1], place)?;
+        let set = set_arg(m, &below, place)?;
+        (below, function) = (set.below.clone(), set.function.clone());
     }
     let last = Thunk::new(ThunkState::Running);
     let result = Slot::Lazy(last.clone());
-    let make = m.force(&layers.items[0])?;
+    let make = m.force(&function)?;
     let base = m.apply(&make, [result.clone()], place)?;
     let mut record = m.record_arg(&Slot::Ready(base), place)?;
+    let mut seen = Positions::default();
     while let Some(overlay) = overlays.pop() {
         let overlay = m.force(&overlay)?;
         let before = Slot::Ready(Value::Record(record.clone()));
-        let part = m.apply(&overlay, [result.clone(), before], place)?;
-        let part = m.record_arg(&Slot::Ready(part), place)?;
-        record = laid_over(record, &part, place)?;
+        let arguments = [result.clone(), before];
+        if let Some((closure, shape, fields)) = plain_record(&overlay) {
+            let fields = m.record_fields(closure, fields, arguments)?;
+            let positions = seen.of(shape, &record.shape, place)?;
+            record = laid_over(record, positions, fields);
+        } else {
+            let part = m.apply(&overlay, arguments, place)?;
+            let part = m.record_arg(&Slot::Ready(part), place)?;
+            let fields = part.fields.iter().cloned().collect();
+            let positions = seen.of(&part.shape, &record.shape, place)?;
+            record = laid_over(record, positions, fields);
+        }
     }
     let value = Value::Record(record);
     last.state.replace(ThunkState::Done(value.clone()));
     Ok(value)
 }
+/// The body of a function that does nothing but make a record of its two parameters.
+fn plain_record(function: &Value) -> Option<(&Rc<Closure>, &Rc<Shape>, &[Delay])> {
+    let Value::Function(closure) = function else { return None };
+    let code = &closure.code;
+    let plain = (code.params, code.frame) == (2, 2) && code.defaults.is_empty();
+    match &code.body {
+        Node::Record(shape, fields) if plain && code.name.is_none() => {
+            Some((closure, shape, fields))
+        }
+        _ => None,
+    }
+}
 
-/// The record with the fields of the part; in place when nobody else holds the record.
-fn laid_over(mut record: Rc<Record>, part: &Record, place: Place) -> Result<Rc<Record>> {
+impl Machine<'_> {
+    /// The fields of the record that such a function makes, which nobody needs as a record.
+    fn record_fields(
+        &mut self,
+        closure: &Rc<Closure>,
+        fields: &[Delay],
+        arguments: [Slot; 2],
+    ) -> Result<Fields> {
+        let base = self.stack.len();
+        self.stack.extend(arguments);
+        let env = Env { captures: &closure.captures, this: Some(closure), base };
+        let made = self.nested(closure.code.place, |machine| {
+            machine.stats.calls += 1;
+            machine.stats.made += 1;
+            fields.iter().map(|field| machine.delay(field, &env)).collect()
+        });
+        self.stack.truncate(base);
+        made
+    }
+}
+
+/// Where the fields of the last overlay are in the record; overlays in a row are often alike.
+#[derive(Default)]
+struct Positions {
+    seen: Option<Rc<Shape>>,
+    positions: SmallVec<[usize; 8]>,
+}
+
+impl Positions {
+    fn of(&mut self, part: &Rc<Shape>, whole: &Shape, place: Place) -> Result<&[usize]> {
+        if !self.seen.as_ref().is_some_and(|seen| Rc::ptr_eq(seen, part)) {
+            self.positions.clear();
+            for &name in &part.names {
+                let defect = || FaultBody::defect(place, "an overlay adds a field to its set");
+                self.positions.push(whole.position(name).ok_or_else(defect)?);
+            }
+            self.seen = Some(part.clone());
+        }
+        Ok(&self.positions)
+    }
+}
+
+/// The record with other values of some fields; in place when nobody else holds the record.
+fn laid_over(mut record: Rc<Record>, positions: &[usize], fields: Fields) -> Rc<Record> {
     if Rc::get_mut(&mut record).is_none() {
         let fields = record.fields.to_vec().into();
         record = Rc::new(Record { shape: record.shape.clone(), fields });
     }
-    let shape = record.shape.clone();
-    for (&name, slot) in part.shape.names.iter().zip(part.fields.iter()) {
-        let at = shape.position(name);
-        let field = Rc::get_mut(&mut record).zip(at).and_then(|(r, at)| r.fields.get_mut(at));
-        match field {
-            Some(field) => *field = slot.clone(),
-            None => return Err(FaultBody::defect(place, "an overlay adds a field to its set")),
+    if let Some(record) = Rc::get_mut(&mut record) {
+        for (at, field) in positions.iter().zip(fields) {
+            record.fields[*at] = field;
         }
     }
-    Ok(record)
+    record
 }
 
 fn overridable(_: &mut Machine<'_>, args: &[Slot], _: Place) -> Result<Value> {
