@@ -1,8 +1,10 @@
 //! Verification: does the store hold what its names say?
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use cbuild_drv::{Digest, StorePath};
 
@@ -23,6 +25,12 @@ struct Snapshot {
     problems: Vec<Problem>,
 }
 
+/// What was found of one object.
+struct Checked {
+    found: Vec<ProblemKind>,
+    is_there: bool,
+}
+
 impl Store {
     /// Reads objects and compares them with their paths, their records and the index.
     ///
@@ -40,8 +48,12 @@ impl Store {
         let snapshot = self.commit()?.snapshot(options)?;
         report.problems = snapshot.problems;
         let mut bad = BTreeSet::new();
-        for (path, info) in &snapshot.indexed {
-            let found = self.verify_object(info, &snapshot.indexed, &mut report)?;
+        for (info, Checked { found, is_there }) in self.verify_all(&snapshot.indexed)? {
+            let path = &info.path;
+            if is_there {
+                report.checked += 1;
+                report.bytes += info.size;
+            }
             // What is not in the index any more was collected in the meantime.
             if found.is_empty() || !self.index()?.has(path)? {
                 continue;
@@ -72,18 +84,53 @@ impl Store {
         Ok(report)
     }
 
+    /// Looks at each object, on all processors. The answers are ordered by path.
+    fn verify_all<'s>(
+        &self,
+        indexed: &'s BTreeMap<StorePath, ObjectInfo>,
+    ) -> Result<Vec<(&'s ObjectInfo, Checked)>> {
+        // One thread reads an object, so the largest must not be left for the end.
+        let mut objects: Vec<&ObjectInfo> = indexed.values().collect();
+        objects.sort_by_key(|info| Reverse(info.size));
+        let next = AtomicUsize::new(0);
+        let work = || {
+            let mut done = Vec::new();
+            while let Some(info) = objects.get(next.fetch_add(1, Ordering::Relaxed)) {
+                let checked = self.verify_object(info, indexed);
+                if checked.is_err() {
+                    // The others need not go on.
+                    next.store(objects.len(), Ordering::Relaxed);
+                }
+                done.push((*info, checked?));
+            }
+            Ok(done)
+        };
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let mut all = std::thread::scope(|scope| {
+            let others: Vec<_> =
+                (1..threads.min(objects.len())).map(|_| scope.spawn(&work)).collect();
+            let mut all = work()?;
+            for other in others {
+                match other.join() {
+                    Ok(done) => all.extend(done?),
+                    Err(panic) => std::panic::resume_unwind(panic),
+                }
+            }
+            Ok::<_, Error>(all)
+        })?;
+        all.sort_by(|(one, _), (other, _)| one.path.cmp(&other.path));
+        Ok(all)
+    }
+
     fn verify_object(
         &self,
         info: &ObjectInfo,
         indexed: &BTreeMap<StorePath, ObjectInfo>,
-        report: &mut VerifyReport,
-    ) -> Result<Vec<ProblemKind>> {
+    ) -> Result<Checked> {
         let place = self.layout.object(&info.path);
         if !disk::exists(&place)? {
-            return Ok(vec![ProblemKind::Missing]);
+            return Ok(Checked { found: vec![ProblemKind::Missing], is_there: false });
         }
-        report.checked += 1;
-        report.bytes += info.size;
         let mut found = Vec::new();
         match content(&place, &info.path) {
             Err(error) => found.push(ProblemKind::Damaged(error.to_string())),
@@ -113,7 +160,7 @@ impl Store {
                 found.push(ProblemKind::ReferenceMissing(reference.clone()));
             }
         }
-        Ok(found)
+        Ok(Checked { found, is_there: true })
     }
 
     fn recorded(&self, path: &StorePath) -> Result<ObjectInfo> {
