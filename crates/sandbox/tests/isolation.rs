@@ -132,6 +132,11 @@ fn process_state_is_fixed() {
         assert!(text.contains(&format!("{name}: {value}\n")), "{name} in:\n{text}");
     }
     assert!(text.ends_with("00040000\n0\n4096\n8192\n/dev/null\n"), "{text}");
+    // The zygote has none at first, which is not handed down.
+    let huge_pages = |text: &str| text.lines().find(|l| l.starts_with("THP_")).map(str::to_owned);
+    let own = std::fs::read_to_string("/proc/self/status").unwrap();
+    let inside = place.output(&place.shell("cat /proc/self/status"));
+    assert_eq!(huge_pages(&inside), huge_pages(&own));
 }
 
 fn only_inputs_are_visible() {

@@ -255,7 +255,14 @@ impl Commit<'_> {
             }
             fs::rename(&target, &object.physical).at("move out of the store", &target)?;
         }
-        disk::remove_if_there(&self.layout.info(&object.info.path))
+        // The sidecar goes back too: what came in a group is tried again alone.
+        let record = self.layout.info(&object.info.path);
+        match fs::rename(&record, &object.record) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(Error::io("move out of the store", &record, error))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn check_references(&mut self, pending: &[&Pending], realised: &[&Realised]) -> Result<()> {

@@ -308,7 +308,7 @@ fn a_full_disk_registers_nothing() {
 
 fn full_disk(folder: &Path) {
     use rustix::mount::{MountFlags, mount};
-    mount("tmpfs", folder, "tmpfs", MountFlags::empty(), c"size=10m").unwrap();
+    mount("tmpfs", folder, "tmpfs", MountFlags::empty(), c"size=64m").unwrap();
     let root = folder.join("root");
     let ballast = folder.join("ballast");
     let store = Store::open(&root).unwrap();
@@ -338,6 +338,7 @@ fn full_disk(folder: &Path) {
         assert_clean(&again);
     }
     assert!(refused > 5, "the disk was never full");
+    groups_on_a_full_disk(folder, &store, &kept);
     drop(store);
     fill(folder, &ballast, 0);
     let store = Store::open(&root).unwrap();
@@ -346,6 +347,34 @@ fn full_disk(folder: &Path) {
     std::fs::remove_file(&ballast).unwrap();
     assert_clean(&store);
     assert_eq!(store.objects().unwrap().len(), 1);
+}
+
+/// What fails as a group is tried one by one: each has all it needs for that, and says the truth.
+fn groups_on_a_full_disk(folder: &Path, store: &Store, kept: &StorePath) {
+    let ballast = folder.join("ballast");
+    let (mut refused, mut added) = (0, 0);
+    for room in (0..160u64).step_by(4) {
+        let members: Vec<Prepared> = (0..24)
+            .map(|member| {
+                let content = format!("group {room} {member} @0@ @out@");
+                let action = format!("group-{room}-{member}");
+                Prepared::new(store, &action, &[("out", content.as_str())], &[kept]).unwrap()
+            })
+            .collect();
+        let group: Vec<_> = members.iter().map(|one| one.prepare(store).unwrap()).collect();
+        let before = store.objects().unwrap().len();
+        fill(folder, &ballast, room << 10);
+        let results = store.complete(&group);
+        std::fs::remove_file(&ballast).unwrap();
+        for error in results.iter().filter_map(|result| result.as_ref().err()) {
+            assert!(matches!(error, Error::DiskFull { .. }), "{room}: {error}");
+        }
+        let registered = results.iter().filter(|result| result.is_ok()).count();
+        assert_eq!(store.objects().unwrap().len(), before + registered);
+        assert_clean(store);
+        (refused, added) = (refused + results.len() - registered, added + registered);
+    }
+    assert!(refused > 24 && added > 24, "{refused} refused, {added} added");
 }
 
 /// Leaves so many bytes free.
