@@ -108,7 +108,7 @@ impl Store {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         let mut all = std::thread::scope(|scope| {
             let others: Vec<_> =
-                (1..threads.min(objects.len())).map(|_| scope.spawn(&work)).collect();
+                (1..threads.min(objects.len())).map(|_| scope.spawn(work)).collect();
             let mut all = work()?;
             for other in others {
                 match other.join() {
