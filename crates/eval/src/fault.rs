@@ -92,6 +92,16 @@ impl FaultBody {
         }
     }
 
+    /// Notes that what stands at a place of a package is left. Of an error in the standard library the first
+    /// such place tells the reader what of the own files led there.
+    pub(crate) fn leave_package(&mut self, place: Place) {
+        if let [_] = self.diagnostic.labels.as_slice() {
+            let (source, span) = (place.source, place.span);
+            let text = "while evaluating this".to_owned();
+            self.diagnostic.labels.push(Label { source, span, text });
+        }
+    }
+
     /// Notes that a lazy value or a global is left; `name` is given where it has one.
     pub(crate) fn leave_lazy(&mut self, key: CycleKey, name: Option<String>, place: Place) {
         let Some(cycle) = self.cycle.as_mut().filter(|cycle| !cycle.closed) else { return };

@@ -254,6 +254,7 @@ impl<'a> Machine<'a> {
         };
         thunk.state.replace(state);
         fault.leave_lazy(cycle_key(thunk), label, place);
+        self.leave(&mut fault, place);
         fault
     }
 
@@ -288,6 +289,7 @@ impl<'a> Machine<'a> {
                 let name = &self.program.globals[id as usize].name;
                 fault.leave_lazy(CycleKey::Global(id), Some(format!("`{name}`")), place);
                 fault.leave_global(name);
+                self.leave(&mut fault, place);
                 Err(fault)
             }
         }
@@ -404,6 +406,7 @@ impl<'a> Machine<'a> {
                     if let Some(name) = &code.name {
                         fault.leave_global(name);
                     }
+                    self.leave(&mut fault, code.place);
                     return Err(fault);
                 }
             }
@@ -533,6 +536,17 @@ impl<'a> Machine<'a> {
     fn place_of_global(&self, id: u32) -> Place {
         let global = &self.program.globals[id as usize];
         Place { source: global.source, span: global.span }
+    }
+
+    /// Tells an error of the standard library that what stands at a place is left.
+    #[cold]
+    fn leave(&self, fault: &mut Fault, place: Place) {
+        let in_library = |source| {
+            self.program.modules.iter().any(|module| module.source == source && module.library)
+        };
+        if in_library(fault.diagnostic.labels[0].source) && !in_library(place.source) {
+            fault.leave_package(place);
+        }
     }
 
     /// The place of what has no place of its own: that of the global that was asked for.

@@ -374,10 +374,11 @@ fn check_module(
 
 fn export(checker: &mut Checker<'_>, tests: Vec<(String, ir::GlobalId)>) -> ir::Module {
     let scope = &checker.scopes[checker.module];
-    let mut exports = BTreeMap::new();
+    let (source, mut exports) = (checker.source(), BTreeMap::new());
+    let library = checker.modules[checker.module].key.package == crate::Package::Std;
     // Nothing hands the names of a library on of which only a part is looked into.
     if checker.module < checker.library {
-        return ir::Module { source: checker.source(), exports, tests: Vec::new() };
+        return ir::Module { source, library, exports, tests: Vec::new() };
     }
     for (name, entry) in &scope.values {
         let Value::Global(global) = entry.what else { continue };
@@ -395,7 +396,7 @@ fn export(checker: &mut Checker<'_>, tests: Vec<(String, ir::GlobalId)>) -> ir::
             exports.insert(name.to_string(), ir::Export::Module(module_id(target)));
         }
     }
-    ir::Module { source: checker.source(), exports, tests }
+    ir::Module { source, library, exports, tests }
 }
 
 /// The body of a global that was not looked into. To evaluate it is a defect, and reported as one.

@@ -41,6 +41,8 @@ pub struct Local(pub u32);
 pub struct Module {
     /// Its source.
     pub source: SourceId,
+    /// Whether it is a file of the standard library.
+    pub library: bool,
     /// Public values and re-exported modules by name.
     pub exports: BTreeMap<String, Export>,
     /// Tests in source order, each a global of type `Bool`.

@@ -50,3 +50,15 @@ fn bad_names_and_paths() {
     assert_snapshot!(fault(std, "std.tree.text_file(\"a/b\", sh\"\")"));
     assert_snapshot!(fault(std, "std.tree.assemble { name = \"x\", directories = [\"../up\"] }"));
 }
+
+/// An error in the standard library also points at what of the package led there: a field, a function or
+/// a value, but not at what lies further out.
+#[test]
+fn errors_in_the_library_point_at_the_package_too() {
+    let items = "import std\n\
+                 let port: Option<Int> = None\n\
+                 fn checked(port: Option<Int>) -> Int = std.option.expect(port, \"no port\")\n\
+                 let server = { port = std.option.expect(port, \"no port\") }\n";
+    let cases = ["std.option.expect(port, \"no port\")", "checked(port)", "server.port + 1"];
+    insta::assert_snapshot!(cases.map(|expr| fault(items, expr)).join("\n"));
+}
