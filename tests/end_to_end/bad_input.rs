@@ -162,7 +162,7 @@ fn hurried_users_get_an_answer() {
         ),
         (vec!["build", "std:list"], "E1015", "`std:list`", "help: add the name"),
         (vec!["--system", "vax-vms", "build", "."], "E1001", "`vax-vms`", "help: leave `--system`"),
-        (vec!["bild", "x"], "error", "'bild'", "tip: a similar subcommand exists: 'build'"),
+        (vec!["bild", "x"], "E1000", "'bild'", "help: a similar subcommand exists: 'build'"),
         (vec!["store", "info", "nonsense"], "E1027", "nonsense", "help: give a path as"),
     ] {
         let done = cbuild(root.path(), &args).fails(2, code);

@@ -192,7 +192,12 @@ fn each_wrong_use_has_its_message() {
     scene.wrong((1, "E1021"), "a test fails", &["test", "."], |_| {});
     scene.wrong((2, "E1022"), "nothing to evaluate", &["eval"], |_| {});
     scene.wrong((2, "E1000"), "an unknown flag", &["eval", ".", "--ofline"], |_| {});
-    scene.wrong((2, "E1000"), "an unknown flag, as JSON", &["eval", ".", "--json", "--x"], |_| {});
+    scene.wrong(
+        (2, "E1000"),
+        "an unknown flag, as JSON",
+        &["eval", ".", "--json", "--ofline"],
+        |_| {},
+    );
     let mut otherwise = String::new();
     for Wrong { name, exit, code, done } in &scene.found {
         if done.code != Some(*exit) || !done.stderr.contains(code) || done.stderr.contains("panic")

@@ -60,6 +60,9 @@ pub fn explanations() -> impl Iterator<Item = Explanation> {
 /// in a single digit, or in two that are swapped.
 pub fn similar_code(text: &str) -> Option<&'static str> {
     let digits = text.trim_start_matches(['e', 'E']);
+    if digits.is_empty() {
+        return None;
+    }
     let wanted = format!("E{digits:0>4}");
     let close = |code: &&str| {
         let pairs = || code.bytes().zip(wanted.bytes());
