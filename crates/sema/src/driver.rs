@@ -7,6 +7,7 @@ use cbuild_diag::{Diagnostic, SourceId, Sources, Span};
 use cbuild_syntax::ast;
 
 use crate::checker::{Checker, GlobalTy, Scope, Value};
+use crate::followups::drop_followups;
 use crate::index::{Index, Remains};
 use crate::library::{self, Cut};
 use crate::modules::{Graph, GraphLoader, Loaded, ModIdx};
@@ -41,7 +42,7 @@ pub(crate) fn check_entries(
         Bodies::Changed => return check_changed(sources, memory, graph, prelude, entry),
     };
     let depths = depths(&graph, prelude, &entries, &chosen);
-    finish(graph, &depths, prelude, entry, &Parents::new(), |_| ()).0
+    finish(sources, graph, &depths, prelude, entry, &Parents::new(), |_| ()).0
 }
 
 /// Checks modules with as little of the standard library as they need; `None` if something is wrong, or
@@ -57,7 +58,7 @@ fn check_cut(
     let checked = cut.map(|Cut { graph, prelude, entries, library, .. }| {
         let depths = cut_depths(graph.modules.len(), library);
         let entry = entries.first().copied();
-        finish(graph, &depths, Some(prelude), entry, &Parents::new(), |_| ()).0
+        finish(sources, graph, &depths, Some(prelude), entry, &Parents::new(), |_| ()).0
     });
     let checked = checked.filter(|checked| !checked.has_errors());
     if checked.is_none() {
@@ -82,7 +83,7 @@ fn check_changed(
     let unchanged = Unchanged::new(&graph, memory, prelude);
     let depths = depths(&graph, prelude, &[], unchanged.changed());
     unchanged::complete(&mut graph, &depths, sources, memory);
-    let checked = finish(graph, &depths, prelude, entry, &Parents::new(), |_| ()).0;
+    let checked = finish(sources, graph, &depths, prelude, entry, &Parents::new(), |_| ()).0;
     unchanged.remember(memory, &checked);
     checked
 }
@@ -113,6 +114,7 @@ pub(crate) fn index_entries(
     }
     let mut diagnostics = graph.diagnostics;
     diagnostics.append(&mut checker.diagnostics);
+    drop_followups(&mut diagnostics, sources, &graph.modules);
     diagnostics.sort_by_key(|d| d.labels.first().map(|l| (l.source, l.span.start)));
     let recorded = depths.iter().map(|depth| *depth == Depth::Bodies).collect();
     let remains = Remains::take(&mut checker, recorded);
@@ -205,7 +207,8 @@ pub(crate) fn check_expression(prompt: Prompt<'_>, text: &str) -> CheckedExpr {
             let parents = graph.enclose(scopes, &entries, main, (source, expr));
             let depths = cut_depths(graph.modules.len(), library);
             let entry = graph.modules.len() - 1;
-            let checked = finish(graph, &depths, Some(prelude), Some(entry), &parents, |_| ()).0;
+            let checked =
+                finish(sources, graph, &depths, Some(prelude), Some(entry), &parents, |_| ()).0;
             if !checked.has_errors() {
                 return the_expression(checked, entry);
             }
@@ -233,7 +236,8 @@ pub(crate) fn check_lone_expr<T>(
     let parents = graph.enclose(prompt.scopes, &scopes, std, (source, expr));
     let entry = graph.modules.len() - 1;
     let depths = vec![Depth::Bodies; graph.modules.len()];
-    let (checked, seen) = finish(graph, &depths, prelude, Some(entry), &parents, look);
+    let (checked, seen) =
+        finish(prompt.sources, graph, &depths, prelude, Some(entry), &parents, look);
     (the_expression(checked, entry), seen)
 }
 
@@ -308,6 +312,7 @@ fn expression_module(
 
 /// Checks the modules in order and puts the program together.
 fn finish<T>(
+    sources: &Sources,
     graph: Graph,
     depths: &[Depth],
     prelude: Option<ModIdx>,
@@ -328,6 +333,7 @@ fn finish<T>(
     lower(&mut checker, &mut program);
     let mut diagnostics = graph.diagnostics;
     diagnostics.append(&mut checker.diagnostics);
+    drop_followups(&mut diagnostics, sources, &graph.modules);
     let seen = look(&mut checker);
     diagnostics.sort_by_key(|d| d.labels.first().map(|l| (l.source, l.span.start)));
     for diagnostic in diagnostics.iter_mut().filter(|diagnostic| diagnostic.help.is_none()) {

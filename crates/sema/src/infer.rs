@@ -379,6 +379,7 @@ impl<'a> Checker<'a> {
             (!known.is_empty() && known.len() <= 12)
                 .then(|| format!("its fields are `{}`", known.join("`, `")).into())
         });
+        let fix = fix.or_else(|| self.function_instead(record, &name.text));
         let shown = self.types.show(record);
         let place = self.place(base);
         self.error(

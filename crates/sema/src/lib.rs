@@ -17,6 +17,7 @@ mod declare;
 mod decode;
 mod driver;
 mod exhaustive;
+mod followups;
 mod free;
 mod globals;
 pub mod index;

@@ -1,5 +1,9 @@
 //! "Did you mean": the known name that is closest to an unknown one.
 
+use crate::ModuleKey;
+use crate::checker::Checker;
+use crate::types::{ConId, Ty, TyId};
+
 /// One concrete fix: what is said, and what an editor puts in the place of what is wrong.
 pub(crate) struct Fix {
     pub(crate) text: String,
@@ -48,6 +52,35 @@ pub(crate) fn meant<'a>(
         text: format!("did you mean `{name}`?"),
         replacement: Some(name.to_owned()),
     })
+}
+
+impl Checker<'_> {
+    /// What is written in other languages as a member of a value, such as `items.map(f)`, is a function of
+    /// the library's module for the type.
+    pub(crate) fn function_instead(&self, value: TyId, name: &str) -> Option<Fix> {
+        let Ty::Con(con, _) = self.types.get(value) else { return None };
+        let module = match con {
+            ConId::LIST => "list",
+            ConId::STR | ConId::INT => "text",
+            ConId::MAP => "map",
+            ConId::OPTION => "option",
+            ConId::PATH => "path",
+            ConId::SCRIPT => "script",
+            _ => return None,
+        };
+        let key = ModuleKey::std(format!("{module}.cbuild"));
+        let index = self.modules.iter().position(|loaded| loaded.key == key)?;
+        let public = self.scopes.get(index)?.values.iter().filter(|(_, entry)| entry.public);
+        let names: Vec<&str> = public.map(|(name, _)| &**name).collect();
+        let found = names.iter().copied().find(|known| *known == name);
+        let called = found.or_else(|| closest(name, names));
+        Some(Fix::from(match called {
+            Some(called) => format!(
+                "call the function `std.{module}.{called}`, with the value as an argument or in front of `|>`"
+            ),
+            None => format!("its functions are in `std.{module}`"),
+        }))
+    }
 }
 
 /// Number of characters, whatever their case, to insert, remove, replace or swap with a neighbour..

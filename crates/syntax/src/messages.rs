@@ -222,6 +222,9 @@ fn missing_word(report: &Report<'_>, place: &Place<'_, '_>, found: &Found) -> Te
 
 fn missing_arrow(report: &Report<'_>, place: &Place<'_, '_>) -> Text {
     let help = match place.parent.as_rule() {
+        Rule::arm if report.found(place.node.start()).text == "{" => {
+            "what a constructor holds is bound in parentheses: `Info(info) => info.verbose`"
+        }
         Rule::arm => "an arm is written `pattern => value`",
         _ => "a lambda is written `(x, y) => value`; there are no tuples",
     };
@@ -414,6 +417,9 @@ fn junk_help(token: &str, place: &Place<'_, '_>) -> &'static str {
             "values are compared with `==`"
         }
         "(" if parent == Rule::item => "put `|` before a single constructor: `type A = | B(Int)`",
+        "{" if holds_type(place) => {
+            "what a constructor holds stands in parentheses: `Info({ verbose: Bool })`"
+        }
         "->" | "=>" => "a lambda is written `(x) => value`",
         "and" | "&" => "use `&&`",
         "or" | "|" => "use `||`",
@@ -422,6 +428,12 @@ fn junk_help(token: &str, place: &Place<'_, '_>) -> &'static str {
         _ if parent == Rule::item => "a call is written with parentheses, `f(x)`; remove the rest",
         _ => "expected `,` or the closing bracket; a call is written `f(x)`",
     }
+}
+
+/// Whether the node's parent is the definition of a type.
+fn holds_type(place: &Place<'_, '_>) -> bool {
+    let item = place.parent.as_rule() == Rule::item;
+    item && place.parent.children().any(|part| part.as_rule() == Rule::type_item)
 }
 
 /// The bracket that a node opens with, and the one that closes it.

@@ -107,6 +107,7 @@ rejected! {
     not_a_function "E0307": "let x = 1\nlet y = x(2)"
     no_such_field "E0308": "let r = { name = 1, age = 2 }\nlet x = r.nmae"
     no_such_field_of_a_package "E0308": "fn f(p: Package) = p.nam"
+    member_function_of_a_list "E0308": "import std\nlet n = [1, 2].length()"
     field_of_a_number "E0308": "let x = 1\nlet y = x.size"
     with_of_an_unknown_field "E0308": "let r = { name = \"\" }\nlet s = r with { nam = \"\" }"
     public_let_without_type "E0310": "pub let xs = [1]"
@@ -141,4 +142,10 @@ rejected! {
     default_of_a_field "E0319": "type R = { port: Int = \"80\" }"
     default_of_a_parameter "E0319": "fn f(port: Int = \"80\") -> Int = port"
     several_at_once "E0301" "E0201" "E0315": "pub let a: Int = \"x\"\nlet b = unknown_thing\nlet c = true + 1\nlet d = b + a"
+}
+
+// What follows from a syntax error alone is not reported.
+rejected! {
+    names_and_types_on_a_line_with_a_syntax_error "E0124" "E0131" "E0201": "type Level = Info({ verbose: Bool }) | Debug\nfn f(level: Level) -> Str =\n  match level {\n    Info { verbose } => if verbose { \"a\" } else { \"b\" },\n    Debug => debug,\n  }"
+    constructors_beside_a_broken_type "E0131": "type Level = Debug | Info { verbose: Bool } | Failed(Str)\nfn f(level: Level) -> Str =\n  match level {\n    Failed(why) => why,\n    _ => \"fine\",\n  }"
 }
