@@ -275,6 +275,9 @@ impl Checker<'_> {
 
     fn no_member(&mut self, module: ModuleRef, name: &ast::Ident, kind: Kind) {
         let ModuleRef::Module(index) = module else { return };
+        if kind == Kind::Value && self.is_other_member(index, name) {
+            return;
+        }
         let scope = &self.scopes[index];
         let what = match kind {
             Kind::Type => "type",
@@ -297,6 +300,31 @@ impl Checker<'_> {
             "not found",
         )
         .maybe_fix(fix);
+    }
+
+    /// Reports a member that is a module or a type where a value is needed.
+    fn is_other_member(&mut self, module: ModIdx, name: &ast::Ident) -> bool {
+        let scope = &self.scopes[module];
+        let inner = scope.modules.get(name.text.as_str()).filter(|entry| entry.public);
+        let what = if inner.is_some() {
+            "a module"
+        } else if scope.types.get(name.text.as_str()).is_some_and(|entry| entry.public) {
+            "a type"
+        } else {
+            return false;
+        };
+        let inner = inner.and_then(|entry| self.scopes.get(entry.what?));
+        let example = inner.and_then(|inner| public(&inner.values).next());
+        let example =
+            example.map(|member| format!("name a member of it, such as `{}.{member}`", name.text));
+        self.error(
+            codes::NOT_A_VALUE,
+            name.span,
+            format!("`{}` is {what}, not a value", name.text),
+            "a value is needed here",
+        )
+        .maybe_fix(example);
+        true
     }
 
     /// Reports a plain name that is not in scope.

@@ -57,6 +57,7 @@ rejected! {
     extern_outside_std "E0212": "extern fn f(x: Int) -> Int"
     extern_type_outside_std "E0212": "extern type T"
     alias_cycle "E0213": "type A = List<B>\ntype B = { a: A }"
+    module_of_a_module_as_a_value "E0214": "import std\nlet x = std.list([])"
     alias_of_itself "E0213": "type A = A"
     module_as_a_value "E0214": "import std\nlet x = std"
     type_as_a_value "E0214": "type Color = Red | Blue\nlet x = Color"
