@@ -305,6 +305,9 @@ impl Checker<'_> {
             None if optional => diagnostic.help(
                 "optional and defaulted fields are filled in for record literals only; write the literal here",
             ),
+            None if code == codes::UNKNOWN_FIELD => diagnostic.help(
+                "give a record of the needed fields alone, or let the type take others with a row variable: `{ … | r }`",
+            ),
             None => diagnostic,
         }
     }

@@ -420,6 +420,9 @@ fn junk_help(token: &str, place: &Place<'_, '_>) -> &'static str {
         "{" if holds_type(place) => {
             "what a constructor holds stands in parentheses: `Info({ verbose: Bool })`"
         }
+        "." if parent == Rule::field_type => {
+            "further fields are those of a row variable at the end: `{ name: Str | r }`"
+        }
         "->" | "=>" => "a lambda is written `(x) => value`",
         "and" | "&" => "use `&&`",
         "or" | "|" => "use `||`",

@@ -148,5 +148,6 @@ rejected! {
 // What follows from a syntax error alone is not reported.
 rejected! {
     names_and_types_on_a_line_with_a_syntax_error "E0124" "E0131" "E0201": "type Level = Info({ verbose: Bool }) | Debug\nfn f(level: Level) -> Str =\n  match level {\n    Info { verbose } => if verbose { \"a\" } else { \"b\" },\n    Debug => debug,\n  }"
+    rows_of_other_languages "E0131": "fn f<r>(c: { name: Str, ..r }) -> Str = c.name"
     constructors_beside_a_broken_type "E0131": "type Level = Debug | Info { verbose: Bool } | Failed(Str)\nfn f(level: Level) -> Str =\n  match level {\n    Failed(why) => why,\n    _ => \"fine\",\n  }"
 }
