@@ -23,7 +23,7 @@ pub(crate) type Digest = [u8; 32];
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Record {
     pub(crate) text: Digest,
-    /// Of the text without the bodies of its outline.
+    /// Of the items of the text without the bodies of its outline.
     pub(crate) declarations: Digest,
     pub(crate) outline: Outline,
     /// The circumstances under which its bodies have nothing wrong.

@@ -35,7 +35,7 @@ pub(crate) fn outline(memory: &mut Memory, key: &ModuleKey, text: &str, file: Op
     let record = file.map(|file| {
         let outline = Outline::of(file);
         let mut declarations = blake3::Hasher::new();
-        for piece in outline.declarations(text) {
+        for piece in outline.declarations(file, text) {
             field(&mut declarations, piece.as_bytes());
         }
         let text = blake3::hash(text.as_bytes()).into();

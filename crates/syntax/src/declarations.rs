@@ -39,11 +39,18 @@ impl Outline {
         outline
     }
 
-    /// The pieces of the text that are not bodies: all that a file declares.
-    pub fn declarations<'t>(&self, text: &'t str) -> impl Iterator<Item = &'t str> {
-        let ends = self.bodies.iter().map(|body| body.start as usize).chain([text.len()]);
-        let starts = [0].into_iter().chain(self.bodies.iter().map(|body| body.end as usize));
-        starts.zip(ends).map(|(start, end)| text.get(start..end).unwrap_or_default())
+    /// The pieces of the file's items that are not bodies: all that it declares. Comments and empty
+    /// lines between items, documentation among them, are in no piece.
+    pub fn declarations<'t>(&self, file: &File, text: &'t str) -> impl Iterator<Item = &'t str> {
+        let mut bodies = self.bodies.iter().peekable();
+        let pieces = file.items.iter().flat_map(move |item| {
+            let Span { start, end } = item.span;
+            // No item has two bodies, and both lists are in source order.
+            let body = bodies.next_if(|body| body.end <= end);
+            let body = body.copied().unwrap_or(Span { start: end, end });
+            [(start, body.start), (body.end, end)]
+        });
+        pieces.map(|(start, end)| text.get(start as usize..end as usize).unwrap_or_default())
     }
 }
 
@@ -202,11 +209,26 @@ type V = A | B(Int)
     }
 
     #[test]
-    fn declarations_are_the_text_between_bodies() {
-        let text = "let a: Int = 1\nfn f() -> Int = 22\n";
-        let outline = Outline::of(&parsed(text));
-        let pieces: Vec<&str> = outline.declarations(text).collect();
-        assert_eq!(pieces, ["let a: Int = ", "\nfn f() -> Int = ", "\n"]);
+    fn declarations_are_items_without_bodies_and_comments() {
+        let declared = |text: &str| {
+            let file = parsed(text);
+            let outline = Outline::of(&file);
+            let pieces: Vec<&str> = outline.declarations(&file, text).collect();
+            pieces.join("|")
+        };
+        let plain = declared("let a: Int = 1\ntest \"t\" { true }\nfn f() -> Int = 22\n");
+        assert_eq!(plain, "let a: Int = ||test \"t\" { | }|fn f() -> Int = |");
+        let told = "//! Top.\n\n// A.\nlet a: Int = 3 // one\n\n\ntest \"t\" { 1 == 2 }\n\
+            /// Documented.\nfn f() -> Int = 4\n// end";
+        assert_eq!(declared(told), plain);
+        // What stands inside of an item counts, and so does what looks like a comment in a text.
+        assert_eq!(
+            declared("pub let a = \"// x\"\ntype T = A"),
+            "pub let a = \"// x\"||type T = A|"
+        );
+        for changed in ["pub let a: Int = 1", "let b: Int = 1", "let a: Str = \"1\""] {
+            assert_ne!(declared(changed), declared("let a: Int = 1"), "{changed}");
+        }
     }
 
     #[test]

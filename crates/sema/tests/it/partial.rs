@@ -158,8 +158,12 @@ fn only_what_changed_is_looked_into() {
     assert_eq!(next("a.cbuild", "t.m", "t.m"), is("a.cbuild", true));
     assert_eq!(next("b.cbuild", "a.f(t)", "a.f(t) + 0"), is("a.cbuild b.cbuild", true));
     assert_eq!(next("a.cbuild", "t.m", "t.n"), is("a.cbuild", false));
-    // A type: all that reach the module, even through another one.
+    // Comments and empty lines between items are nothing to others; within an item they are.
+    assert_eq!(next("a.cbuild", "pub fn f", "\n// f\n\n/// F.\npub fn f"), is("a.cbuild", false));
+    assert_eq!(next("a.cbuild", "/// F.", "/// G."), is("a.cbuild", false));
     let all = "a.cbuild b.cbuild main.cbuild";
+    assert_eq!(next("a.cbuild", "(t: T)", "(\n// t\nt: T)"), is(all, false));
+    // A type: all that reach the module, even through another one.
     assert_eq!(next("a.cbuild", "n: Int = 1", "n: Int"), is(all, true));
     // That error also pointed to the type.
     let both = "a.cbuild main.cbuild";
