@@ -3,6 +3,7 @@
 //! Nothing that is typed ends the session but `:quit` and the end of the input.
 
 mod completion;
+mod files;
 mod input;
 mod state;
 mod terminal;
@@ -68,6 +69,11 @@ fn serve(state: &mut State<'_>, text: &str) -> Result<Next, Failure> {
     Ok(Next::Go)
 }
 
+fn stopped() -> Failure {
+    Problem::new(Exit::Cancelled, "E1060", "stopped; the inputs after this one were not read")
+        .into()
+}
+
 /// Serves the lines of a file or pipe. At the end it fails if an input has failed.
 fn lines(mut state: State<'_>, reader: impl BufRead) -> Result<(), Failure> {
     let mut pending = String::new();
@@ -80,7 +86,7 @@ fn lines(mut state: State<'_>, reader: impl BufRead) -> Result<(), Failure> {
             Next::Go
         });
         if state.session().cancel.load(std::sync::atomic::Ordering::Relaxed) {
-            return Err(Failure::from(Problem::new(Exit::Cancelled, "E1060", "stopped")));
+            return Err(stopped());
         }
         Ok(next)
     };
@@ -110,4 +116,14 @@ fn lines(mut state: State<'_>, reader: impl BufRead) -> Result<(), Failure> {
     }
     let noun = if failed == 1 { "input" } else { "inputs" };
     Err(Problem::new(Exit::Failed, "E1062", format!("{failed} {noun} failed")).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::stopped;
+
+    #[test]
+    fn a_stopped_session() {
+        insta::assert_snapshot!(stopped().text());
+    }
 }

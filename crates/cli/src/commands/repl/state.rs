@@ -87,6 +87,11 @@ impl<'s> State<'s> {
         self.session
     }
 
+    /// Folder that the paths of definitions and expressions start from.
+    pub(super) fn folder(&self) -> PathBuf {
+        self.root.join(&self.folder)
+    }
+
     fn loader<'t>(
         session: &Session,
         root: &Path,
@@ -295,14 +300,14 @@ impl<'s> State<'s> {
         let names = self.names(base)?;
         let mut found = names.iter().filter(|name| name.name == last).peekable();
         if found.peek().is_none() {
-            let near = names.iter().find(|name| name.name.eq_ignore_ascii_case(last));
-            let mut problem =
-                Problem::new(Exit::Input, "E1064", format!("there is no name `{text}` here"));
-            problem.help = Some(match near {
-                Some(near) => format!("did you mean `{}`?", near.name),
-                None => "Tab after a dot lists the names".to_owned(),
-            });
-            return Err(problem.into());
+            let near = cbuild_sema::did_you_mean(last, names.iter().map(|name| name.name.as_str()));
+            return Err(Problem::new(
+                Exit::Input,
+                "E1064",
+                format!("there is no name `{text}` here"),
+            )
+            .help(near.unwrap_or_else(|| "Tab after a dot lists the names".to_owned()))
+            .into());
         }
         for name in found {
             output::line(&headline(name))?;

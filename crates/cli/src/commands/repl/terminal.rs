@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::path::PathBuf;
 use std::rc::Rc;
 
-use rustyline::completion::{Completer, FilenameCompleter, Pair};
+use rustyline::completion::{Completer, Pair};
 use rustyline::config::Configurer;
 use rustyline::error::ReadlineError;
 use rustyline::highlight::Highlighter;
@@ -16,7 +16,7 @@ use rustyline::{Config, Context, Editor, Helper};
 use super::completion::wanted;
 use super::input::{self, REQUESTS};
 use super::state::State;
-use super::{Next, serve};
+use super::{Next, files, serve};
 use crate::failure::{Exit, Failure, Problem};
 
 /// Most inputs that are remembered from session to session.
@@ -30,7 +30,6 @@ const WORDS: [&str; 14] = [
 
 struct Prompt<'s> {
     state: Rc<RefCell<State<'s>>>,
-    files: FilenameCompleter,
 }
 
 impl Helper for Prompt<'_> {}
@@ -66,8 +65,8 @@ impl Completer for Prompt<'_> {
             let requests = REQUESTS.iter().filter(|(name, _)| name.starts_with(word));
             return Ok((1, requests.map(|(name, _)| plain(name)).collect()));
         }
-        if before.starts_with(":l") {
-            return self.files.complete_path(line, position);
+        if let Some(wanted) = files::wanted(before) {
+            return Ok(self.paths(&wanted));
         }
         let wanted = wanted(before);
         // What cannot be completed is no news: the error comes when the input is served.
@@ -86,6 +85,19 @@ impl Completer for Prompt<'_> {
     }
 }
 
+impl Prompt<'_> {
+    /// Where the last name of a path begins, and what it can be.
+    fn paths(&self, wanted: &files::Wanted<'_>) -> (usize, Vec<Pair>) {
+        let from = match wanted.request {
+            true => PathBuf::from("."),
+            false => self.state.borrow().folder(),
+        };
+        let (folder, _) = files::split(wanted.partial);
+        let found = files::names(&from, wanted).iter().map(|name| plain(name)).collect();
+        (wanted.start + folder.len(), found)
+    }
+}
+
 fn plain(name: &str) -> Pair {
     Pair { display: name.to_owned(), replacement: name.to_owned() }
 }
@@ -99,8 +111,7 @@ pub(super) fn run(mut state: State<'_>) -> Result<(), Failure> {
     let mut editor: Editor<Prompt<'_>, DefaultHistory> =
         Editor::with_config(config).map_err(|error| unusable(&error))?;
     editor.set_max_history_size(MAX_HISTORY).map_err(|error| unusable(&error))?;
-    let files = FilenameCompleter::new();
-    editor.set_helper(Some(Prompt { state: Rc::clone(&state), files }));
+    editor.set_helper(Some(Prompt { state: Rc::clone(&state) }));
     let history = history_file();
     if let Some(history) = &history {
         // There is none at the first start.
@@ -133,8 +144,8 @@ pub(super) fn run(mut state: State<'_>) -> Result<(), Failure> {
     Ok(())
 }
 
-fn save(
-    editor: &mut Editor<Prompt<'_>, DefaultHistory>,
+fn save<H: Helper>(
+    editor: &mut Editor<H, DefaultHistory>,
     history: &std::path::Path,
 ) -> Result<(), Failure> {
     let folder = history.parent().unwrap_or(history);
@@ -164,4 +175,71 @@ fn history_file() -> Option<PathBuf> {
     let folder =
         absolute("XDG_STATE_HOME").or_else(|| Some(absolute("HOME")?.join(".local/state")));
     Some(folder?.join("cbuild/history"))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use clap::Parser;
+
+    use super::*;
+    use crate::args::Cli;
+    use crate::session::Session;
+
+    /// What Tab makes of an input in a package: each way to go on with it.
+    fn completed(folder: &std::path::Path, inputs: &[String]) -> Vec<Vec<String>> {
+        let session =
+            Session::new(Cli::try_parse_from(["cbuild", "repl"]).unwrap().global).unwrap();
+        let mut state = State::new(&session).unwrap();
+        state.load(folder.to_str().unwrap()).unwrap();
+        let prompt = Prompt { state: Rc::new(RefCell::new(state)) };
+        let history = DefaultHistory::new();
+        let complete = |line: &String| {
+            let context = Context::new(&history);
+            let (start, found) = prompt.complete(line, line.len(), &context).unwrap();
+            found
+                .into_iter()
+                .map(|pair| format!("{}{}", &line[..start], pair.replacement))
+                .collect()
+        };
+        inputs.iter().map(complete).collect()
+    }
+
+    #[test]
+    fn files_are_completed_where_paths_stand() {
+        let folder = tempfile::tempdir().unwrap();
+        for sub in ["lib", "libs/deep", ".git"] {
+            std::fs::create_dir_all(folder.path().join(sub)).unwrap();
+        }
+        for file in ["main.cbuild", "lib.cbuild", "lib.txt", "a b.cbuild", "libs/x.cbuild"] {
+            std::fs::write(folder.path().join(file), "").unwrap();
+        }
+        let at = folder.path().to_str().unwrap();
+        let inputs =
+            ["import ./li", "let n = [./libs/", "import ./libs/x", ":t fals", "import ./z"]
+                .map(str::to_owned);
+        let found = completed(folder.path(), &inputs);
+        assert_eq!(found[0], ["import ./lib.cbuild", "import ./lib/", "import ./libs/"]);
+        assert_eq!(found[1], ["let n = [./libs/deep/", "let n = [./libs/x.cbuild"]);
+        assert_eq!(found[2], ["import ./libs/x.cbuild"]);
+        assert_eq!(found[3], [":t false"]);
+        assert_eq!(found[4], Vec::<String>::new());
+
+        let loads = completed(folder.path(), &[format!(":load {at}/"), format!(":l {at}/l")]);
+        let names = ["a b.cbuild", "lib.cbuild", "lib/", "libs/", "main.cbuild"];
+        assert_eq!(loads[0], names.map(|name| format!(":load {at}/{name}")));
+        let names = ["lib.cbuild", "lib/", "libs/"];
+        assert_eq!(loads[1], names.map(|name| format!(":l {at}/{name}")));
+    }
+
+    #[test]
+    fn what_the_terminal_and_the_history_refuse() {
+        let mut editor: Editor<(), DefaultHistory> =
+            Editor::with_config(Config::default()).unwrap();
+        let nowhere = std::path::Path::new("/dev/null/cbuild/history");
+        let mut shown = save(&mut editor, nowhere).unwrap_err().text();
+        let refused = std::io::Error::from_raw_os_error(5);
+        shown += &unusable(&ReadlineError::Io(refused)).text();
+        insta::assert_snapshot!(shown);
+    }
 }
