@@ -153,6 +153,13 @@ fn streams(scene: &mut Scene) {
 
 /// The store's commands.
 fn store(scene: &mut Scene) {
+    scene.wrong(
+        (1, "E1043"),
+        "why of what is not built",
+        &["why", "depends", ".:file", "x"],
+        |_| {},
+    );
+    scene.wrong((1, "E1045"), "why of what never was", &["why", "rebuilt", ".:file"], |_| {});
     let built = run(cbuild_command(scene.root.path())
         .args(["build", ".:file"])
         .current_dir(scene.package.path()))
@@ -181,6 +188,45 @@ fn store(scene: &mut Scene) {
         |_| {},
     );
     scene.wrong((2, "E1034"), "an import of nothing", &["store", "import", "/none"], |_| {});
+    scene.wrong((1, "E1044"), "why of a stranger", &["why", "depends", ".:file", "gcc"], |_| {});
+    scene.wrong((2, "E1041"), "what does not fail", &["debug", ".:file", "--", "true"], |_| {});
+    let export = ["image", "export", ".:file", "--output", "/none/x"];
+    scene.wrong((2, "E1030"), "an export of no image", &export, |_| {});
+    scene.wrong((2, "E1027"), "what is no path", &["store", "export", "x", "-o", "x"], |_| {});
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+    std::fs::set_permissions(built, mode).unwrap();
+    std::fs::write(built, "changed").unwrap();
+    scene.wrong((1, "E1028"), "a store that is damaged", &["store", "verify"], |_| {});
+}
+
+/// Names, targets and files that are not there or not what is asked for.
+fn names(scene: &mut Scene) {
+    let mut wrong = |code: (i32, &'static str), name: &'static str, args: &[&str]| {
+        scene.wrong(code, name, args, |_| {});
+    };
+    wrong((2, "E1001"), "another platform", &["eval", ".", "--system", "vax-vms"]);
+    wrong((2, "E1010"), "what is no target", &["eval", ".:a..b"]);
+    wrong((2, "E1011"), "a target that is not there", &["eval", "none"]);
+    wrong((2, "E1012"), "a folder without a program", &["eval", "/proc"]);
+    wrong((2, "E1014"), "a name that is not there", &["eval", ".:tow"]);
+    wrong((2, "E1015"), "a module", &["eval", "std:list"]);
+    wrong((2, "E1016"), "what cannot be built", &["build", ".:two"]);
+    wrong((2, "E1053"), "an unknown code", &["explain", "E3001"]);
+    wrong((3, "E1051"), "a file that is not there", &["fmt", "none.cbuild"]);
+    wrong((3, "E1071"), "documentation without a place", &["doc", "-o", "/dev/null/doc"]);
+    scene.told((1, "E1063"), "an unknown request", &["repl"], b":nothing\n");
+    scene.told((1, "E1064"), "a name without documentation", &["repl"], b":doc std.lits\n");
+    let write = |name: &str, text: &str| {
+        std::fs::write(scene.package.path().join(name), text).unwrap();
+    };
+    write("wrong.cbuild", "let a: Int = \"1\"\n");
+    write("wide.cbuild", "let  a = 1\n");
+    write("claim.cbuild", "/// ```cbuild test\n/// 1 + 1\n/// ```\npub let a: Int = 1\n");
+    std::fs::write(scene.package.path().join("odd.cbuild"), b"\xff").unwrap();
+    scene.wrong((2, "E1070"), "documentation of no text", &["doc", "odd.cbuild"], |_| {});
+    scene.wrong((2, "E1017"), "a file with an error", &["check", "wrong.cbuild"], |_| {});
+    scene.wrong((1, "E1050"), "a file not formatted", &["fmt", "--check", "wide.cbuild"], |_| {});
+    scene.wrong((2, "E1068"), "an example that claims nothing", &["test", "claim.cbuild"], |_| {});
 }
 
 #[test]
@@ -190,6 +236,7 @@ fn each_wrong_use_has_its_message() {
     streams(&mut scene);
     store(&mut scene);
     scene.wrong((1, "E1021"), "a test fails", &["test", "."], |_| {});
+    names(&mut scene);
     scene.wrong((2, "E1022"), "nothing to evaluate", &["eval"], |_| {});
     scene.wrong((2, "E1000"), "an unknown flag", &["eval", ".", "--ofline"], |_| {});
     scene.wrong(

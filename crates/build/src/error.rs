@@ -98,7 +98,7 @@ pub enum StepError {
         log: LogEnd,
     },
     /// The builder left something in the store folder that is no output.
-    #[error("the builder left {} in /cbuild/store, which no output is", list(names))]
+    #[error("the builder left {} in /cbuild/store, where only its outputs may be", list(names))]
     Foreign {
         /// File names, at most ten.
         names: Vec<String>,
@@ -265,13 +265,21 @@ impl StepError {
             },
             Self::Foreign { .. } => "let it write its results below its outputs' paths, and other files to /build or /tmp".to_owned(),
             Self::Program { .. } => "name the program by its path inside `root`, such as `/bin/sh`, or by a package".to_owned(),
-            Self::Unusable { .. } => return None,
+            Self::Unusable { what: "the file", .. } => {
+                "name the file relative to the folder of the build, such as `src/main.c`".to_owned()
+            }
+            Self::Unusable { .. } => {
+                "write it to a file with `files`, and let the builder read that".to_owned()
+            }
             Self::System { .. } => "build it on such a machine; cbuild does not emulate another platform".to_owned(),
             Self::Assemble(error) => return error.help(),
             Self::Fetch(error) => return error.help(),
             Self::Sandbox(error) => return error.help(),
             Self::Store(error) => return error.help(),
-            Self::NotInGraph { .. } | Self::Cancelled => return None,
+            Self::Cancelled => return None,
+            Self::NotInGraph { .. } => {
+                "this is a defect in cbuild; please report it with the program".to_owned()
+            }
             Self::NoSuchOutput { present, .. } => format!("take {}", list(present)),
             Self::InputMissing { .. } => "evaluate again, which adds source files to the store; or run `cbuild store verify`".to_owned(),
             Self::NotBuilt { .. } => "build it first, with `cbuild build`".to_owned(),
@@ -279,7 +287,9 @@ impl StepError {
             Self::Io { source, .. } if is_full(source) => {
                 "make room; `cbuild store gc` removes what nothing needs".to_owned()
             }
-            Self::Io { .. } => return None,
+            Self::Io { .. } => {
+                "the store's folder must be writable for you; `--root FOLDER` names another".to_owned()
+            }
         })
     }
 

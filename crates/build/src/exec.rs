@@ -200,8 +200,12 @@ fn usable(what: &'static str, text: String) -> Result<OsString, StepError> {
     } else {
         return Ok(text.into());
     };
-    let text = text.chars().take(60).collect();
-    Err(StepError::Unusable { what, text, reason })
+    Err(StepError::Unusable { what, text: start_of(&text), reason })
+}
+
+/// The first characters of a text, for a message: those that control a terminal are escaped.
+fn start_of(text: &str) -> String {
+    text.chars().take(60).flat_map(char::escape_debug).collect()
 }
 
 /// Writes one of `files`. The folder is fresh, so that plain components cannot lead out of it.
@@ -210,8 +214,7 @@ fn write_file(build: &Path, path: &str, text: &str) -> Result<(), StepError> {
     if path.len() > 4096 || path.contains('\0') || !path.split('/').all(plain) {
         let reason =
             "it is not a plain relative path: no leading or doubled slash, no `.`, no `..`";
-        let text = path.chars().take(60).collect();
-        return Err(StepError::Unusable { what: "the file", text, reason });
+        return Err(StepError::Unusable { what: "the file", text: start_of(path), reason });
     }
     let place = build.join(path);
     let mut parent = build.to_owned();

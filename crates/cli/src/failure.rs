@@ -1,5 +1,8 @@
 //! Why a command failed, and how that is said: as text or JSON on standard error, and as the exit code.
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt::Write as _;
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -79,6 +82,12 @@ impl Problem {
     /// A problem without details.
     pub(crate) fn new(exit: Exit, code: &'static str, message: impl Into<String>) -> Self {
         Self { exit, code, message: message.into(), details: Vec::new(), help: None }
+    }
+
+    /// A defect of cbuild, which no input should be able to show.
+    pub(crate) fn defect(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(Exit::Defect, code, message)
+            .help("this is a defect in cbuild; please report it with the command and the files")
     }
 
     /// Sets what to do.
@@ -227,6 +236,18 @@ impl Failure {
             Self::Problems(problems) => {
                 problems.first().map_or(Exit::Defect, |problem| problem.exit)
             }
+        }
+    }
+
+    /// The failure as it is written where standard error is no terminal.
+    #[cfg(test)]
+    pub(crate) fn text(&self) -> String {
+        match self {
+            Self::Source { diagnostics, sources } => diagnostics
+                .iter()
+                .map(|found| cbuild_diag::render(sources, found, RenderOptions::plain()))
+                .collect(),
+            Self::Problems(problems) => problems.iter().map(Problem::to_text).collect(),
         }
     }
 

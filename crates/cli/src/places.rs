@@ -38,7 +38,8 @@ impl Places {
         let canonical = |package: &cbuild_modules::Package| {
             package.folder.canonicalize().map_err(|error| {
                 let message = format!("cannot find `{}`: {error}", package.folder.display());
-                Failure::from(Problem::new(Exit::Environment, "E1117", message))
+                let problem = Problem::new(Exit::Environment, "E1117", message);
+                Failure::from(problem.help("run `cbuild lock`, which brings what is missing"))
             })
         };
         let folders = packages.list.iter().map(canonical).collect::<Result<_, _>>()?;

@@ -52,10 +52,7 @@ impl Session {
                 Arc::clone(&self.cancel),
             );
             let asked = signal_hook::flag::register(signal, Arc::clone(&self.cancel));
-            ended.and(asked).map_err(|error| {
-                let message = format!("cannot wait for signal {signal}: {error}");
-                Problem::new(Exit::Environment, "E1002", message)
-            })?;
+            ended.and(asked).map_err(|error| deaf(signal, &error))?;
         }
         Ok(())
     }
@@ -160,6 +157,12 @@ pub(crate) fn mirrors_file() -> Result<PathBuf, Failure> {
     })
 }
 
+fn deaf(signal: i32, error: &std::io::Error) -> Problem {
+    let message = format!("cannot wait for signal {signal}: {error}");
+    Problem::new(Exit::Environment, "E1002", message)
+        .help("a system-call filter may forbid it; run cbuild outside of it")
+}
+
 fn data_folder() -> Option<PathBuf> {
     absolute("XDG_DATA_HOME").or_else(|| Some(absolute("HOME")?.join(".local/share")))
 }
@@ -212,4 +215,15 @@ pub(crate) fn shown(path: &Path) -> String {
     let here = std::env::current_dir().ok();
     let relative = here.as_deref().and_then(|here| path.strip_prefix(here).ok());
     relative.unwrap_or(path).display().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::deaf;
+
+    #[test]
+    fn a_signal_that_cannot_be_waited_for() {
+        let failure = crate::failure::Failure::from(deaf(2, &std::io::Error::from_raw_os_error(1)));
+        insta::assert_snapshot!(failure.text());
+    }
 }

@@ -88,7 +88,7 @@ pub struct EnvVariable {
 #[derive(Debug, Error)]
 pub enum ImageDocumentError {
     /// Not JSON of the expected shape.
-    #[error("not an image document: {0}")]
+    #[error("not the JSON of an image document: {0}")]
     Json(#[from] serde_json::Error),
     /// A document of another version.
     #[error(

@@ -51,7 +51,7 @@ impl Error {
             Self::Io { .. } => {
                 Some("`cbuild store verify` tells whether the object is whole".to_owned())
             }
-            Self::TooDeep { .. } => Some("objects of the store are never that deep".to_owned()),
+            Self::TooDeep { .. } => Some("the store makes no object so deep: `cbuild store verify` tells whether it was changed".to_owned()),
         }
     }
 }

@@ -316,7 +316,7 @@ impl FetchError {
             Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
                 "make room on that file system; `cbuild store gc` removes what nothing needs".to_owned()
             }
-            Self::Io { .. } => return None,
+            Self::Io { .. } => "check that the path is there and that you may read and write it".to_owned(),
             Self::MirrorTable { .. } => {
                 "mend the file, or remove it and run `cbuild mirrors detect`".to_owned()
             }
@@ -334,7 +334,7 @@ impl FetchError {
                 "tar (plain, gz, bz2, xz, zst), zip, wheel and deb are known; `fetch.file` keeps a file as it is".to_owned()
             }
             Self::TooLarge { .. } => "such an archive is most likely a decompression bomb".to_owned(),
-            Self::NothingLeft { .. } => "set `strip = 0`".to_owned(),
+            Self::NothingLeft { .. } => "give a smaller `strip`; `strip = 0` keeps all components".to_owned(),
             Self::Git { .. } => "check the address and the tag, branch or commit; git never asks for a password here, so set up its credential helper or an SSH agent".to_owned(),
             Self::GitMissing { .. } => "install git, or take the source from an archive or a registry".to_owned(),
             Self::Registry { .. } => "check the reference; it is written HOST/REPOSITORY:TAG".to_owned(),

@@ -166,7 +166,11 @@ impl Error {
     /// What the user can do about it.
     pub fn help(&self) -> Option<String> {
         let text = match self {
-            Self::Text { .. } | Self::Io { .. } => return None,
+            // Each of the diagnostics has its own.
+            Self::Text { .. } => return None,
+            Self::Io { .. } => {
+                "check that the path is there and that you may read and write it".to_owned()
+            }
             Self::Fetch { error, .. } | Self::Versions { error, .. } => return error.help(),
             Self::Push(error) => return error.help(),
             Self::Store(error) => return error.help(),
@@ -187,7 +191,7 @@ impl Error {
                 "run `cbuild mod vendor` to write it anew; to work on a module, use `[override]` with a folder of your own".to_owned()
             }
             Self::Override { .. } => "an override is the top folder of the module, with its cbuild.mod".to_owned(),
-            Self::NotRequired(_) => "`[require]` in cbuild.mod lists what is required".to_owned(),
+            Self::NotRequired(_) => "name one that `[require]` in cbuild.mod lists, or add it with `cbuild mod add`".to_owned(),
             Self::NoVersion { path, .. } => {
                 format!("give the version: `cbuild mod update {path}@VERSION`")
             }

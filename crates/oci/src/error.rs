@@ -12,7 +12,6 @@ use crate::digest::Sha256Digest;
 
 /// Why an image could not be packed or read.
 #[derive(Debug, Error)]
-#[non_exhaustive]
 pub enum OciError {
     /// The object is not an image document.
     #[error("`{object}` is not an image: {reason}")]
@@ -23,7 +22,7 @@ pub enum OciError {
         reason: String,
     },
     /// The object is a file, but not a readable image document.
-    #[error("`{object}` is not an image")]
+    #[error("`{object}` is not an image; {source}")]
     Document {
         /// The object that was to be packed.
         object: StorePath,
@@ -81,7 +80,7 @@ pub enum OciError {
         wanted: &'static str,
     },
     /// A file could not be read.
-    #[error("cannot read `{}`", .path.display())]
+    #[error("cannot read `{}`: {source}", .path.display())]
     Read {
         /// The file.
         path: PathBuf,
@@ -89,7 +88,7 @@ pub enum OciError {
         source: io::Error,
     },
     /// The image could not be written.
-    #[error("cannot write `{}`", .path.display())]
+    #[error("cannot write `{}`: {source}", .path.display())]
     Write {
         /// The file.
         path: PathBuf,
@@ -231,8 +230,14 @@ impl OciError {
                 "the image is incomplete or was changed; copy or export it again"
             }
             Self::UnsafeEntry { .. } => "do not use this archive; export the image again",
-            Self::Unsupported { .. } | Self::Malformed { .. } | Self::TooLarge { .. } => {
-                return None;
+            Self::Unsupported { .. } => {
+                "let the program that made the image write it as OCI 1.0 or 1.1, with SHA-256 digests"
+            }
+            Self::Malformed { .. } => {
+                "the program that made the image breaks the OCI specification; write it with another one"
+            }
+            Self::TooLarge { .. } => {
+                "no image needs that much; do not use it unless you know what made it so large"
             }
         };
         Some(text.to_owned())

@@ -81,10 +81,25 @@ impl Error {
                         .to_owned(),
                 )
             }
+            Error::Program { .. } => {
+                Some("look at the file with `cbuild debug TARGET`; the builder must be able to run it".to_owned())
+            }
+            Error::Setup(_) => {
+                Some("the kernel's log may say why; the machine may have reached a limit of memory, files or mounts".to_owned())
+            }
             Error::HelperLost(_) => {
                 Some("see the kernel's log for the out-of-memory killer, and build again".to_owned())
             }
-            _ => None,
+            Error::Spec(error) => Some(error.help().to_owned()),
+            Error::Helper(_) => Some(
+                "the machine may have reached its limit of processes, open files or memory: see `ulimit -a`".to_owned(),
+            ),
+            Error::Log(_) => Some(
+                "make room where the store is; `cbuild store gc` removes what nothing needs".to_owned(),
+            ),
+            Error::Protocol => Some(
+                "this is a defect in cbuild, unless its file was replaced while it ran: try again, then report it".to_owned(),
+            ),
         }
     }
 }
@@ -240,4 +255,22 @@ pub enum SpecError {
     /// More binds, arguments or variables than any real build has.
     #[error("more than 65536 binds or strings")]
     TooLarge,
+}
+
+impl SpecError {
+    fn help(&self) -> &'static str {
+        match self {
+            Self::InsidePath(_) => "write it as a whole path, such as `/usr/lib`",
+            Self::Reserved(_) => {
+                "put it at another place; /proc, /dev and /tmp are part of each sandbox"
+            }
+            Self::BoundTwice(_) => "leave one of them out, or put it at another place",
+            Self::Nul(_) => "take the NUL byte out; a file can hold it, see `files`",
+            Self::VariableName(_) => "name the variable without `=`",
+            Self::TooLarge => "give them in a file, see `files`",
+            Self::SourcePath(_) | Self::HostName(_) | Self::Id | Self::Descriptors(_) => {
+                "this is a defect in cbuild; please report it with the program"
+            }
+        }
+    }
 }

@@ -489,3 +489,20 @@ fn unclosed_text(report: &Report<'_>, place: &Place<'_, '_>) -> Diagnostic {
         .label(report.source, report.range(at, at), format!("expected `{quotes}` before here"))
         .help(help)
 }
+
+#[cfg(test)]
+mod tests {
+    use cbuild_diag::{RenderOptions, Sources, render};
+
+    use super::*;
+
+    /// No text is known that the parser gives up on, so that this is told of any.
+    #[test]
+    fn a_text_that_is_too_complicated() {
+        let mut sources = Sources::default();
+        let source = sources.add("main.cbuild", "let a = 1\n");
+        let piece = Piece { text: "let a = 1\n", base: 0, content: Content::TooComplex };
+        let found = refused(source, &piece, &piece.content);
+        insta::assert_snapshot!(render(&sources, &found, RenderOptions::plain()));
+    }
+}

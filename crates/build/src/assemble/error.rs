@@ -73,7 +73,7 @@ pub enum AssembleError {
         reason: &'static str,
     },
     /// The file system refused.
-    #[error("{action} {path}: {source}")]
+    #[error("{action} `{}`: {source}", path.display())]
     Io {
         /// What was tried, for example `cannot read`.
         action: &'static str,
@@ -124,7 +124,16 @@ impl AssembleError {
             Self::Pattern { .. } => Some(
                 "`*` matches within one component, `**` across them, `{a,b}` either; escape with a backslash".to_owned(),
             ),
-            Self::Escape { .. } | Self::TooManyLinks { .. } | Self::Unsupported { .. } | Self::Io { .. } => None,
+            Self::Escape { .. } => Some(
+                "name where the link leads to, by the package that has it, instead of the link".to_owned(),
+            ),
+            Self::TooManyLinks { .. } => Some(
+                "look for links that lead to each other, and leave one of them out with `exclude`".to_owned(),
+            ),
+            Self::Unsupported { .. } => Some("leave it out with `exclude`".to_owned()),
+            Self::Io { .. } => Some(
+                "the store's folder must be readable and writable for you; `--root FOLDER` names another".to_owned(),
+            ),
         }
     }
 

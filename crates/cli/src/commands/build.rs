@@ -8,7 +8,7 @@ use cbuild_store::Store;
 use serde_json::json;
 
 use crate::evaluation::{Buildable, Evaluated, built_before, evaluate};
-use crate::failure::{Exit, Failure, Problem};
+use crate::failure::{Failure, Problem};
 use crate::output;
 use crate::progress::Display;
 use crate::session::Session;
@@ -79,11 +79,14 @@ pub(crate) fn realise(
     targets
         .iter()
         .map(|target| {
-            built.get(target).cloned().ok_or_else(|| {
-                Problem::new(Exit::Defect, "E1099", "the scheduler left a target out").into()
-            })
+            built.get(target).cloned().ok_or_else(|| lost("the scheduler left a target out"))
         })
         .collect()
+}
+
+/// Something that was asked for is in no answer.
+pub(super) fn lost(what: &str) -> Failure {
+    Problem::defect("E1099", what).into()
 }
 
 /// The link of the first target has the given name, those of others get `-2`, `-3` ….
@@ -141,4 +144,14 @@ pub(crate) fn fetch(session: &Session, targets: &[String]) -> Result<(), Failure
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::lost;
+
+    #[test]
+    fn a_lost_target_is_a_defect() {
+        insta::assert_snapshot!(lost("the scheduler left a target out").text());
+    }
 }

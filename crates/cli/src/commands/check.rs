@@ -113,3 +113,16 @@ fn collect(folder: &Path, depth: usize, found: &mut BTreeSet<PathBuf>) -> Result
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn a_folder_that_cannot_be_read() {
+        let mut found = BTreeSet::new();
+        let failure = collect(Path::new("/nonexistent"), 1, &mut found).unwrap_err();
+        insta::assert_snapshot!(failure.text());
+    }
+}

@@ -50,13 +50,14 @@ pub(crate) fn debug(
     let terminal = Terminal { output: output.into(), ended: &mut ended, attach };
     match builder.visit(&failed, &visit, terminal)? {
         0 => Ok(()),
-        status => {
-            let message = format!("the shell or command ended with status {status}");
-            Err(Problem::new(Exit::Failed, "E1042", message)
-                .help("126 and 127 mean that a program was not found; `--shell PATH` names another shell")
-                .into())
-        }
+        status => Err(left_with(status).into()),
     }
+}
+
+fn left_with(status: i32) -> Problem {
+    let message = format!("the shell or command ended with status {status}");
+    Problem::new(Exit::Failed, "E1042", message)
+        .help("126 and 127 mean that a program was not found; `--shell PATH` names another shell")
 }
 
 /// Builds, and gives the first program that fails.
@@ -73,5 +74,15 @@ fn failing(builder: &Builder<'_>, targets: &[Target]) -> Result<DrvId, Failure> 
             }
         }
         Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_that_fails() {
+        insta::assert_snapshot!(Failure::from(left_with(127)).text());
     }
 }

@@ -49,10 +49,13 @@ pub(crate) fn check(session: &Session, targets: &[String], mode: CheckMode) -> R
     if unlike.is_empty() {
         return Ok(());
     }
-    let message = format!("not reproducible: {}", unlike.join(", "));
-    Err(Problem::new(Exit::Failed, "E1040", message)
+    Err(not_reproducible(&unlike).into())
+}
+
+fn not_reproducible(names: &[String]) -> Problem {
+    let message = format!("not reproducible: {}", names.join(", "));
+    Problem::new(Exit::Failed, "E1040", message)
         .help("the second results were dropped; remove the causes from the scripts or sources")
-        .into())
 }
 
 fn variation(cores: NonZeroUsize) -> Variation {
@@ -95,4 +98,16 @@ fn compare_with_first(
         }
     }
     Ok(number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_reproducible() {
+        insta::assert_snapshot!(
+            Failure::from(not_reproducible(&["redis-7.0.15".to_owned()])).text()
+        );
+    }
 }

@@ -98,17 +98,19 @@ fn standard_input(check: bool) -> Result<(), Failure> {
 fn formatted(name: &str, text: &str) -> Result<String, Failure> {
     let mut sources = Sources::default();
     let source = sources.add(name, text);
-    cbuild_syntax::format(source, text).map_err(|error| match error {
+    cbuild_syntax::format(source, text).map_err(|error| refused(name, error, sources))
+}
+
+fn refused(name: &str, error: FormatError, sources: Sources) -> Failure {
+    match error {
         FormatError::Broken(diagnostics) => {
             Failure::Source { diagnostics, sources: Box::new(sources) }
         }
         FormatError::Changed(_) => {
             let message = format!("formatting `{name}` would change what it means; it is kept");
-            Problem::new(Exit::Defect, "E1052", message)
-                .help("this is a defect in cbuild; please report it with the file")
-                .into()
+            Problem::defect("E1052", message).into()
         }
-    })
+    }
 }
 
 fn difference(name: &str, old: &str, new: &str) -> String {
@@ -148,5 +150,20 @@ fn write(file: &Path, text: &str) -> Result<(), Failure> {
 
 fn failed(what: &str, file: &Path, why: &str) -> Failure {
     let message = format!("cannot {what} `{}`: {why}", file.display());
-    Problem::new(Exit::Environment, "E1051", message).into()
+    Problem::new(Exit::Environment, "E1051", message)
+        .help("check that the file is there and that you may read and write it")
+        .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_changed_meaning_is_a_defect_and_what_cannot_be_read_has_a_fix() {
+        let changed = FormatError::Changed("let a = 2\n".to_owned());
+        let mut shown = refused("main.cbuild", changed, Sources::default()).text();
+        shown += &failed("write", Path::new("main.cbuild"), "No space left on device").text();
+        insta::assert_snapshot!(shown);
+    }
 }

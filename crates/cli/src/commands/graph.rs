@@ -4,7 +4,7 @@ use cbuild_explain::graph::{to_dot, to_html, to_text, view};
 
 use crate::args::GraphFormat;
 use crate::evaluation::evaluate;
-use crate::failure::{Exit, Failure, Problem};
+use crate::failure::{Failure, Problem};
 use crate::output;
 use crate::session::Session;
 
@@ -22,7 +22,7 @@ pub(crate) fn graph(session: &Session, target: &str, format: GraphFormat) -> Res
         Ok::<_, cbuild_store::Error>(Some(bytes))
     })?;
     let defect = |error: serde_json::Error| {
-        Problem::new(Exit::Defect, "E1099", format!("the graph cannot be written: {error}"))
+        Problem::defect("E1099", format!("the graph cannot be written: {error}"))
     };
     if session.options.json {
         return output::json(&serde_json::to_value(&view).map_err(defect)?);

@@ -136,7 +136,20 @@ impl RunText {
 
 fn to_json(value: &impl serde::Serialize) -> Result<serde_json::Value, Failure> {
     serde_json::to_value(value).map_err(|error| {
-        Problem::new(Exit::Defect, "E1031", format!("a result cannot be written as JSON: {error}"))
-            .into()
+        Problem::defect("E1031", format!("a result cannot be written as JSON: {error}")).into()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::to_json;
+
+    #[test]
+    fn what_json_has_no_form_for_is_a_defect() {
+        let odd = BTreeMap::from([(vec![1], 2)]);
+        let text = to_json(&odd).err().map(|failure| failure.text());
+        insta::assert_snapshot!(text.unwrap_or_default());
+    }
 }

@@ -32,12 +32,14 @@ pub(crate) fn log(session: &Session, target: &str) -> Result<(), Failure> {
             .help("only programs that ran here have logs; downloads and compositions have none")
             .into());
     };
-    let text = cbuild_build::read_log(path).map_err(|error| {
-        let message = format!("cannot read the log `{}`: {error}", path.display());
-        Problem::new(Exit::Environment, "E1026", message)
-            .help("build again with `--check`: a step that runs writes its log anew")
-    })?;
+    let text = cbuild_build::read_log(path).map_err(|error| unreadable(path, &error))?;
     print(session, record, &text)
+}
+
+fn unreadable(path: &std::path::Path, error: &std::io::Error) -> Problem {
+    let message = format!("cannot read the log `{}`: {error}", path.display());
+    Problem::new(Exit::Environment, "E1026", message)
+        .help("build again with `--check`: a step that runs writes its log anew")
 }
 
 fn print(session: &Session, record: &BuildRecord, text: &str) -> Result<(), Failure> {
@@ -51,4 +53,19 @@ fn print(session: &Session, record: &BuildRecord, text: &str) -> Result<(), Fail
         }));
     }
     text.lines().try_for_each(output::line)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn a_log_that_cannot_be_read() {
+        let path = Path::new("/dev/null/log.zst");
+        let error = cbuild_build::read_log(path).unwrap_err();
+        insta::assert_snapshot!(Failure::from(unreadable(path, &error)).text());
+    }
 }

@@ -46,13 +46,27 @@ fn detect_and_save(session: &Session) -> Result<(), Failure> {
         }
     }
     if found.mirrors.iter().next().is_none() {
-        return Err(Problem::new(Exit::Environment, "E1024", "no mirror was found")
-            .help("configure apt, pip, npm or cargo, or use `cbuild mirrors set NAME URL`")
-            .into());
+        return Err(none());
     }
     let file = mirrors_file()?;
     let mut table = Mirrors::load(&file)?.unwrap_or_default();
     table.merge(found.mirrors);
     table.save(&file)?;
     list(session, &table)
+}
+
+fn none() -> Failure {
+    Problem::new(Exit::Environment, "E1024", "no mirror was found")
+        .help("configure apt, pip, npm or cargo, or use `cbuild mirrors set NAME URL`")
+        .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::none;
+
+    #[test]
+    fn no_mirror() {
+        insta::assert_snapshot!(none().text());
+    }
 }

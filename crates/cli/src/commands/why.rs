@@ -10,6 +10,7 @@ use cbuild_sema::{ModuleKey, Package};
 use cbuild_store::Store;
 use serde_json::json;
 
+use super::build::lost;
 use super::explanation;
 use super::store::parse_path;
 use crate::args::WhyCommand;
@@ -52,7 +53,7 @@ fn object(session: &Session, store: &Store, text: &str) -> Result<StorePath, Fai
 
 fn first_target(evaluated: &Evaluated) -> Result<Target, Failure> {
     let found = evaluated.targets.first().map(|found| found.target.clone());
-    found.ok_or_else(|| Problem::new(Exit::Defect, "E1099", "the target was lost").into())
+    found.ok_or_else(|| lost("the target was lost"))
 }
 
 /// What is known of all that the targets need.
@@ -81,7 +82,7 @@ fn depends(session: &Session, target: &str, wanted: &str) -> Result<(), Failure>
         }
     };
     let Some(links) = chain(&store, &from, is_wanted)? else {
-        let message = format!("{} does not refer to `{wanted}`, directly or not", from.name());
+        let message = format!("`{}` does not refer to `{wanted}`, directly or not", from.name());
         return Err(Problem::new(Exit::Failed, "E1044", message)
             .help("what only a build needs is shown by `cbuild graph`")
             .into());
@@ -125,6 +126,12 @@ fn differs(session: &Session, first: &str, second: &str) -> Result<(), Failure> 
     explanation::print_differences(&differences)
 }
 
+fn gone(name: &str) -> Problem {
+    let message = format!("the record of one of the last two builds of `{name}` is gone");
+    Problem::new(Exit::Failed, "E1046", message)
+        .help("builds record what they are from now on; ask again after the next one")
+}
+
 fn rebuilt(session: &Session, target: &str) -> Result<(), Failure> {
     let store = session.store()?;
     let evaluated = evaluate(session, &store, &[target.to_owned()])?;
@@ -147,10 +154,7 @@ fn rebuilt(session: &Session, target: &str) -> Result<(), Failure> {
         };
     };
     let Some(explained) = explain_change(&store, &before, &last)? else {
-        let message = format!("the record of one of the last two builds of `{name}` is gone");
-        return Err(Problem::new(Exit::Failed, "E1046", message)
-            .help("builds record what they are from now on; ask again after the next one")
-            .into());
+        return Err(gone(&name).into());
     };
     let places = Places::of(session, target)?;
     let locate = |line: &str| places.find(line);
@@ -268,5 +272,15 @@ impl Places {
             }
         }
         found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_that_is_gone() {
+        insta::assert_snapshot!(Failure::from(gone("redis-7.0.15")).text());
     }
 }

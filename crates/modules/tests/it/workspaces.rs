@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use cbuild_fetch::{Fetcher, MirrorSource, Mirrors, Options};
-use cbuild_modules::{Error, Import, Means, Packages, Workspace, codes};
+use cbuild_modules::{
+    Entry, Error, Import, Lock, Means, Packages, Pin, Source, Version, Workspace, codes,
+};
 use cbuild_store::Store;
 
 /// A folder with repositories, a root module and a store.
@@ -203,6 +205,30 @@ fn a_lock_that_does_not_fit_is_refused_with_its_place() {
     assert_eq!(place.code(), codes::LOCK_OUTDATED);
     assert!(place.lock().contains("e.org/c/v1@1.0.0 "));
     place.load().unwrap();
+}
+
+#[test]
+fn a_lock_is_missing_or_out_of_date() {
+    let place = Place::new();
+    let shown = || match place.load() {
+        Err(Error::Text { diagnostics, sources }) => diagnostics
+            .iter()
+            .map(|found| cbuild_diag::render(&sources, found, cbuild_diag::RenderOptions::plain()))
+            .collect::<String>(),
+        other => panic!("{other:?}"),
+    };
+    place.app("\"e.org/a/v1\" = { version = \"1.2.0\", source = \"git+https://e.org/a\" }\n");
+    insta::assert_snapshot!("no_lock", shown());
+    let entry = Entry {
+        version: Version::new(1, 0, 0),
+        tree: cbuild_drv::Digest([1; 32]),
+        source: Source::parse("git+https://e.org/a", &Version::new(1, 0, 0)).unwrap(),
+        pin: Pin::parse(&format!("git:{}", "ab".repeat(20))).unwrap(),
+        by: None,
+    };
+    let lock = Lock { entries: [("e.org/a/v1".parse().unwrap(), entry)].into() };
+    place.write("app/cbuild.lock", &lock.to_text());
+    insta::assert_snapshot!("an_old_lock", shown());
 }
 
 #[test]

@@ -37,14 +37,19 @@ pub(super) fn verify(session: &Session, rebuild_index: bool, repair: bool) -> Re
             output::line(&format!("clean: {} objects, {bytes}", report.checked))
         };
     }
-    let message = format!("{} problems in {} objects", report.problems.len(), report.checked);
+    let (problems, objects) = (report.problems.len(), report.checked);
+    let message = format!("{} in {}", counted(problems, "problem"), counted(objects, "object"));
     let help = if repair {
-        format!("{} objects were dropped; verify again", report.dropped.len())
+        format!("dropped: {}; verify again", counted(report.dropped.len(), "object"))
     } else {
         "`cbuild store repair` brings back what is damaged, or drops it so that it is built again"
             .to_owned()
     };
     Err(Problem::new(Exit::Failed, "E1028", message).help(help).into())
+}
+
+fn counted(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
 /// What became of a damaged object.
@@ -81,7 +86,8 @@ pub(super) fn repair(session: &Session, from: &[PathBuf]) -> Result<(), Failure>
         }
     }
     if !report.is_clean() {
-        let message = format!("{} problems are left", report.problems.len());
+        let message =
+            format!("left after the repair: {}", counted(report.problems.len(), "problem"));
         return Err(Problem::new(Exit::Failed, "E1028", message)
             .help("`cbuild store verify` tells which")
             .into());
