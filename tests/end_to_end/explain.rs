@@ -140,28 +140,47 @@ fn a_reproducible_build_passes_the_check() {
     }
 }
 
+/// A builder for each cause, whose result depends on that and nothing else: the name of the case, what
+/// it writes into `share/it`, how it is checked, and the cause.
+const CAUSES: [(&str, &str, &str, &str); 13] = [
+    ("time", "date +%s%N > $it", "--check", "time"),
+    ("path", "pwd > $it", "--check=vary", "path"),
+    (
+        "compiled",
+        "echo 'int twice(int x) { return 2 * x; }' > f.c; gcc -g -c f.c -o $it",
+        "--check=vary",
+        "path",
+    ),
+    ("host", "cat /proc/sys/kernel/hostname > $it", "--check=vary", "host name"),
+    // Eight lines of a program that lists them as a hash table with a random seed does.
+    ("order", "seq 8 | sort -R > $it", "--check", "order"),
+    ("cores", "echo $CBUILD_CORES > $it", "--check=vary", "parallelism"),
+    ("nproc", "echo made with -j$(nproc) > $it", "--check=vary", "parallelism"),
+    ("random", "od -An -N16 -tx1 /dev/urandom | tr -d ' ' > $it", "--check", "randomness"),
+    ("cpu", "grep -m1 -E '^(flags|Features)' /proc/cpuinfo > $it", "--check=vary", "CPU features"),
+    (
+        "native",
+        "grep -qw -e sse3 -e pni -e aes /proc/cpuinfo && s=yes || s=no; echo HAVE_SSE3=$s > $it",
+        "--check=vary",
+        "CPU features",
+    ),
+    ("machine", "grep -m1 'model name' /proc/cpuinfo > $it", "--check=vary", "CPU features"),
+    ("user", "id -u > $it", "--check=vary", "user"),
+    ("umask", "umask > $it", "--check=vary", ""),
+];
+
 #[test]
 fn the_check_names_file_and_cause() {
-    let cases = [
-        ("time", "date +%s%N > $out/share/stamp", "--check", "share/stamp"),
-        ("host", "cat /proc/sys/kernel/hostname > $out/share/host", "--check=vary", "share/host"),
-        ("user", "id -u > $out/share/id", "--check=vary", "share/id"),
-        ("cores", "echo $CBUILD_CORES > $out/share/cores", "--check=vary", "share/cores"),
-        ("umask", "umask > $out/share/umask", "--check=vary", "share/umask"),
-        (
-            "random",
-            "od -An -N16 -tx1 /dev/urandom | tr -d ' ' > $out/share/r",
-            "--check",
-            "share/r",
-        ),
-    ];
-    let causes = ["time", "host name", "user", "parallelism", "", "randomness"];
-    for ((name, script, how, file), cause) in cases.into_iter().zip(causes) {
-        let folder = result_of(&unique(name), script);
+    for (name, script, how, cause) in CAUSES {
+        let folder = result_of(&unique(name), &format!("it=$out/share/it; {script}"));
         let at = target(&folder);
         let first = ask(["build", &at]).ok().path();
         let done = ask(["build", how, &at]).fails(1, "E1040");
-        has(&done, &[&format!("{file}: "), &format!("likely cause: {cause}"), "fix: "]);
+        has(&done, &["share/it: ", &format!("likely cause: {cause}"), "fix: "]);
+        if cause == "path" {
+            let both = "varied: the build folder was `/build` in the first build and `/build/moved` in the second";
+            has(&done, &[both]);
+        }
         // What names its own path differs in nothing, and the second result was not kept.
         assert!(!done.stdout.contains("share/self"), "{}", done.stdout);
         assert_eq!(ask(["build", &at]).ok().path(), first);

@@ -2,8 +2,7 @@
 //! first result, and to look into the sandbox of one that failed.
 
 use std::ffi::OsString;
-use std::fs::{self, File};
-use std::num::NonZeroUsize;
+use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -18,6 +17,7 @@ use crate::error::{RunError, StepError};
 use crate::exec::{self, Bounds, Prepared};
 use crate::resolve::Outputs;
 use crate::step::{Workshop, host_system};
+use crate::vary::{self, Variation};
 use crate::{BuildFailure, Builder, Target, log};
 
 /// Time between two looks at the cancel flag.
@@ -25,21 +25,6 @@ const TICK: Duration = Duration::from_millis(50);
 
 /// Where a shell in a sandbox finds what the user types.
 const INPUT: &str = "/cbuild/input";
-
-/// What is different in a sandbox that should give the same result. The real time always is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Variation {
-    /// Host name.
-    pub host_name: String,
-    /// User and group id.
-    pub user: u32,
-    /// Permission bits that new files do not get.
-    pub umask: u32,
-    /// Number of processors in `CBUILD_CORES`.
-    pub cores: NonZeroUsize,
-    /// Whether the files of `/build` are created in descending order of their paths.
-    pub reversed: bool,
-}
 
 /// A second result, which lives as long as this value.
 #[derive(Debug)]
@@ -50,6 +35,8 @@ pub struct Again {
     pub outputs: Vec<(OutputName, StorePath, PathBuf)>,
     /// Digests of the paths that the second result was built under, each with that of the object.
     pub renamed: Vec<(Digest, Digest)>,
+    /// Whether the build folder was another one than `/build`.
+    pub moved: bool,
     _scratch: Scratch,
 }
 
@@ -77,7 +64,7 @@ pub struct Terminal<'t> {
 
 impl Builder<'_> {
     /// Carries out a program's action again, in a sandbox of its own. The derivation has been
-    /// built before.
+    /// built before. A builder that fails in another folder than `/build` is tried there after all.
     ///
     /// # Errors
     /// When it was not, or when it fails this time.
@@ -156,6 +143,20 @@ impl Subject {
         builder: &Builder<'_>,
         vary: Option<&Variation>,
     ) -> Result<Again, StepError> {
+        let Some(vary) = vary else { return self.attempt(builder, None) };
+        match self.attempt(builder, Some((vary, true))) {
+            // The programs that it runs may know `/build`, which is what builders are promised.
+            Err(StepError::Builder { .. }) => self.attempt(builder, Some((vary, false))),
+            other => other,
+        }
+    }
+
+    /// One second build; the flag says whether its folder is another one.
+    fn attempt(
+        &self,
+        builder: &Builder<'_>,
+        vary: Option<(&Variation, bool)>,
+    ) -> Result<Again, StepError> {
         let workshop = Workshop::new(builder);
         let first: Vec<StorePath> = self.outputs.values().cloned().collect();
         let gone = builder.store.protect(&first)?;
@@ -164,10 +165,10 @@ impl Subject {
         }
         let scratch = builder.store.scratch()?;
         let mut bounds = Bounds::of(&builder.options);
-        bounds.cores = vary.map_or(bounds.cores, |vary| vary.cores);
+        bounds.cores = vary.map_or(bounds.cores, |(vary, _)| vary.cores);
         let mut prepared = self.prepare(&workshop, scratch.path(), bounds)?;
-        if let Some(vary) = vary {
-            apply(vary, &mut prepared, &self.derivation)?;
+        if let Some((vary, moved)) = vary {
+            vary::apply(vary, moved, &mut prepared, &self.derivation)?;
         }
         let exit = attended(&workshop, || workshop.run_sandbox(&self.drv, &prepared))?;
         let closure = workshop.closure(&self.derivation.references())?;
@@ -178,7 +179,9 @@ impl Subject {
             renamed.push((*output.scratch.digest(), *first.digest()));
             outputs.push((output.output, first.clone(), output.physical));
         }
-        Ok(Again { name: self.derivation.name.to_string(), outputs, renamed, _scratch: scratch })
+        let (name, moved) =
+            (self.derivation.name.to_string(), vary.is_some_and(|(_, moved)| moved));
+        Ok(Again { name, outputs, renamed, moved, _scratch: scratch })
     }
 
     fn visit(
@@ -252,30 +255,6 @@ fn visited(
     spec.args.splice(0..0, words);
     spec.program.clone_from(&visit.shell);
     Ok(spec)
-}
-
-fn apply(
-    vary: &Variation,
-    prepared: &mut Prepared,
-    derivation: &Derivation<StorePath>,
-) -> Result<(), StepError> {
-    let spec = &mut prepared.spec;
-    spec.host_name.clone_from(&vary.host_name);
-    (spec.uid, spec.gid, spec.umask) = (vary.user, vary.user, vary.umask);
-    let Action::Exec(exec) = &derivation.action else { return Ok(()) };
-    if vary.reversed {
-        // A file that is made anew stands behind those that are there, or in front of them.
-        for path in exec.files.keys().rev() {
-            let place = prepared.build.join(path);
-            let aside = prepared.log.with_extension("aside");
-            let moved = fs::rename(&place, &aside).and_then(|()| {
-                fs::copy(&aside, &place)?;
-                fs::remove_file(&aside)
-            });
-            moved.map_err(StepError::io("write", &place))?;
-        }
-    }
-    Ok(())
 }
 
 /// Does something that [`Workshop::halt`] can end, and ends it when the caller cancels.

@@ -23,6 +23,7 @@ mod resolve;
 mod run;
 mod step;
 mod tokens;
+mod vary;
 mod walk;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -35,13 +36,14 @@ use cbuild_drv::{DrvId, Graph, Name, OutputName, StepLimits, StorePath};
 use cbuild_fetch::Fetcher;
 use cbuild_store::Store;
 
-pub use again::{Again, Terminal, Variation, Visit};
+pub use again::{Again, Terminal, Visit};
 pub use assemble::AssembleError;
 pub use error::{BuildFailure, Ending, ExitClass, LimitHit, LogEnd, RunError, StepError};
 pub use event::{Event, Kind, Outcome, SHOWN_WAITING};
 pub use known::Known;
 pub use log::{LOG_TAIL_LINES, read_log};
 pub use resolve::Outputs;
+pub use vary::{PLAIN_PROCESSOR, Variation, plain_processor};
 
 /// An output of a derivation that is wanted.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

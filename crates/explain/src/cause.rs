@@ -4,6 +4,7 @@
 use std::fmt;
 
 use crate::content::Excerpt;
+use crate::processor;
 
 /// A reason for a difference between two builds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -20,6 +21,8 @@ pub enum Cause {
     Order,
     /// The number of processors.
     Parallelism,
+    /// What the processor can do, or which one it is.
+    CpuFeatures,
     /// Permissions of new files.
     Umask,
     /// A reference to another object of the store.
@@ -39,6 +42,7 @@ impl fmt::Display for Cause {
             Self::User => "user",
             Self::Order => "order",
             Self::Parallelism => "parallelism",
+            Self::CpuFeatures => "CPU features",
             Self::Umask => "umask",
             Self::Reference => "reference",
             Self::Randomness => "randomness",
@@ -56,7 +60,10 @@ impl Cause {
             Self::HostName => "do not record the host name",
             Self::User => "do not record who builds",
             Self::Order => "sort what is listed; do not rely on the order of a directory",
-            Self::Parallelism => "do not let a result depend on CBUILD_CORES",
+            Self::Parallelism => "do not let a result depend on the number of processors",
+            Self::CpuFeatures => {
+                "name the processor to build for instead of `native`; do not ask the machine"
+            }
             Self::Umask => "set permissions explicitly",
             Self::Reference => "look at the input that the two refer to",
             Self::Randomness => "give a fixed seed",
@@ -72,8 +79,44 @@ pub struct Hints {
     pub host_name: Option<(String, String)>,
     /// User ids.
     pub user: Option<(u32, u32)>,
-    /// Numbers of processors.
-    pub cores: Option<(usize, usize)>,
+    /// Numbers of processors: as the builder is told, and as it can count them.
+    pub cores: Vec<(usize, usize)>,
+    /// Build folders.
+    pub build_folder: Option<(String, String)>,
+    /// The name of the processor that the second builder could read.
+    pub processor: Option<String>,
+}
+
+impl Hints {
+    /// Texts that only the second builder could know, each with what it tells.
+    pub(crate) fn marks(&self) -> impl Iterator<Item = (&str, Cause)> {
+        let host = self.host_name.as_ref().map(|(_, name)| (name.as_str(), Cause::HostName));
+        let folder = self.build_folder.as_ref().map(|(_, path)| (path.as_str(), Cause::Path));
+        let processor = self.processor.as_ref().map(|name| (name.as_str(), Cause::CpuFeatures));
+        [folder, processor, host].into_iter().flatten()
+    }
+
+    /// What was varied and belongs to a cause, for people: the value of each build.
+    pub fn varied(&self, cause: Cause) -> Option<String> {
+        let then = |what: &str, first: &str, second: &str| {
+            format!("{what} `{first}` in the first build and `{second}` in the second")
+        };
+        match cause {
+            Cause::Path => self
+                .build_folder
+                .as_ref()
+                .map(|(first, second)| then("the build folder was", first, second)),
+            Cause::HostName => self
+                .host_name
+                .as_ref()
+                .map(|(first, second)| then("the host name was", first, second)),
+            Cause::CpuFeatures => self
+                .processor
+                .as_ref()
+                .map(|name| format!("`/proc/cpuinfo` named a plain `{name}` in the second build")),
+            _ => None,
+        }
+    }
 }
 
 /// Seconds since 1970 that are taken for the time of a build or file: 2001-09-09 to 2096.
@@ -97,8 +140,11 @@ pub(crate) fn classify(excerpt: &Excerpt, hints: &Hints) -> Cause {
         return Cause::User;
     }
     let digits = |text: &str| text.trim_matches(|c: char| !c.is_ascii_digit()).parse().ok();
-    if hints.cores.is_some_and(|(x, y)| (digits(&a), digits(&b)) == (Some(x), Some(y))) {
+    if hints.cores.iter().any(|&(x, y)| (digits(&a), digits(&b)) == (Some(x), Some(y))) {
         return Cause::Parallelism;
+    }
+    if hints.build_folder.as_ref().is_some_and(|(x, y)| pair(x, y) && !a.contains(y)) {
+        return Cause::Path;
     }
     if in_digest(first, at) && in_digest(second, at) {
         return Cause::Reference;
@@ -108,6 +154,9 @@ pub(crate) fn classify(excerpt: &Excerpt, hints: &Hints) -> Cause {
     }
     if is_time(excerpt, at, &a, &b) {
         return Cause::Time;
+    }
+    if processor::differs(first, second, at) {
+        return Cause::CpuFeatures;
     }
     if a.contains('/') && b.contains('/') {
         return Cause::Path;
@@ -227,7 +276,9 @@ mod tests {
         let hints = Hints {
             host_name: Some(("cbuild".to_owned(), "varied".to_owned())),
             user: Some((1000, 1001)),
-            cores: Some((4, 1)),
+            cores: vec![(4, 1), (8, 1)],
+            build_folder: Some(("/build".to_owned(), "/build/moved".to_owned())),
+            processor: Some("varied processor".to_owned()),
         };
         let excerpt = crate::content::compare((&a, &[]), (&b, &[])).unwrap().unwrap();
         classify(&excerpt, &hints)
@@ -235,7 +286,7 @@ mod tests {
 
     #[test]
     fn causes_are_told_apart() {
-        let cases: [(&[u8], &[u8], Cause); 15] = [
+        let cases: [(&[u8], &[u8], Cause); 25] = [
             (b"built 1700000000", b"built 1700000033", Cause::Time),
             (b"built 2026-11-21 08:00:01", b"built 2026-11-21 08:00:09", Cause::Time),
             (b"Sat Nov 21 2026", b"Sun Nov 22 2026", Cause::Time),
@@ -248,6 +299,17 @@ mod tests {
             (b"host=cbuild", b"host=varied", Cause::HostName),
             (b"uid 1000", b"uid 1001", Cause::User),
             (b"jobs: 4", b"jobs: 1", Cause::Parallelism),
+            (b"made with -j8", b"made with -j1", Cause::Parallelism),
+            (b"in /build/src/x", b"in /build/moved/src/x", Cause::Path),
+            (b"/build\n", b"/build/moved\n", Cause::Path),
+            (b"flags: sse2 avx2 fma", b"flags: sse2 sse4_2", Cause::CpuFeatures),
+            (b"cc -O2 -mavx2", b"cc -O2 -mno-avx2", Cause::CpuFeatures),
+            (b"-march=znver3 -O2", b"-march=skylake -O2", Cause::CpuFeatures),
+            (b"checking for AVX2... yes", b"checking for AVX2... no", Cause::CpuFeatures),
+            (b"#define HAVE_SSE4_1 1", b"/* #undef HAVE_SSE4_1 */", Cause::CpuFeatures),
+            // A word for a processor that both have says nothing about the difference.
+            (b"avx2 by Ann of Oslo", b"avx2 by Bob of Bonn", Cause::Unknown),
+            (b"with avx2 2026-11-21 08:00", b"with avx2 2026-11-21 09:00", Cause::Time),
             (b"a\nb\nc\n", b"c\na\nb\n", Cause::Order),
             (b"a b c", b"b a c", Cause::Order),
             (b"in /build/x1/y", b"in /build/x2/y", Cause::Path),

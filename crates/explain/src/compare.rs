@@ -114,11 +114,27 @@ impl Walk<'_> {
             }
             let renamed = (&self.first.renamed[..], &self.second.renamed[..]);
             if let Some(excerpt) = content::compare((&a, renamed.0), (&b, renamed.1))? {
-                let cause = classify(&excerpt, self.hints);
+                let cause = self.cause(&excerpt, &a, &b)?;
                 self.note(path, DifferenceKind::Content(excerpt), cause);
             }
         }
         Ok(())
+    }
+
+    /// The likely cause of a difference of two files. Where its place tells nothing, as in a program
+    /// with a longer path in it, of which the headers differ first, what was varied and is in the second
+    /// file only counts.
+    fn cause(&self, excerpt: &Excerpt, a: &Path, b: &Path) -> Result<Cause> {
+        let cause = classify(excerpt, self.hints);
+        if !matches!(cause, Cause::Unknown | Cause::Randomness) {
+            return Ok(cause);
+        }
+        for (mark, cause) in self.hints.marks() {
+            if content::contains(b, mark.as_bytes())? && !content::contains(a, mark.as_bytes())? {
+                return Ok(cause);
+            }
+        }
+        Ok(cause)
     }
 
     fn links(&mut self, path: &Path, a: &Path, b: &Path) -> Result<()> {

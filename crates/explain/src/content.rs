@@ -84,6 +84,27 @@ pub(crate) fn compare(
     Ok(Some(excerpt))
 }
 
+/// Whether a file holds some bytes, at most [`CHUNK`] of them. The file is read to their end at most.
+pub(crate) fn contains(path: &Path, wanted: &[u8]) -> Result<bool> {
+    let mut file = open(path)?;
+    let mut buffer = vec![0; CHUNK * 2];
+    let mut kept = 0;
+    loop {
+        let read = fill(&mut file, &mut buffer[kept..]).map_err(io("read", path))?;
+        let filled = kept + read;
+        if memchr::memmem::find(&buffer[..filled], wanted).is_some() {
+            return Ok(true);
+        }
+        if read == 0 {
+            return Ok(false);
+        }
+        // What stands across the boundary is found with the next piece.
+        let tail = filled.min(wanted.len().saturating_sub(1));
+        buffer.copy_within(filled - tail..filled, 0);
+        kept = tail;
+    }
+}
+
 /// Compares two short texts; `None` when they are equal.
 pub(crate) fn compare_texts(
     first: (&OsStr, Renamed<'_>),

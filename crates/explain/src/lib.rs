@@ -14,6 +14,7 @@ mod depends;
 mod error;
 pub mod graph;
 mod lines;
+mod processor;
 mod rebuilt;
 
 pub use cause::{Cause, Hints};

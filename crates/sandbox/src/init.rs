@@ -73,6 +73,9 @@ fn run(
     rustix::mount::mount_change("/", private).at(Step::PrivateMounts, "")?;
     root::build(spec)?;
     rustix::system::sethostname(spec.host_name.as_bytes()).at(Step::HostName, "")?;
+    if spec.one_processor {
+        privileges::use_one_processor().at(Step::Builder, "")?;
+    }
     rustix::process::chdir(&spec.cwd).at(Step::WorkingDirectory, &spec.cwd)?;
     privileges::drop_capabilities()?;
     // Init keeps the pipe; a builder of the same user must not reach it through /proc/1.

@@ -4,7 +4,7 @@ use std::io;
 
 use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use rustix::thread::{CapabilitySet, CapabilitySets};
+use rustix::thread::{CapabilitySet, CapabilitySets, CpuSet};
 
 use crate::error::{SetupFailure, Step};
 use crate::filter;
@@ -38,6 +38,17 @@ pub(crate) fn drop_capabilities() -> Result<(), SetupFailure> {
     let none = CapabilitySet::empty();
     let sets = CapabilitySets { effective: none, permitted: none, inheritable: none };
     rustix::thread::set_capabilities(None, sets).map_err(failed)
+}
+
+/// Lets this process and all it starts run on the first only of the processors that it may use.
+pub(crate) fn use_one_processor() -> Result<(), Errno> {
+    let allowed = rustix::thread::sched_getaffinity(None)?;
+    let Some(first) = (0..CpuSet::MAX_CPU).find(|&number| allowed.is_set(number)) else {
+        return Ok(());
+    };
+    let mut one = CpuSet::new();
+    one.set(first);
+    rustix::thread::sched_setaffinity(None, &one)
 }
 
 /// Forbids gaining privileges through `execve` and installs the filter.

@@ -35,6 +35,9 @@ pub(crate) fn build(spec: &SandboxSpec) -> Result<(), SetupFailure> {
         root.folder(Path::new(folder))?;
     }
     make_proc(&root)?;
+    if let Some(file) = &spec.cpu_info {
+        root.bind(file, Path::new("/proc/cpuinfo"), Access::ReadOnly)?;
+    }
     make_dev(&root)?;
     make_tmp(&root, &spec.tmp)?;
     let mut binds: Vec<_> = spec.binds.iter().collect();

@@ -57,6 +57,11 @@ pub struct SandboxSpec {
     /// the sandbox. Its other end goes through a Unix socket, which is handed over as one more
     /// descriptor after the others; [`receive_terminal`](crate::receive_terminal) takes it.
     pub terminal: bool,
+    /// Whether the builder may run on one processor only: the first of those that the caller may use.
+    pub one_processor: bool,
+    /// A host file that appears as `/proc/cpuinfo`, for builders that ask there what the processor
+    /// can do. With `None` they see the kernel's. The `cpuid` instruction answers as ever.
+    pub cpu_info: Option<PathBuf>,
     /// Where to stop it.
     pub limits: Limits,
 }
@@ -83,6 +88,8 @@ impl SandboxSpec {
             umask: 0o022,
             descriptors: Vec::new(),
             terminal: false,
+            one_processor: false,
+            cpu_info: None,
             limits: Limits::default(),
         }
     }
@@ -158,6 +165,7 @@ impl SandboxSpec {
     fn check_binds(&self) -> Result<(), SpecError> {
         let mut targets = BTreeSet::new();
         let sources = self.binds.iter().map(|bind| &bind.source).chain(&self.root);
+        let sources = sources.chain(&self.cpu_info);
         let tmp = match &self.tmp {
             Tmp::Host(path) => Some(path),
             Tmp::Private { .. } => None,

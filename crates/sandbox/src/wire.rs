@@ -13,7 +13,7 @@ use crate::error::{SetupFailure, Step};
 use crate::spec::{Bind, Limits, SandboxSpec, Tmp};
 
 /// Version of all messages. Changes with every change of this file's format.
-pub(crate) const VERSION: u32 = 4;
+pub(crate) const VERSION: u32 = 5;
 
 /// Largest specification in bytes that the helper reads.
 pub(crate) const MAX_REQUEST: usize = 64 << 20;
@@ -126,6 +126,8 @@ impl Request {
         out.u32(spec.umask);
         out.list(&spec.descriptors, |out, number| out.u32(*number));
         out.u8(u8::from(spec.terminal));
+        out.u8(u8::from(spec.one_processor));
+        out.option(spec.cpu_info.as_ref(), |out, path| out.os(path.as_os_str()));
         encode_limits(&mut out, &spec.limits);
         out.u8(u8::from(self.probe));
         out.bytes(&self.filter);
@@ -154,6 +156,8 @@ impl Request {
             umask: input.u32()?,
             descriptors: input.list(Reader::u32)?,
             terminal: input.bool()?,
+            one_processor: input.bool()?,
+            cpu_info: input.option(|input| input.path())?,
             limits: decode_limits(&mut input)?,
         };
         let probe = input.bool()?;
@@ -482,6 +486,8 @@ mod tests {
         spec.limits.processors = Some(2);
         spec.descriptors = vec![198, 199];
         spec.terminal = true;
+        spec.one_processor = true;
+        spec.cpu_info = Some("/host/cpuinfo".into());
         spec.tmp = Tmp::Host("/tmp/x".into());
         Request { spec, probe: true, filter: vec![1, 2, 3] }
     }

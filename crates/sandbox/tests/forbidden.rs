@@ -12,13 +12,18 @@ use std::collections::BTreeMap;
 use std::process::Command;
 
 use cbuild_sandbox::Error;
-use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
+    SeccompRule,
+};
 use support::{Place, Test, outside};
 
 const TESTS: &[Test] = &[
     ("no_user_namespaces_are_left", no_user_namespaces_are_left),
     ("a_container_filters_unshare", a_container_filters_unshare),
     ("a_container_filters_mount", a_container_filters_mount),
+    ("docker_filters_by_default", docker_filters_by_default),
+    ("apparmor_restricts_namespaces", apparmor_restricts_namespaces),
     ("a_container_masks_proc", a_container_masks_proc),
     ("there_is_no_proc", there_is_no_proc),
     ("a_sandbox_works_without_mount_setattr", a_sandbox_works_without_mount_setattr),
@@ -36,6 +41,10 @@ fn inside(what: &str, arguments: &[String]) {
             let call: i64 = arguments[0].parse().unwrap();
             forbid(call, arguments[1].parse().unwrap());
             inside(&arguments[2], &arguments[3..]);
+        }
+        "docker" => {
+            forbid_as_docker();
+            inside(&arguments[0], &arguments[1..]);
         }
         "read-only" => read_only_without_mount_setattr(),
         other => panic!("nothing to do for {other}"),
@@ -65,6 +74,40 @@ fn forbid(call: i64, errno: u32) {
     let filter = SeccompFilter::new(rules, SeccompAction::Allow, refuse, arch).unwrap();
     let program: BpfProgram = filter.try_into().unwrap();
     seccompiler::apply_filter(&program).unwrap();
+}
+
+/// Makes calls fail as Docker's default profile does for a container without `CAP_SYS_ADMIN`:
+/// `clone` with any flag of a new namespace and what mounts are made with are not permitted, and
+/// `clone3` is unknown, because a filter cannot look at its flags.
+fn forbid_as_docker() {
+    let new_namespaces = 0x7e02_0000;
+    let asks = |flag: u64| {
+        let masked = SeccompCmpOp::MaskedEq(flag);
+        SeccompRule::new(vec![
+            SeccompCondition::new(0, SeccompCmpArgLen::Qword, masked, flag).unwrap(),
+        ])
+    };
+    let flags = (0..32).map(|bit| 1_u64 << bit).filter(|flag| flag & new_namespaces != 0);
+    let clone = (libc::SYS_clone, flags.map(|flag| asks(flag).unwrap()).collect());
+    let refused = [
+        libc::SYS_unshare,
+        libc::SYS_setns,
+        libc::SYS_mount,
+        libc::SYS_umount2,
+        libc::SYS_pivot_root,
+        libc::SYS_sethostname,
+        libc::SYS_fsopen,
+        libc::SYS_open_tree,
+        libc::SYS_move_mount,
+        libc::SYS_mount_setattr,
+    ];
+    let rules = refused.into_iter().map(|call| (call, Vec::new())).chain([clone]).collect();
+    let arch = std::env::consts::ARCH.try_into().unwrap();
+    let refuse = SeccompAction::Errno(libc::EPERM.unsigned_abs());
+    let filter = SeccompFilter::new(rules, SeccompAction::Allow, refuse, arch).unwrap();
+    let program: BpfProgram = filter.try_into().unwrap();
+    seccompiler::apply_filter(&program).unwrap();
+    forbid(libc::SYS_clone3, libc::ENOSYS.unsigned_abs());
 }
 
 fn output(command: &mut Command) -> String {
@@ -113,6 +156,33 @@ fn a_container_filters_mount() {
     for errno in [libc::EPERM, libc::ENOSYS] {
         let text = output(&mut outside(&["filtered", &call, &errno.to_string(), "probe"]));
         assert!(text.starts_with("Container E0804 "), "{text}");
+    }
+}
+
+fn docker_filters_by_default() {
+    let text = output(&mut outside(&["docker", "probe"]));
+    assert!(text.starts_with("Container E0804 builds cannot be isolated"), "{text}");
+    assert!(text.contains("entering new namespaces: Operation not permitted"), "{text}");
+    assert!(text.contains("--security-opt seccomp=unconfined"), "{text}");
+}
+
+/// Ubuntu, as far as a program can see it: an ordinary user reads 1 from its setting, and is refused
+/// either the namespace itself or, as since 24.04, all that needs a capability in it.
+fn apparmor_restricts_namespaces() {
+    let setting = "mount -t tmpfs none /proc/sys/kernel
+        echo 1 > /proc/sys/kernel/apparmor_restrict_unprivileged_userns
+        set -- unshare --user --map-user=1000 --map-group=1000 \"$@\"";
+    for call in [libc::SYS_unshare, libc::SYS_fsopen] {
+        let (call, errno) = (call.to_string(), libc::EPERM.to_string());
+        let text = after(setting, &["filtered", &call, &errno, "probe"]);
+        assert!(
+            text.starts_with(
+                "AppArmor E0803 builds cannot be isolated on this machine: AppArmor forbids user namespaces to programs \
+                 without a profile (kernel.apparmor_restrict_unprivileged_userns = 1; "
+            ),
+            "{text}"
+        );
+        assert!(text.contains("/etc/apparmor.d/cbuild") && text.contains("userns,"), "{text}");
     }
 }
 

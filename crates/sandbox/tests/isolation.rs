@@ -39,6 +39,7 @@ const TESTS: &[Test] = &[
     ("tmp_is_private_and_bounded", tmp_is_private_and_bounded),
     ("tmp_may_be_a_host_folder", tmp_may_be_a_host_folder),
     ("devices_work", devices_work),
+    ("processors_can_be_made_to_look_different", processors_can_be_made_to_look_different),
     ("there_is_no_network", there_is_no_network),
     ("the_log_is_out_of_reach", the_log_is_out_of_reach),
     ("only_own_processes_are_visible", only_own_processes_are_visible),
@@ -398,6 +399,18 @@ fn only_own_processes_are_visible() {
     let text = place.output(&place.shell(script));
     // Init cannot be killed, read or written, and the pipe to the helper is out of reach.
     assert_eq!(text, "2\n1\n2\nthere\nend\n");
+}
+
+fn processors_can_be_made_to_look_different() {
+    let place = Place::new();
+    let script = "cat /proc/cpuinfo; nproc; (echo x > /proc/cpuinfo) 2>/dev/null || echo kept";
+    let mut spec = place.shell(script);
+    spec.cpu_info = Some(place.input("cpuinfo", "flags : none\n"));
+    spec.one_processor = true;
+    assert_eq!(place.output(&spec), "flags : none\n1\nkept\n");
+    let all = std::thread::available_parallelism().unwrap();
+    let place = Place::new();
+    assert_eq!(place.output(&place.shell("nproc")), format!("{all}\n"));
 }
 
 fn a_missing_program_is_no_exit_code() {

@@ -8,6 +8,7 @@
     reason = "tests look at the machine and stop at the first surprise"
 )]
 
+mod again;
 mod failures;
 mod fetches;
 mod outputs;
@@ -58,6 +59,10 @@ const TESTS: &[Test] = tests![
     failures::log_lines_are_passed_on,
     failures::a_full_disk_is_told_and_leaves_the_store_clean,
     failures::bad_files_and_arguments_are_refused,
+    again::a_second_build_is_the_same_and_not_kept,
+    again::a_varied_build_sees_another_world,
+    again::what_insists_on_the_build_folder_gets_it,
+    again::a_varied_build_lists_its_folder_in_another_order,
     fetches::a_fetch_is_known_by_its_hash,
     fetches::a_wrong_hash_registers_nothing,
     fetches::after_fetch_only_no_source_is_needed,

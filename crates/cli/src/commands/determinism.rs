@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 
-use cbuild_build::{Again, Builder, Variation};
+use cbuild_build::{Again, Builder, PLAIN_PROCESSOR, Variation, plain_processor};
 use cbuild_explain::{Hints, Side, compare};
 use cbuild_store::Store;
 use serde_json::json;
@@ -20,6 +20,9 @@ use crate::session::Session;
 const HOST_NAMES: (&str, &str) = ("cbuild", "elsewhere");
 const USERS: (u32, u32) = (1000, 1001);
 
+/// The build folder of an ordinary sandbox, and that of a varied one.
+const BUILD_FOLDERS: (&str, &str) = ("/build", "/build/moved");
+
 /// Permission bits that new files of a varied build do not get.
 const UMASK: u32 = 0o077;
 
@@ -31,10 +34,12 @@ pub(crate) fn check(session: &Session, targets: &[String], mode: CheckMode) -> R
     let fetcher = session.fetcher()?;
     let options = session.build_options();
     let vary = (mode == CheckMode::Vary).then(|| variation(options.cores));
-    let hints = vary.as_ref().map_or_else(Hints::default, |vary| Hints {
+    let mut hints = vary.as_ref().map_or_else(Hints::default, |vary| Hints {
         host_name: Some((HOST_NAMES.0.to_owned(), vary.host_name.clone())),
         user: Some((USERS.0, vary.user)),
-        cores: Some((options.cores.get(), vary.cores.get())),
+        cores: vec![(options.cores.get(), vary.cores.get()), (processors(), 1)],
+        build_folder: None,
+        processor: Some(PLAIN_PROCESSOR.to_owned()),
     });
     let builder = Builder::new(&store, &evaluated.graph, &fetcher, options, &|_| {});
     let programs: BTreeSet<_> =
@@ -42,6 +47,12 @@ pub(crate) fn check(session: &Session, targets: &[String], mode: CheckMode) -> R
     let mut unlike = Vec::new();
     for drv in &programs {
         let again = builder.again(drv, vary.as_ref())?;
+        let (first, second) = BUILD_FOLDERS;
+        hints.build_folder = again.moved.then(|| (first.to_owned(), second.to_owned()));
+        if vary.is_some() && !again.moved && !session.options.json {
+            let name = &again.name;
+            output::line(&format!("{name} is built in {first} only: the path was not varied"))?;
+        }
         if compare_with_first(session, &store, &again, &hints)? > 0 {
             unlike.push(again.name.clone());
         }
@@ -65,8 +76,16 @@ fn variation(cores: NonZeroUsize) -> Variation {
         user: USERS.1,
         umask: UMASK,
         cores: NonZeroUsize::new(other).unwrap_or(NonZeroUsize::MIN),
+        one_processor: true,
+        // Without it there is nothing that a builder could depend on.
+        cpu_info: plain_processor(&std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default()),
+        build_folder: BUILD_FOLDERS.1.into(),
         reversed: true,
     }
+}
+
+fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZeroUsize::get)
 }
 
 /// Prints the differences of all outputs and returns their number.
@@ -87,14 +106,15 @@ fn compare_with_first(
                 "name": again.name,
                 "output": output.as_str(),
                 "path": path.to_string(),
+                "pathVaried": again.moved,
                 "same": differences.is_empty(),
-                "differences": explanation::differences_to_json(&differences),
+                "differences": explanation::differences_to_json(&differences, hints),
             }))?;
         } else if differences.is_empty() {
             output::line(&format!("same {}", path.name()))?;
         } else {
             output::line(&format!("{} differs in:", path.name()))?;
-            explanation::print_differences(&differences)?;
+            explanation::print_differences(&differences, hints)?;
         }
     }
     Ok(number)

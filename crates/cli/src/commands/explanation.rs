@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use cbuild_explain::{
-    Change, Difference, DifferenceKind, Excerpt, Explained, Explanation, FileChange, LineChange,
-    Why, line_changes,
+    Change, Difference, DifferenceKind, Excerpt, Explained, Explanation, FileChange, Hints,
+    LineChange, Why, line_changes,
 };
 use serde_json::{Value, json};
 
@@ -21,8 +21,8 @@ const SHOWN: (usize, usize) = (16, 32);
 /// Says where a line of text stands in the source, such as `main.cbuild:12`.
 pub(crate) type Locate<'a> = &'a dyn Fn(&str) -> Option<String>;
 
-/// Prints differing files with causes.
-pub(crate) fn print_differences(differences: &[Difference]) -> Result<(), Failure> {
+/// Prints differing files with causes, and what is known to have been different.
+pub(crate) fn print_differences(differences: &[Difference], hints: &Hints) -> Result<(), Failure> {
     for difference in differences.iter().take(MAX_FILES) {
         let what = kind_text(&difference.kind);
         let place = shown_path(&difference.path);
@@ -30,6 +30,9 @@ pub(crate) fn print_differences(differences: &[Difference]) -> Result<(), Failur
         if let DifferenceKind::Content(excerpt) = &difference.kind {
             output::line(&format!("    first   {}", around(&excerpt.first, excerpt)))?;
             output::line(&format!("    second  {}", around(&excerpt.second, excerpt)))?;
+        }
+        if let Some(varied) = hints.varied(difference.cause) {
+            output::line(&format!("    varied: {varied}"))?;
         }
         output::line(&format!("    fix: {}", difference.cause.help()))?;
     }
@@ -73,13 +76,16 @@ fn around(bytes: &[u8], excerpt: &Excerpt) -> String {
 }
 
 /// Differences as JSON.
-pub(crate) fn differences_to_json(differences: &[Difference]) -> Vec<Value> {
+pub(crate) fn differences_to_json(differences: &[Difference], hints: &Hints) -> Vec<Value> {
     let one = |difference: &Difference| {
         let mut value = json!({
             "file": difference.path.display().to_string(),
             "difference": kind_text(&difference.kind),
             "cause": difference.cause.to_string(),
         });
+        if let Some(varied) = hints.varied(difference.cause) {
+            value["varied"] = varied.into();
+        }
         if let DifferenceKind::Content(excerpt) = &difference.kind {
             value["offset"] = excerpt.offset.into();
             value["first"] = around(&excerpt.first, excerpt).into();

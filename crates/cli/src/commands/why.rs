@@ -110,12 +110,13 @@ fn differs(session: &Session, first: &str, second: &str) -> Result<(), Failure> 
     // An object's own digest is in its path; where it names itself, that is no difference.
     let renamed = vec![(*b.digest(), *a.digest())];
     let sides = (Side::new(&store.physical(&a)), Side { path: store.physical(&b), renamed });
-    let differences = compare(&sides.0, &sides.1, &Hints::default())?;
+    let hints = Hints::default();
+    let differences = compare(&sides.0, &sides.1, &hints)?;
     if session.options.json {
         return output::json(&json!({
             "first": a.to_string(),
             "second": b.to_string(),
-            "differences": explanation::differences_to_json(&differences),
+            "differences": explanation::differences_to_json(&differences, &hints),
         }));
     }
     output::line(&format!("first   {a}"))?;
@@ -123,7 +124,7 @@ fn differs(session: &Session, first: &str, second: &str) -> Result<(), Failure> 
     if differences.is_empty() {
         return output::line("the two have the same content");
     }
-    explanation::print_differences(&differences)
+    explanation::print_differences(&differences, &hints)
 }
 
 fn gone(name: &str) -> Problem {
