@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use cbuild_drv::{Action, DrvId, Name};
+use cbuild_store::BuildUsage;
 
 /// What kind of work a step is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -96,6 +97,8 @@ pub enum Event {
         duration: Duration,
         /// How it came to its result.
         outcome: Outcome,
+        /// What a program took that ran for it.
+        usage: Option<BuildUsage>,
     },
     /// A step failed; the failure itself is in the run's result.
     Failed {

@@ -102,9 +102,9 @@ impl Workshop<'_> {
         });
         let Rest { record, outcome, place, closure, lock, .. } = rest;
         self.places.give_back(place, &closure);
-        let key = record.key;
+        let (key, usage) = (record.key, record.usage);
         let done = match outputs {
-            Ok(outputs) => Ok(Done { outputs, outcome }),
+            Ok(outputs) => Ok(Done { outputs, outcome, usage }),
             Err(error) => {
                 Err(Box::new(Failed { key: Some(key), error: self.note_failure(record, error) }))
             }

@@ -247,10 +247,11 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn done(&self, index: usize, started: Instant, Done { outputs, outcome }: Done) {
+    fn done(&self, index: usize, started: Instant, done: Done) {
         let Planned { step, node, .. } = &self.steps[index];
         let (drv, name, duration) = (step.drv, node.name.clone(), started.elapsed());
-        (self.workshop.builder.events)(Event::Finished { drv, name, duration, outcome });
+        let Done { outputs, outcome, usage } = done;
+        (self.workshop.builder.events)(Event::Finished { drv, name, duration, outcome, usage });
         let mut state = self.lock();
         state.known.insert(drv, outputs);
         state.queue.done(index);

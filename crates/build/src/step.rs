@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use cbuild_drv::{Action, ActionKey, Derivation, DrvId, Fetch, Input, OutputName, StorePath};
 use cbuild_sandbox::{Exit, Killer, Launcher};
-use cbuild_store::{ActionLock, BuildRecord, BuiltOutput, Registration};
+use cbuild_store::{ActionLock, BuildRecord, BuildUsage, BuiltOutput, MemoryOf, Registration};
 use rustix::io::Errno;
 
 use crate::Builder;
@@ -57,6 +57,8 @@ struct Active {
 pub(crate) struct Done {
     pub(crate) outputs: Outputs,
     pub(crate) outcome: Outcome,
+    /// What a program took.
+    pub(crate) usage: Option<BuildUsage>,
 }
 
 /// How far a worker brings a step.
@@ -151,13 +153,13 @@ impl<'a> Workshop<'a> {
         let is_done = |outputs: &Outputs| wanted.iter().all(|name| outputs.contains_key(name));
         let outputs = self.look_up(key, &derivation.outputs)?;
         if is_done(&outputs) {
-            return Ok(Worked::Done(Done { outputs, outcome: Outcome::CutOff }));
+            return Ok(Worked::Done(Done { outputs, outcome: Outcome::CutOff, usage: None }));
         }
         let (lock, waited) = self.lock(key)?;
         let outputs = self.look_up(key, &derivation.outputs)?;
         if is_done(&outputs) {
             let outcome = if waited { Outcome::Shared } else { Outcome::CutOff };
-            return Ok(Worked::Done(Done { outputs, outcome }));
+            return Ok(Worked::Done(Done { outputs, outcome, usage: None }));
         }
         self.make_and_record(drv, derivation, key, lock).map(|made| Worked::Made(Box::new(made)))
     }
@@ -174,7 +176,8 @@ impl<'a> Workshop<'a> {
         // Explanations compare it with later ones; a build is not refused for want of it.
         let _ = store.keep_action(key, derivation);
         let (started, clock) = (clock::unix_seconds(), clock::now());
-        let made = self.make(drv, derivation, key);
+        let mut usage = None;
+        let made = self.make(drv, derivation, key, &mut usage);
         let mut record = BuildRecord {
             key: *key,
             name: derivation.name.to_string(),
@@ -182,6 +185,7 @@ impl<'a> Workshop<'a> {
             duration_ms: u64::try_from(clock.elapsed().as_millis()).unwrap_or(u64::MAX),
             status: 0,
             log: None,
+            usage,
         };
         let Product { registration, place, closure } = match made {
             Ok(product) => product,
@@ -262,6 +266,7 @@ impl<'a> Workshop<'a> {
         drv: &DrvId,
         derivation: &Derivation<StorePath>,
         key: &ActionKey,
+        usage: &mut Option<BuildUsage>,
     ) -> Result<Product, StepError> {
         if self.is_stopped() {
             return Err(StepError::Cancelled);
@@ -276,7 +281,7 @@ impl<'a> Workshop<'a> {
         let built = match &derivation.action {
             Action::Exec(_) => {
                 place.set_used();
-                self.exec(drv, derivation, key, &closure, place.path())?
+                self.exec(drv, derivation, key, (&closure, place.path()), usage)?
             }
             Action::Fetch(fetch) => {
                 in_process(paths, place.path(), |_, at| self.fetch(drv, fetch, at))?
@@ -308,8 +313,8 @@ impl<'a> Workshop<'a> {
         drv: &DrvId,
         derivation: &Derivation<StorePath>,
         key: &ActionKey,
-        closure: &BTreeSet<StorePath>,
-        scratch: &Path,
+        (closure, scratch): (&BTreeSet<StorePath>, &Path),
+        usage: &mut Option<BuildUsage>,
     ) -> Result<Vec<BuiltOutput>, StepError> {
         let Action::Exec(exec) = &derivation.action else {
             return Ok(Vec::new());
@@ -323,6 +328,7 @@ impl<'a> Workshop<'a> {
         let bounds = exec::Bounds::of(&self.builder.options);
         let prepared = exec::prepare(store, exec, paths, closure, scratch, bounds)?;
         let exit = self.run_sandbox(drv, &prepared)?;
+        *usage = Some(used(&exit));
         // A log that cannot be kept, for example on a full disk, must not hide the builder's end.
         let kept = log::keep(store, key, &prepared.log).ok();
         let end = || log::end(&prepared.log, kept.clone());
@@ -424,6 +430,16 @@ impl<'a> Workshop<'a> {
             follower.lines(false, self.builder.events);
         }
     }
+}
+
+/// What a builder took, for the history.
+fn used(exit: &Exit) -> BuildUsage {
+    let cpu = exit.cpu_user + exit.cpu_system;
+    let (memory, memory_of) = match exit.memory_peak {
+        Some(all) => (all, MemoryOf::All),
+        None => (exit.max_rss, MemoryOf::LargestProcess),
+    };
+    BuildUsage { cpu_ms: u64::try_from(cpu.as_millis()).unwrap_or(u64::MAX), memory, memory_of }
 }
 
 /// This machine's platform, in the form of derivations.

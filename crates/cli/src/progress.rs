@@ -10,6 +10,7 @@ use cbuild_drv::{DrvId, Name};
 use indicatif::{HumanBytes, MultiProgress, ProgressBar, ProgressStyle};
 use serde_json::json;
 
+use crate::commands::memory_of;
 use crate::session::Session;
 
 /// Receives events from the scheduler's threads and shows them on standard error.
@@ -218,9 +219,11 @@ fn to_json(event: &Event) -> serde_json::Value {
         Event::FetchProgress { drv, bytes, total } => json!({
             "event": "fetch-progress", "drv": drv.to_string(), "bytes": bytes, "total": total,
         }),
-        Event::Finished { drv, name, duration, outcome } => json!({
+        Event::Finished { drv, name, duration, outcome, usage } => json!({
             "event": "finished", "drv": drv.to_string(), "name": name.as_str(),
             "duration_ms": millis(duration), "outcome": format!("{outcome:?}").to_lowercase(),
+            "cpu_ms": usage.map(|usage| usage.cpu_ms), "memory": usage.map(|usage| usage.memory),
+            "memory_of": usage.map(|usage| memory_of(usage.memory_of)),
         }),
         Event::Failed { drv, name, code } => json!({
             "event": "failed", "drv": drv.to_string(), "name": name.as_str(), "code": code,

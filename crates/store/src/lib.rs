@@ -47,6 +47,6 @@ pub use lock::ActionLock;
 pub use register::Registration;
 pub use store::Store;
 pub use types::{
-    BuildRecord, BuiltOutput, GcOptions, GcReport, ImportReport, ObjectInfo, OptimiseReport,
-    Problem, ProblemKind, Root, TransferReport, VerifyOptions, VerifyReport,
+    BuildRecord, BuildUsage, BuiltOutput, GcOptions, GcReport, ImportReport, MemoryOf, ObjectInfo,
+    OptimiseReport, Problem, ProblemKind, Root, TransferReport, VerifyOptions, VerifyReport,
 };

@@ -36,6 +36,26 @@ pub struct BuiltOutput {
     pub scratch: StorePath,
 }
 
+/// What a program took of the machine, with all processes that it started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BuildUsage {
+    /// Processor time in milliseconds, in user mode and in the kernel.
+    pub cpu_ms: u64,
+    /// Peak memory in bytes.
+    pub memory: u64,
+    /// Whose peak that is.
+    pub memory_of: MemoryOf,
+}
+
+/// Of what a [`BuildUsage`] tells the peak of memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MemoryOf {
+    /// Of all processes together with `/tmp`, as their control group counted.
+    All,
+    /// Of the largest single process, where there was no control group.
+    LargestProcess,
+}
+
 /// One finished (or failed) build, for the history.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BuildRecord {
@@ -51,6 +71,8 @@ pub struct BuildRecord {
     pub status: i32,
     /// Where the log is, if one was kept.
     pub log: Option<PathBuf>,
+    /// What it took; `None` for what is no program, and for builds that were recorded before this was.
+    pub usage: Option<BuildUsage>,
 }
 
 /// A link that keeps an object and its closure from being collected.

@@ -98,7 +98,7 @@ fn logs_go_when_neither_history_nor_realisation_names_them() {
     let record = |action: &str, started| {
         let (key, log) = (key(action), Some(store.log_path(&key(action))));
         let name = action.to_owned();
-        let build = BuildRecord { key, name, started, duration_ms: 1, status: 1, log };
+        let build = BuildRecord { key, name, started, duration_ms: 1, status: 1, log, usage: None };
         store.record_build(&build).unwrap();
     };
     for action in ["base", "failed", "forgotten", "running"] {

@@ -9,7 +9,10 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
 use cbuild_drv::{Digest, DrvId, StorePath};
-use cbuild_store::{BuildRecord, BuiltOutput, Error, GcOptions, ProblemKind, Store, VerifyOptions};
+use cbuild_store::{
+    BuildRecord, BuildUsage, BuiltOutput, Error, GcOptions, MemoryOf, ProblemKind, Store,
+    VerifyOptions,
+};
 use fixture::{Fixture, assert_clean, build, key, name, output, prepare_file, try_build};
 
 #[test]
@@ -194,6 +197,7 @@ fn a_failure_in_a_group_is_of_its_own_action() {
                     duration_ms: 5,
                     status: 0,
                     log: None,
+                    usage: None,
                 };
                 prepare_file(store, &scratch, action, content, std::slice::from_ref(&absent))
                     .with_notes(drv(action), build)
@@ -341,6 +345,11 @@ fn history_and_logs() {
         duration_ms,
         status,
         log: Some(fixture.store.log_path(&key(name))),
+        usage: (status == 0).then_some(BuildUsage {
+            cpu_ms: duration_ms * 2,
+            memory: 3 << 30,
+            memory_of: if name == "a" { MemoryOf::All } else { MemoryOf::LargestProcess },
+        }),
     };
     assert_eq!(fixture.store.last_duration("a").unwrap(), None);
     for (name, duration, status) in [("a", 5, 0), ("a", 7, 0), ("a", 1, 2), ("b", 9, 0)] {
@@ -354,7 +363,42 @@ fn history_and_logs() {
     }
     assert_eq!(fixture.store.builds(Some("c"), 100).unwrap().len(), 50);
     assert_eq!(fixture.store.builds(None, 100).unwrap().len(), 54);
+    assert_eq!(fixture.store.builds(Some("b"), 1).unwrap(), [record("b", 9, 0)]);
     fs::write(fixture.store.log_path(&key("a")), "log").unwrap();
+}
+
+/// An index of version 1 keeps its history, without what builds took.
+#[test]
+fn an_older_index_is_brought_up() {
+    let fixture = Fixture::new();
+    let object = fixture.object("a", "a", &[]);
+    let mut build = BuildRecord {
+        key: key("a"),
+        name: "a".to_owned(),
+        started: 17,
+        duration_ms: 5,
+        status: 0,
+        log: None,
+        usage: Some(BuildUsage { cpu_ms: 1, memory: 2, memory_of: MemoryOf::All }),
+    };
+    fixture.store.record_build(&build).unwrap();
+    let root = fixture.root();
+    let Fixture { store, folder } = fixture;
+    drop(store);
+    let index = rusqlite::Connection::open(root.join("index.sqlite")).unwrap();
+    let older = "alter table builds drop column cpu; alter table builds drop column memory;
+        alter table builds drop column memory_of; pragma user_version = 1";
+    index.execute_batch(older).unwrap();
+    drop(index);
+    let store = Store::open(&root).unwrap();
+    build.usage = None;
+    assert_eq!(store.builds(None, 9).unwrap(), [build.clone()]);
+    assert_eq!(store.objects().unwrap()[0].path, object);
+    build.usage = Some(BuildUsage { cpu_ms: 9, memory: 8, memory_of: MemoryOf::LargestProcess });
+    store.record_build(&build).unwrap();
+    assert_eq!(store.builds(None, 1).unwrap(), [build]);
+    assert_clean(&store);
+    drop(folder);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use cbuild_store::BuildRecord;
 use serde_json::json;
 
+use super::memory_of;
 use super::why::known;
 use crate::evaluation::evaluate;
 use crate::failure::{Exit, Failure, Problem};
@@ -49,6 +50,9 @@ fn print(session: &Session, record: &BuildRecord, text: &str) -> Result<(), Fail
             "started": record.started,
             "duration_ms": record.duration_ms,
             "status": record.status,
+            "cpu_ms": record.usage.map(|usage| usage.cpu_ms),
+            "memory": record.usage.map(|usage| usage.memory),
+            "memory_of": record.usage.map(|usage| memory_of(usage.memory_of)),
             "log": text,
         }));
     }

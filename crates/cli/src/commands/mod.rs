@@ -20,6 +20,8 @@ mod store;
 mod test;
 mod why;
 
+pub(crate) use store::history::memory_of;
+
 use crate::args::Command;
 use crate::failure::Failure;
 use crate::session::Session;

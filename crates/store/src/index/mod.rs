@@ -18,7 +18,7 @@ pub(crate) use realisations::{set_notes, set_realisation};
 use crate::error::{Error, IoContext, Result};
 
 /// Version of the schema, in SQLite's `user_version`.
-const SCHEMA_VERSION: i64 = 1;
+const SCHEMA_VERSION: i64 = 2;
 
 /// Longest wait for another process that writes.
 const BUSY: Duration = Duration::from_secs(30);
@@ -43,10 +43,18 @@ create table memo (
 create index memo_object on memo (object);
 create table builds (
     id integer primary key, action blob not null, name text not null, started integer not null,
-    duration integer not null, status integer not null, log blob
+    duration integer not null, status integer not null, log blob,
+    cpu integer, memory integer, memory_of integer
 ) strict;
 create index builds_name on builds (name, id);
 create table meta (key text primary key, value text not null) strict, without rowid;
+";
+
+/// From version 1, which had the same tables without what builds took.
+const FROM_1: &str = "
+alter table builds add column cpu integer;
+alter table builds add column memory integer;
+alter table builds add column memory_of integer;
 ";
 
 /// An open index. All methods want a consistent database; damage is told as such.
@@ -75,9 +83,7 @@ impl Index {
         }
         lock.lock().at("lock", path)?;
         let opened = Self::connect(path).and_then(|(mut index, version)| {
-            if version != SCHEMA_VERSION {
-                index.create()?;
-            }
+            index.bring_up(version)?;
             Ok(index)
         });
         lock.unlock().at("unlock", path)?;
@@ -117,17 +123,21 @@ impl Index {
     /// Opens the file again; the caller holds the commit lock.
     pub(crate) fn reopen(&mut self) -> Result<()> {
         let (mut index, version) = Self::connect(&self.path)?;
-        if version != SCHEMA_VERSION {
-            index.create()?;
-        }
+        index.bring_up(version)?;
         *self = index;
         Ok(())
     }
 
-    /// Makes the tables.
-    fn create(&mut self) -> Result<()> {
+    /// Makes the tables, or brings those of an older version to the present one. The caller holds the
+    /// commit lock.
+    fn bring_up(&mut self, version: i64) -> Result<()> {
+        let statements = match version {
+            SCHEMA_VERSION => return Ok(()),
+            1 => FROM_1,
+            _ => SCHEMA,
+        };
         self.write(|transaction| {
-            transaction.execute_batch(SCHEMA)?;
+            transaction.execute_batch(statements)?;
             transaction.pragma_update(None, "user_version", SCHEMA_VERSION)
         })
     }

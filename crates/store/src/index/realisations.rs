@@ -13,7 +13,7 @@ use super::Index;
 use super::objects::{known_id, object_id, path_at};
 use crate::error::Result;
 use crate::register::Notes;
-use crate::types::BuildRecord;
+use crate::types::{BuildRecord, BuildUsage, MemoryOf};
 
 /// Builds that the history keeps for each name.
 const BUILDS_PER_NAME: i64 = 50;
@@ -62,7 +62,16 @@ fn build_of(row: &Row<'_>) -> rusqlite::Result<BuildRecord> {
         duration_ms: duration.unsigned_abs(),
         status: row.get(4)?,
         log: log.map(|bytes| PathBuf::from(OsString::from_vec(bytes))),
+        usage: usage_of(row)?,
     })
+}
+
+fn usage_of(row: &Row<'_>) -> rusqlite::Result<Option<BuildUsage>> {
+    let (cpu, memory, of): (Option<i64>, Option<i64>, Option<i64>) =
+        (row.get(6)?, row.get(7)?, row.get(8)?);
+    let (Some(cpu), Some(memory)) = (cpu, memory) else { return Ok(None) };
+    let memory_of = if of == Some(1) { MemoryOf::All } else { MemoryOf::LargestProcess };
+    Ok(Some(BuildUsage { cpu_ms: cpu.unsigned_abs(), memory: memory.unsigned_abs(), memory_of }))
 }
 
 /// Does what [`Index::remember`] and [`Index::add_build`] do, as part of a larger transaction.
@@ -93,18 +102,23 @@ fn remember(transaction: &Transaction<'_>, drv: &DrvId, outputs: &Outputs) -> ru
 }
 
 fn add_build(transaction: &Transaction<'_>, build: &BuildRecord) -> rusqlite::Result<()> {
+    let number = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+    let usage = build.usage.as_ref();
     transaction
         .prepare_cached(
-            "insert into builds (action, name, started, duration, status, log)
-             values (?, ?, ?, ?, ?, ?)",
+            "insert into builds (action, name, started, duration, status, log, cpu, memory, memory_of)
+             values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )?
         .execute(params![
             &build.key.0.0[..],
             build.name,
             build.started,
-            i64::try_from(build.duration_ms).unwrap_or(i64::MAX),
+            number(build.duration_ms),
             build.status,
-            build.log.as_ref().map(|path| path.as_os_str().as_bytes())
+            build.log.as_ref().map(|path| path.as_os_str().as_bytes()),
+            usage.map(|usage| number(usage.cpu_ms)),
+            usage.map(|usage| number(usage.memory)),
+            usage.map(|usage| i64::from(usage.memory_of == MemoryOf::All)),
         ])?;
     transaction
         .prepare_cached(
@@ -223,7 +237,7 @@ impl Index {
             index
                 .connection
                 .prepare_cached(
-                    "select action, name, started, duration, status, log from builds
+                    "select action, name, started, duration, status, log, cpu, memory, memory_of from builds
                      where ?1 is null or name = ?1 order by id desc limit ?2",
                 )?
                 .query_map(params![name, limit], build_of)?

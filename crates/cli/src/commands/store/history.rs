@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cbuild_store::BuildRecord;
+use cbuild_store::{BuildRecord, BuildUsage, MemoryOf};
 use serde_json::json;
 
 use crate::failure::Failure;
@@ -28,6 +28,9 @@ fn print(session: &Session, build: &BuildRecord) -> Result<(), Failure> {
             "started": build.started,
             "durationMs": build.duration_ms,
             "status": build.status,
+            "cpuMs": build.usage.map(|usage| usage.cpu_ms),
+            "memory": build.usage.map(|usage| usage.memory),
+            "memoryOf": build.usage.map(|usage| memory_of(usage.memory_of)),
             "log": log.map(|path| path.display().to_string()),
         }));
     }
@@ -39,7 +42,27 @@ fn print(session: &Session, build: &BuildRecord) -> Result<(), Failure> {
     };
     let log = log.map(|path| format!("  {}", path.display())).unwrap_or_default();
     let started = utc(build.started);
-    output::line(&format!("{started}  {duration:>8.1} s  {}  {ending}{log}", build.name))
+    let usage = build.usage.map_or_else(|| "-".to_owned(), |usage| taken(&usage));
+    output::line(&format!(
+        "{started}  {duration:>8.1} s  {usage:>22}  {}  {ending}{log}",
+        build.name
+    ))
+}
+
+/// Processor time and peak memory of a build, for people. A peak of all processes together, which
+/// only a control group knows, has `in all` behind it; others are of the largest process.
+pub(crate) fn taken(usage: &BuildUsage) -> String {
+    let cpu = Duration::from_millis(usage.cpu_ms).as_secs_f64();
+    let all = if usage.memory_of == MemoryOf::All { " in all" } else { "" };
+    format!("{cpu:.1} s cpu, {}{all}", indicatif::HumanBytes(usage.memory))
+}
+
+/// Whose peak of memory is told, in JSON.
+pub(crate) fn memory_of(of: MemoryOf) -> &'static str {
+    match of {
+        MemoryOf::All => "all",
+        MemoryOf::LargestProcess => "largest-process",
+    }
 }
 
 /// A time as `2026-01-31 23:59:59`, in UTC.
@@ -60,7 +83,15 @@ fn utc(seconds: i64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::utc;
+    use super::*;
+
+    #[test]
+    fn what_a_build_took_is_shown() {
+        let usage = BuildUsage { cpu_ms: 12_340, memory: 3 << 29, memory_of: MemoryOf::All };
+        assert_eq!(taken(&usage), "12.3 s cpu, 1.50 GiB in all");
+        let usage = BuildUsage { memory_of: MemoryOf::LargestProcess, ..usage };
+        assert_eq!(taken(&usage), "12.3 s cpu, 1.50 GiB");
+    }
 
     #[test]
     fn times_are_shown_in_utc() {

@@ -1,7 +1,7 @@
 //! `cbuild store`.
 
 mod collect;
-mod history;
+pub(super) mod history;
 mod mend;
 mod transfer;
 
