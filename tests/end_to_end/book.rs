@@ -61,6 +61,11 @@ fn the_tutorial_works_as_written() {
 }
 
 #[test]
+fn the_chapter_on_the_language_works_as_written() {
+    assert!(run_chapter("language.md") >= 8);
+}
+
+#[test]
 fn the_chapter_on_modules_works_as_written() {
     assert!(run_chapter("modules.md") >= 8);
 }

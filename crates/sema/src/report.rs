@@ -354,7 +354,7 @@ impl Checker<'_> {
         }
         let ty = self.types.show(expected.stated);
         let text = match why {
-            Why::Annotation => format!("`{ty}` is declared here"),
+            Why::Annotation => format!("because `{ty}` is asked for here"),
             Why::Parameter(name) => format!("because the parameter `{name}` has type `{ty}`"),
             Why::Result => format!("because the result is declared as `{ty}`"),
             Why::Field(name) => format!("because the field `{name}` has type `{ty}`"),
