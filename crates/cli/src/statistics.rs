@@ -65,7 +65,11 @@ fn counts(stats: &Stats) -> [(&'static str, &'static str, u64); 11] {
         ("globals", "items of files evaluated", stats.globals),
         ("calls", "calls of functions", stats.calls),
         ("extern_calls", "calls of functions that are built in", stats.extern_calls),
-        ("copied", "items that were copied to join lists", stats.copied),
+        (
+            "copied",
+            "items of lists and members of sets that were copied to change others",
+            stats.copied,
+        ),
         ("suspended", "expressions suspended", stats.suspended),
         ("resumed", "suspended expressions evaluated later", stats.resumed),
         ("made", "records, lists, maps, variants, functions and texts made", stats.made),

@@ -12,7 +12,7 @@ use cbuild_sema::ir::{Decoders, Symbol, Watched};
 use cbuild_syntax::ast::BinaryOp;
 
 use crate::fault::Place;
-use crate::value::{Shape, Value};
+use crate::value::{Record, Shape, Slot, Value};
 use crate::words::WordCode;
 
 /// A variable.
@@ -33,6 +33,8 @@ pub(crate) enum Node {
     Const(Value),
     /// A variable.
     Var(Ref),
+    /// A field of which the running code captured nothing else.
+    Part(u32, Symbol),
     /// A variable of the frame that is not used again, so that its value need not be kept.
     Take(u32),
     /// A global.
@@ -120,6 +122,21 @@ pub(crate) struct Field {
     pub(crate) seen: Cell<(usize, u32)>,
 }
 
+impl Field {
+    /// The slot of the field in a record.
+    #[inline]
+    pub(crate) fn of<'r>(&self, record: &'r Record) -> Option<&'r Slot> {
+        let shape = Rc::as_ptr(&record.shape).addr();
+        let (seen, position) = self.seen.get();
+        if seen == shape {
+            return Some(&record.fields[position as usize]);
+        }
+        let position = record.shape.position(self.name)?;
+        self.seen.set((shape, u32::try_from(position).ok()?));
+        Some(&record.fields[position])
+    }
+}
+
 /// A match.
 #[derive(Debug)]
 pub(crate) struct Match {
@@ -172,7 +189,18 @@ pub(crate) enum Delay {
 #[derive(Debug)]
 pub(crate) struct Suspend {
     pub(crate) code: Rc<ThunkCode>,
-    pub(crate) captures: Box<[Ref]>,
+    pub(crate) captures: Box<[Capture]>,
+}
+
+/// What a suspension captures. A field does not keep the other fields of its record alive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Capture {
+    /// A variable.
+    Whole(Ref),
+    /// A field of a variable.
+    Part(Ref, Symbol),
+    /// What the code around it captured as a field.
+    Again(u32, Symbol),
 }
 
 /// A suspended expression.

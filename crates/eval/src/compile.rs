@@ -1,7 +1,6 @@
 //! From the typed core to trees with resolved slots.
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use cbuild_diag::Span;
@@ -10,12 +9,13 @@ use cbuild_sema::ir::{self, Expr, Global, GlobalBody, GlobalId, Local, Symbol, T
 use cbuild_syntax::ast::{BinaryOp, UnaryOp};
 
 use crate::code::{
-    Arg, Bind, Call, Callee, Delay, Field, Label, LambdaCode, Match, Node, Part, Pattern, Ref,
-    Suspend, ThunkCode,
+    Arg, Bind, Call, Callee, Capture, Delay, Field, Label, LambdaCode, Match, Node, Part, Pattern,
+    Ref, Suspend, ThunkCode,
 };
 use crate::codes;
 use crate::fault::{Fault, FaultBody, Place};
 use crate::order;
+use crate::parts::{self, Scope};
 use crate::rope::Rope;
 use crate::shapes::Shapes;
 use crate::stack;
@@ -43,15 +43,6 @@ pub(crate) struct Compiler<'m, 'p> {
     uses: Option<Uses>,
     /// Whether watched expressions are noted; if not, they are as if they were not marked.
     watching: bool,
-}
-
-/// The variables of one function or suspension.
-#[derive(Default)]
-struct Scope {
-    locals: BTreeMap<Local, u32>,
-    size: u32,
-    captured: Vec<Local>,
-    this: Option<Local>,
 }
 
 type Compiled<T> = Result<T, Fault>;
@@ -148,18 +139,26 @@ impl<'m, 'p> Compiler<'m, 'p> {
         if scope.this == Some(local) {
             return Ok(Ref::This);
         }
-        let at = scope.captured.iter().position(|&known| known == local);
-        let at = at.unwrap_or_else(|| {
-            scope.captured.push(local);
-            scope.captured.len() - 1
-        });
-        Ok(Ref::Captured(u32::try_from(at).unwrap_or(u32::MAX)))
+        Ok(Ref::Captured(scope.capture(local, None)))
+    }
+
+    /// The captured field of a variable, where fields are what is captured of it.
+    fn resolve_part(&mut self, local: Local, name: Symbol) -> Compiled<Option<u32>> {
+        let scope = self.scope()?;
+        let captured = scope.parts.contains(&local) && !scope.locals.contains_key(&local);
+        Ok(captured.then(|| scope.capture(local, Some(name))))
     }
 
     /// Leaves a scope; what it captured is resolved in the one around it.
-    fn leave(&mut self) -> Compiled<(u32, Box<[Ref]>)> {
+    fn leave(&mut self) -> Compiled<(u32, Box<[Capture]>)> {
         let scope = self.scopes.pop().unwrap_or_default();
-        let captures = scope.captured.iter().map(|&local| self.resolve(local));
+        let captures = scope.captured.iter().map(|&(local, part)| {
+            let Some(name) = part else { return self.resolve(local).map(Capture::Whole) };
+            Ok(match self.resolve_part(local, name)? {
+                Some(at) => Capture::Again(at, name),
+                None => Capture::Part(self.resolve(local)?, name),
+            })
+        });
         Ok((scope.size, captures.collect::<Compiled<_>>()?))
     }
 
@@ -193,6 +192,11 @@ impl<'m, 'p> Compiler<'m, 'p> {
             Expr::Match(scrutinee, arms, span) => self.matching(scrutinee, arms, *span)?,
             Expr::Record(_) | Expr::With(..) | Expr::Map(_) => self.fields(expr)?,
             Expr::Field(base, name, span) => {
+                if let Expr::Local(local) = self.seen(base)
+                    && let Some(at) = self.resolve_part(*local, *name)?
+                {
+                    return Ok(Node::Part(at, *name));
+                }
                 let (base, place) = (self.node(base)?, self.place(*span));
                 Node::Field(Box::new(Field { base, name: *name, place, seen: Cell::new((0, 0)) }))
             }
@@ -362,6 +366,11 @@ impl<'m, 'p> Compiler<'m, 'p> {
             _ => false,
         };
         let (frame, captures) = self.leave()?;
+        let captures = captures.iter().map(|capture| match capture {
+            Capture::Whole(variable) => Ok(*variable),
+            _ => Err(self.defect("a function captures a field")),
+        });
+        let captures = captures.collect::<Compiled<_>>()?;
         let params = u32::try_from(params.len()).unwrap_or(u32::MAX);
         let defaults = defaults.into();
         let code = LambdaCode { params, frame, defaults, body, cheap, builds, words, name, place };
@@ -478,7 +487,8 @@ impl<'m, 'p> Compiler<'m, 'p> {
 
     fn suspend(&mut self, expr: &Expr, label: Label) -> Compiled<Suspend> {
         let place = self.place_of(expr);
-        self.scopes.push(Scope::default());
+        let parts = if self.watching { Vec::new() } else { parts::captured(expr) };
+        self.scopes.push(Scope { parts, ..Scope::default() });
         let nesting = std::mem::take(&mut self.nesting);
         let body = self.node(expr)?;
         self.nesting = nesting;

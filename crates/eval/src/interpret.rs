@@ -5,7 +5,9 @@ use std::rc::Rc;
 use cbuild_sema::ir::Symbol;
 use cbuild_syntax::ast::BinaryOp;
 
-use crate::code::{Arg, Bind, Delay, Field, LambdaCode, Match, Node, Pattern, Ref, Suspend};
+use crate::code::{
+    Arg, Bind, Capture, Delay, Field, LambdaCode, Match, Node, Pattern, Ref, Suspend,
+};
 use crate::fault::{Fault, FaultBody, Place};
 use crate::machine::Machine;
 use crate::map::Map;
@@ -70,6 +72,7 @@ impl Machine<'_> {
             Node::Const(value) => Ok(value.clone()),
             Node::Var(variable) => self.variable(*variable, env),
             Node::Take(slot) => self.taken(env.base + *slot as usize),
+            Node::Part(at, name) => self.force_captured(&env.captures[*at as usize], *name),
             Node::Binary(op, operands, place) => {
                 let [left, right] = &**operands;
                 if let (Some(a), Some(b)) = (self.number(left, env), self.number(right, env))
@@ -217,20 +220,36 @@ impl Machine<'_> {
     // --- records ---
 
     fn field_node(&mut self, field: &Field, env: &Env<'_>) -> Result<Value, Fault> {
+        if let Some(slot) = self.known_record(&field.base, env).and_then(|record| field.of(record))
+        {
+            if let Slot::Ready(value) = slot {
+                return Ok(value.clone());
+            }
+            let slot = slot.clone();
+            return self.force(&slot);
+        }
         let base = self.eval(&field.base, env)?;
-        if let Value::Record(record) = &base {
-            let shape = Rc::as_ptr(&record.shape).addr();
-            let (seen, position) = field.seen.get();
-            if seen == shape {
-                return self.force(&record.fields[position as usize]);
-            }
-            if let Some(position) = record.shape.position(field.name) {
-                field.seen.set((shape, u32::try_from(position).unwrap_or(u32::MAX)));
-                return self.force(&record.fields[position]);
-            }
+        if let Value::Record(record) = &base
+            && let Some(slot) = field.of(record)
+        {
+            return self.force(slot);
         }
         let slot = self.field_slot(&base, field.name, field.place)?;
         self.force(&slot)
+    }
+
+    /// The record that an evaluated variable holds.
+    #[inline]
+    fn known_record<'v>(&'v self, node: &Node, env: &'v Env<'_>) -> Option<&'v Record> {
+        let slot = match node {
+            Node::Var(Ref::Local(slot)) => &self.stack[env.base + *slot as usize],
+            Node::Var(Ref::Captured(at)) => &env.captures[*at as usize],
+            _ => return None,
+        };
+        match slot {
+            Slot::Ready(Value::Record(record)) => Some(record),
+            _ => None,
+        }
     }
 
     fn field_slot(&self, base: &Value, name: Symbol, place: Place) -> Result<Slot, Fault> {
@@ -392,8 +411,44 @@ impl Machine<'_> {
     }
 
     fn pending(&self, suspend: &Suspend, env: &Env<'_>) -> ThunkState {
-        let captures = suspend.captures.iter().map(|capture| self.slot(*capture, env)).collect();
-        ThunkState::Pending(suspend.code.clone(), captures)
+        let captures = suspend.captures.iter().map(|capture| match *capture {
+            Capture::Whole(variable) => self.slot(variable, env),
+            Capture::Part(variable, name) => self.captured_part(variable, name, env),
+            Capture::Again(at, name) => self.settled_part(&env.captures[at as usize], name),
+        });
+        ThunkState::Pending(suspend.code.clone(), captures.collect())
+    }
+
+    /// What is captured as a field of a variable, without evaluating anything.
+    fn captured_part(&self, variable: Ref, name: Symbol, env: &Env<'_>) -> Slot {
+        let slot = match variable {
+            Ref::Local(slot) => &self.stack[env.base + slot as usize],
+            Ref::Captured(at) => &env.captures[at as usize],
+            Ref::This => return Slot::Missing,
+        };
+        match slot {
+            Slot::Ready(Value::Record(record)) => {
+                record.part(name).map_or(Slot::Missing, Slot::settled)
+            }
+            Slot::Ready(value) => self.find_field(value, name).unwrap_or(Slot::Missing),
+            Slot::Lazy(thunk) => self.settled_part(&Slot::Part(thunk.clone()), name),
+            Slot::Global(id) => self.settled_part(&Slot::GlobalPart(*id), name),
+            // Of what is captured as a field nothing else is captured, see `parts`.
+            Slot::Part(_) | Slot::GlobalPart(_) | Slot::Missing => Slot::Missing,
+        }
+    }
+
+    /// What was captured as a field: its slot, if the record is there already.
+    fn settled_part(&self, slot: &Slot, name: Symbol) -> Slot {
+        let base = match slot {
+            Slot::Part(thunk) => match thunk.part(name) {
+                Some(field) => return field,
+                None => thunk.done(),
+            },
+            Slot::GlobalPart(id) => self.global_done(*id).cloned(),
+            slot => return slot.settled(),
+        };
+        base.and_then(|base| self.find_field(&base, name)).unwrap_or_else(|| slot.clone())
     }
 
     /// The slot of a variable, without evaluating it.
@@ -411,11 +466,11 @@ impl Machine<'_> {
     pub(crate) fn attempt(&self, node: &Node, env: &Env<'_>) -> Option<Value> {
         match node {
             Node::Const(value) => Some(value.clone()),
-            Node::Take(slot) => match self.slot(Ref::Local(*slot), env) {
-                Slot::Ready(value) => Some(value),
-                _ => None,
-            },
-            Node::Var(variable) => match self.slot(*variable, env) {
+            Node::Take(slot) => self.stack[env.base + *slot as usize].ready(),
+            Node::Var(Ref::Local(slot)) => self.stack[env.base + *slot as usize].ready(),
+            Node::Var(Ref::Captured(at)) => env.captures[*at as usize].ready(),
+            Node::Var(Ref::This) => env.this.map(|closure| Value::Function(closure.clone())),
+            Node::Part(at, name) => match self.settled_part(&env.captures[*at as usize], *name) {
                 Slot::Ready(value) => Some(value),
                 _ => None,
             },
@@ -429,14 +484,12 @@ impl Machine<'_> {
                 Value::Bool(false) => self.attempt(&parts[2], env),
                 _ => None,
             },
-            Node::Field(field) => match self.attempt(&field.base, env)? {
-                Value::Record(record) => {
-                    match record.fields[record.shape.position(field.name)?].settled() {
-                        Slot::Ready(value) => Some(value),
-                        _ => None,
-                    }
-                }
-                _ => None,
+            Node::Field(field) => match self.known_record(&field.base, env) {
+                Some(record) => field.of(record)?.ready(),
+                None => match self.attempt(&field.base, env)? {
+                    Value::Record(record) => field.of(&record)?.ready(),
+                    _ => None,
+                },
             },
             Node::Neg(operand, _) => match self.attempt(operand, env)? {
                 Value::Int(number) => number.checked_neg().map(Value::Int),
@@ -463,7 +516,7 @@ pub(crate) fn attempt_binary(op: BinaryOp, left: &Value, right: &Value) -> Optio
 
 /// An operation on two numbers, if it does not fail.
 #[inline]
-fn on_numbers(op: BinaryOp, a: i64, b: i64) -> Option<Value> {
+pub(crate) fn on_numbers(op: BinaryOp, a: i64, b: i64) -> Option<Value> {
     Some(match op {
         BinaryOp::Add => Value::Int(a.checked_add(b)?),
         BinaryOp::Sub => Value::Int(a.checked_sub(b)?),

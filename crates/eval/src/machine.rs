@@ -1,4 +1,4 @@
-//! The state of an evaluation, and how lazy values and functions are run.
+//! The state of an evaluation, and how globals and functions are run.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -9,7 +9,7 @@ use cbuild_drv::{Graph, StorePath};
 use cbuild_sema::ir::{GlobalBody, GlobalId, Program};
 use smallvec::SmallVec;
 
-use crate::code::{Call, Callee, Label, Node, ThunkCode};
+use crate::code::{Call, Callee, Node};
 use crate::codes;
 use crate::compile::Compiler;
 use crate::decode::DecodedFile;
@@ -35,7 +35,7 @@ const STEP: usize = 256;
 const LARGE: usize = 1 << 20;
 
 /// Levels of nesting between two looks at the native stack. Frames of unoptimised builds are larger.
-const LOOK: u32 = if cfg!(debug_assertions) { 1 } else { 8 };
+pub(crate) const LOOK: u32 = if cfg!(debug_assertions) { 1 } else { 8 };
 
 /// The state of an evaluation.
 pub(crate) struct Machine<'a> {
@@ -53,7 +53,7 @@ pub(crate) struct Machine<'a> {
     globals: Vec<GlobalState>,
     /// Frames of the running functions, one upon the other.
     pub(crate) stack: Vec<Slot>,
-    depth: u32,
+    pub(crate) depth: u32,
     ticks: u32,
     looks: u32,
     pub(crate) stats: Stats,
@@ -116,7 +116,7 @@ impl<'a> Machine<'a> {
 
     /// Enters a level of nested evaluation; whoever calls it leaves the level.
     #[inline]
-    fn enter(&mut self, place: Place) -> Result<(), Fault> {
+    pub(crate) fn enter(&mut self, place: Place) -> Result<(), Fault> {
         if self.depth >= self.limits.depth {
             return Err(self.too_deep(place));
         }
@@ -175,96 +175,7 @@ impl<'a> Machine<'a> {
         }
     }
 
-    // --- lazy values ---
-
-    /// The value of a slot.
-    pub(crate) fn force(&mut self, slot: &Slot) -> Result<Value, Fault> {
-        match slot {
-            Slot::Ready(value) => Ok(value.clone()),
-            Slot::Lazy(thunk) => self.force_thunk(thunk),
-            Slot::Global(id) => self.global(*id),
-            Slot::Missing => {
-                Err(FaultBody::defect(self.nowhere(), "a variable is needed before it is bound"))
-            }
-        }
-    }
-
-    /// Lazy values are often needed by one another in long chains. So that a level takes little of the
-    /// native stack, what is needed after a failure alone is done elsewhere.
-    fn force_thunk(&mut self, thunk: &Rc<Thunk>) -> Result<Value, Fault> {
-        if let ThunkState::Done(value) = &*thunk.state.borrow() {
-            return Ok(value.clone());
-        }
-        self.stats.resumed += 1;
-        let state = thunk.state.take();
-        let result = match &state {
-            ThunkState::Pending(code, captures) => {
-                self.enter(code.place).and_then(|()| self.resume(code, captures))
-            }
-            ThunkState::Apply(function, argument) => self.apply_suspended(function, argument),
-            ThunkState::Done(value) => Ok(value.clone()),
-            ThunkState::Running => {
-                return Err(FaultBody::cycle(self.nowhere(), cycle_key(thunk)));
-            }
-        };
-        match result {
-            Ok(value) => {
-                thunk.state.replace(ThunkState::Done(value.clone()));
-                Ok(value)
-            }
-            Err(fault) => Err(self.unresolved(thunk, state, fault)),
-        }
-    }
-
-    /// Runs suspended code on the level that was just entered, and leaves the level.
-    fn resume(&mut self, code: &ThunkCode, captures: &[Slot]) -> Result<Value, Fault> {
-        let result = if self.depth.is_multiple_of(LOOK) {
-            self.run_suspended_guarded(code, captures)
-        } else {
-            self.run_suspended(&code.body, code.frame, captures)
-        };
-        self.depth -= 1;
-        result
-    }
-
-    #[inline(never)]
-    fn run_suspended_guarded(
-        &mut self,
-        code: &ThunkCode,
-        captures: &[Slot],
-    ) -> Result<Value, Fault> {
-        stack::guarded(|| self.run_suspended(&code.body, code.frame, captures))
-    }
-
-    #[inline(never)]
-    fn apply_suspended(&mut self, function: &Value, argument: &Slot) -> Result<Value, Fault> {
-        let place = self.place_of(function);
-        self.nested(place, |machine| machine.apply(function, [argument.clone()], place))
-    }
-
-    /// Notes in a fault that it came from a lazy value. Another use of that may come at a lesser
-    /// depth, or after a cancelled run, and is kept possible.
-    #[cold]
-    #[inline(never)]
-    fn unresolved(&self, thunk: &Thunk, state: ThunkState, mut fault: Fault) -> Fault {
-        let (label, place) = match &state {
-            ThunkState::Pending(code, _) => (self.label(&code.label), code.place),
-            ThunkState::Apply(function, _) => (None, self.place_of(function)),
-            _ => (None, self.nowhere()),
-        };
-        thunk.state.replace(state);
-        fault.leave_lazy(cycle_key(thunk), label, place);
-        self.leave(&mut fault, place);
-        fault
-    }
-
-    fn label(&self, label: &Label) -> Option<String> {
-        match label {
-            Label::None => None,
-            Label::Field(name) => Some(format!("field `{}`", self.shapes.name(*name))),
-            Label::Key(key) => Some(format!("key `{key}`")),
-        }
-    }
+    // --- globals ---
 
     /// The value of a global.
     pub(crate) fn global(&mut self, id: u32) -> Result<Value, Fault> {
@@ -332,7 +243,7 @@ impl<'a> Machine<'a> {
         }
     }
 
-    fn run_suspended(
+    pub(crate) fn run_suspended(
         &mut self,
         body: &Node,
         frame: u32,
@@ -526,7 +437,7 @@ impl<'a> Machine<'a> {
     // --- places ---
 
     /// Where a function is defined.
-    fn place_of(&self, function: &Value) -> Place {
+    pub(crate) fn place_of(&self, function: &Value) -> Place {
         match function {
             Value::Function(closure) => closure.code.place,
             _ => self.nowhere(),
@@ -540,7 +451,7 @@ impl<'a> Machine<'a> {
 
     /// Tells an error of the standard library that what stands at a place is left.
     #[cold]
-    fn leave(&self, fault: &mut Fault, place: Place) {
+    pub(crate) fn leave(&self, fault: &mut Fault, place: Place) {
         let in_library = |source| {
             self.program.modules.iter().any(|module| module.source == source && module.library)
         };
@@ -557,10 +468,6 @@ impl<'a> Machine<'a> {
         let source = self.program.modules.first().map_or(SourceId(0), |module| module.source);
         Place { source, span: cbuild_diag::Span::default() }
     }
-}
-
-fn cycle_key(thunk: &Thunk) -> CycleKey {
-    CycleKey::Thunk(std::ptr::from_ref(thunk).addr())
 }
 
 #[cold]

@@ -19,7 +19,7 @@ pub struct Stats {
     pub made: u64,
     /// Globals that were evaluated.
     pub globals: u64,
-    /// Items of lists that were copied to add others after them.
+    /// Items of lists that were copied to add others after them, and members of sets to replace others.
     pub copied: u64,
     /// Items of the largest list or map that a function of the library made or joined.
     pub largest: u64,

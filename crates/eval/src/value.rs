@@ -70,8 +70,12 @@ pub(crate) enum Slot {
     Ready(Value),
     /// Evaluated at most once, when first needed.
     Lazy(Rc<Thunk>),
+    /// A field of a lazy record, which code captured instead of the whole record; the code knows which.
+    Part(Rc<Thunk>),
     /// The value of a global, by index.
     Global(u32),
+    /// A field of a global.
+    GlobalPart(u32),
     /// An argument that the caller left to its default; also a variable before it is bound.
     Missing,
 }
@@ -193,14 +197,14 @@ pub(crate) struct Thunk {
 /// Variables that a suspended evaluation captured.
 pub(crate) type Captures = SmallVec<[Slot; 3]>;
 
-/// How far a suspended evaluation is.
+/// How far a suspended evaluation is. While one is running its state is borrowed for writing.
 #[derive(Default)]
 pub(crate) enum ThunkState {
     /// Not begun: code and captured variables.
     Pending(Rc<ThunkCode>, Captures),
     /// Not begun: a function and its one argument.
     Apply(Value, Slot),
-    /// Under evaluation (to need it now is a cycle), or not filled in yet.
+    /// Not filled in yet: to need it now is a cycle.
     #[default]
     Running,
     /// Done.
@@ -283,10 +287,18 @@ impl Thunk {
         Rc::new(Self { state: RefCell::new(state) })
     }
 
-    /// The value, if it is there already.
+    /// The value, if it is there already. While it is evaluated, its state is borrowed.
     pub(crate) fn done(&self) -> Option<Value> {
-        match &*self.state.borrow() {
+        match &*self.state.try_borrow().ok()? {
             ThunkState::Done(value) => Some(value.clone()),
+            _ => None,
+        }
+    }
+
+    /// The slot of a field, if the value is a record that is there already.
+    pub(crate) fn part(&self, name: Symbol) -> Option<Slot> {
+        match &*self.state.try_borrow().ok()? {
+            ThunkState::Done(Value::Record(record)) => Some(record.part(name)?.settled()),
             _ => None,
         }
     }
@@ -297,19 +309,26 @@ impl Slot {
     pub(crate) fn is_flat(&self) -> bool {
         match self {
             Self::Ready(value) => value.is_flat(),
-            Self::Lazy(_) => false,
-            Self::Global(_) | Self::Missing => true,
+            Self::Lazy(_) | Self::Part(..) => false,
+            Self::Global(_) | Self::GlobalPart(..) | Self::Missing => true,
+        }
+    }
+
+    /// The value, if it is there already.
+    pub(crate) fn ready(&self) -> Option<Value> {
+        match self {
+            Self::Ready(value) => Some(value.clone()),
+            Self::Lazy(thunk) => thunk.done(),
+            _ => None,
         }
     }
 
     /// The slot without a layer of laziness that is no longer needed.
     pub(crate) fn settled(&self) -> Self {
-        if let Self::Lazy(thunk) = self
-            && let Some(value) = thunk.done()
-        {
-            return Self::Ready(value);
+        match self {
+            Self::Lazy(thunk) => thunk.done().map_or_else(|| self.clone(), Self::Ready),
+            _ => self.clone(),
         }
-        self.clone()
     }
 }
 
@@ -334,6 +353,13 @@ impl Shape {
     }
 }
 
+impl Record {
+    /// The slot of a field.
+    pub(crate) fn part(&self, name: Symbol) -> Option<&Slot> {
+        self.shape.position(name).map(|position| &self.fields[position])
+    }
+}
+
 impl Layers {
     /// A set of which nothing is made yet.
     pub(crate) fn new(below: Slot, function: Slot) -> Rc<Self> {
@@ -348,9 +374,13 @@ impl Layers {
 
 impl Drop for Layers {
     fn drop(&mut self) {
-        let take = |slot: &mut Slot| std::mem::replace(slot, Slot::Missing);
-        let members = self.members.take().unwrap_or(Slot::Missing);
-        burial::bury([take(&mut self.below), take(&mut self.function), members]);
+        // Members and function are dropped where they are: what could be deep in them is behind slots that
+        // count their depth. The sets below are followed as long as nobody else holds them.
+        let mut below = std::mem::replace(&mut self.below, Slot::Missing);
+        while let Slot::Ready(Value::Set(set)) = below {
+            let Some(mut set) = Rc::into_inner(set) else { return };
+            below = std::mem::replace(&mut set.below, Slot::Missing);
+        }
     }
 }
 
@@ -437,7 +467,11 @@ impl Drop for Thunk {
                     burial::bury([Slot::Ready(value)]);
                 }
             }
-            ThunkState::Pending(_, captures) => burial::bury(captures),
+            ThunkState::Pending(_, captures) => {
+                if !captures.iter().all(Slot::is_flat) {
+                    burial::bury(captures);
+                }
+            }
             ThunkState::Apply(function, argument) => {
                 burial::bury([Slot::Ready(function), argument]);
             }

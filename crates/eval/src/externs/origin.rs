@@ -93,19 +93,20 @@ fn make_members(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Valu
         if let Some((closure, shape, fields)) = plain_record(&overlay) {
             let fields = m.record_fields(closure, fields, arguments)?;
             let positions = seen.of(shape, &record.shape, place)?;
-            record = laid_over(record, positions, fields);
+            record = laid_over(m, record, positions, fields);
         } else {
             let part = m.apply(&overlay, arguments, place)?;
             let part = m.record_arg(&Slot::Ready(part), place)?;
             let fields = part.fields.iter().cloned().collect();
             let positions = seen.of(&part.shape, &record.shape, place)?;
-            record = laid_over(record, positions, fields);
+            record = laid_over(m, record, positions, fields);
         }
     }
     let value = Value::Record(record);
     last.state.replace(ThunkState::Done(value.clone()));
     Ok(value)
 }
+
 /// The body of a function that does nothing but make a record of its two parameters.
 fn plain_record(function: &Value) -> Option<(&Rc<Closure>, &Rc<Shape>, &[Delay])> {
     let Value::Function(closure) = function else { return None };
@@ -133,7 +134,11 @@ impl Machine<'_> {
         let made = self.nested(closure.code.place, |machine| {
             machine.stats.calls += 1;
             machine.stats.made += 1;
-            fields.iter().map(|field| machine.delay(field, &env)).collect()
+            let mut made = Fields::with_capacity(fields.len());
+            for field in fields {
+                made.push(machine.delay(field, &env)?);
+            }
+            Ok(made)
         });
         self.stack.truncate(base);
         made
@@ -162,8 +167,14 @@ impl Positions {
 }
 
 /// The record with other values of some fields; in place when nobody else holds the record.
-fn laid_over(mut record: Rc<Record>, positions: &[usize], fields: Fields) -> Rc<Record> {
+fn laid_over(
+    m: &mut Machine<'_>,
+    mut record: Rc<Record>,
+    positions: &[usize],
+    fields: Fields,
+) -> Rc<Record> {
     if Rc::get_mut(&mut record).is_none() {
+        m.stats.copied += record.fields.len() as u64;
         let fields = record.fields.to_vec().into();
         record = Rc::new(Record { shape: record.shape.clone(), fields });
     }

@@ -1,6 +1,8 @@
 //! Lazily recursive sets, overlays, and packages that are overridden.
 
-use crate::support::{check_items, derivation, fault};
+use cbuild_eval::Limits;
+
+use crate::support::{check_items, derivation, fault, with_value};
 
 const PKGS: &str = r##"
 import std
@@ -73,6 +75,40 @@ let base: Set<{ a: Int, b: Int }> = set((final) => { a = 0, b = final.a * 2 })
 let deep: Set<{ a: Int, b: Int }> =
   std.list.fold(std.list.range(0, 10000), base, (s, i) => extend(s, (final, prev) => { a = prev.a + 1 }))";
     check_items(items, "[deep.a, deep.b]", "[10000, 20000]");
+}
+
+/// An overlay that needs single fields of what is below does not keep the whole, which is then changed in
+/// place; the values are the same as with one that does keep it.
+#[test]
+fn overlays_capture_fields_and_not_whole_sets() {
+    let items = "
+import std
+type Pair = { a: Int, b: Int, c: Int }
+fn add(n: Int, m: Int) -> Int = n + m
+fn sum(p: Pair) -> Int = p.a + p.b
+let base: Set<Pair> = set((final) => { a = 1, b = 2, c = add(3, 4) })
+fn fields(s: Set<Pair>) -> Set<Pair> =
+  s |> extend((final, prev) => { a = add(prev.a, prev.b), b = prev.b + final.c - final.c })
+fn whole(s: Set<Pair>) -> Set<Pair> = s |> extend((final, prev) => { a = sum(prev), b = prev.b })
+fn all(f: (Set<Pair>) -> Set<Pair>) -> Pair =
+  members(std.list.fold(std.list.range(0, 100), base, (s, i) => f(s)))";
+    for (expr, copied) in [("all(fields)", 0), ("all(whole)", 300)] {
+        let counted = with_value(items, expr, Limits::default(), |evaluator, value| {
+            evaluator.show(&value).map(|shown| (shown, evaluator.stats().copied))
+        });
+        assert_eq!(counted.unwrap(), ("{ a = 201, b = 2, c = 7 }".to_owned(), copied), "{expr}");
+    }
+}
+
+#[test]
+fn a_long_chain_of_sets_is_dropped() {
+    let items = "
+import std
+type One = { a: Int }
+let base: Set<One> = set((final) => { a = 0 })
+fn layer(s: Set<One>, n: Int) -> Set<One> = s |> extend((final, prev) => { a = prev.a + n })
+let chain: List<Set<One>> = [std.list.fold(std.list.range(0, 300000), base, layer)]";
+    check_items(items, "std.list.length(chain) + std.list.fold(chain, 0, (n, s) => n + 1)", "2");
 }
 
 #[test]

@@ -63,6 +63,26 @@ fn records_and_lists_are_lazy() {
     check_eval("[1] ++ [2, 3]", "[1, 2, 3]");
 }
 
+/// Suspended code captures fields of records that are evaluated, lazy, or globals not evaluated yet.
+#[test]
+fn fields_that_suspended_code_captures() {
+    let items = "
+type Config = { port: Int, host: Str }
+fn add(n: Int, m: Int) -> Int = n + m
+let config: Config = { port = add(80, 0), host = abort(\"unused\") }
+fn next(c: Config) -> { a: Int, b: List<Int>, c: Int } = {
+  a = add(c.port, 1),
+  b = [add(c.port, c.port), let n = add(c.port, 3) in add(n, c.port)],
+  c = let f = (n: Int) => n + c.port in add(f(c.port), add(c.port, 1)),
+}";
+    let expected = "{ a = 81, b = [160, 163], c = 241 }";
+    check_items(items, "next(config)", expected);
+    check_items(items, "next({ port = 80, host = abort(\"unused\") })", expected);
+    check_items(items, "next({ port = add(79, 1), host = \"\" })", expected);
+    check_items(items, "next(if add(1, 1) == 2 then config else abort(\"never\"))", expected);
+    check_items(items, "let r = { x = r.y + 1, y = add(r.z, r.z), z = 4 } in add(r.x, r.y)", "17");
+}
+
 #[test]
 fn bindings_are_recursive_and_in_any_order() {
     check_eval("let b = a + 1 a = 1 in b", "2");
