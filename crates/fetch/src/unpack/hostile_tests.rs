@@ -165,7 +165,8 @@ fn stripping() {
     let expected = BTreeMap::from([(b"c".to_vec(), file("2")), (b"e".to_vec(), file("2"))]);
     assert_eq!(found, Node::Folder(expected));
     let error = Place::new().unpack(&raw_tar(&entries), 2, &Limits::default()).unwrap_err();
-    assert_eq!((error.code(), error.help().as_deref()), ("E0714", Some("set `strip = 0`")));
+    assert_eq!(error.code(), "E0714");
+    assert!(error.help().is_some_and(|help| help.contains("`strip = 0`")), "{error}");
     let found = Place::new().unpack(&raw_tar(&[]), 1, &Limits::default()).unwrap();
     assert_eq!(found, Node::Folder(BTreeMap::new()), "an empty archive is an empty tree");
 }
