@@ -42,6 +42,17 @@ pub enum Outcome {
     Shared,
 }
 
+/// A step of a run as part of a tree.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outlined {
+    /// The step.
+    pub drv: DrvId,
+    /// Its name.
+    pub name: Name,
+    /// Index of a step that waits for it: of several, the one with the longest chain of work above it.
+    pub above: Option<usize>,
+}
+
 /// Most names that [`Event::Started`] has of steps that wait.
 pub const SHOWN_WAITING: usize = 3;
 
@@ -55,6 +66,11 @@ pub enum Event {
         /// How long it will take by what is recorded of earlier builds: the longest chain of steps, or all
         /// steps shared among the jobs where that is longer. `None` when nothing is recorded.
         expected: Option<Duration>,
+    },
+    /// What waits for what, once after [`Event::Planned`] where there is anything to do.
+    Outline {
+        /// All steps; what a step needs stands before it.
+        steps: Vec<Outlined>,
     },
     /// A step began to be worked on.
     Started {

@@ -82,6 +82,12 @@ impl Queue {
         self.items.iter().map(|item| item.path).max().unwrap_or_default()
     }
 
+    /// Of the items that wait for one, that with the longest path of work above it.
+    pub(crate) fn most_urgent_user(&self, index: usize) -> Option<usize> {
+        let users = self.items[index].users.iter().copied();
+        users.max_by_key(|&user| (self.items[user].path, Reverse(user)))
+    }
+
     /// Takes the most urgent ready item of a lane.
     pub(crate) fn next(&mut self, lane: Lane) -> Option<usize> {
         let (_, Reverse(index)) = self.heap(lane).pop()?;

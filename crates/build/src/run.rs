@@ -9,7 +9,7 @@ use cbuild_drv::{Derivation, DrvId, Input, Name};
 
 use crate::clock;
 use crate::error::{BuildFailure, RunError, StepError};
-use crate::event::{Event, Kind, SHOWN_WAITING};
+use crate::event::{Event, Kind, Outlined, SHOWN_WAITING};
 use crate::finish::Handover;
 use crate::queue::{Item, Lane, Queue};
 use crate::resolve::{Outputs, resolve};
@@ -51,6 +51,7 @@ pub(crate) fn run(
     }
     let run = Run::new(&workshop, steps, known)?;
     (builder.events)(Event::Planned { total: run.steps.len(), expected: run.expected() });
+    (builder.events)(Event::Outline { steps: run.outline() });
     run.work_through()
 }
 
@@ -154,6 +155,16 @@ impl<'a> Run<'a> {
         let local = self.steps.iter().filter(|planned| planned.item().lane == Lane::Local);
         let shared = local.map(of).sum::<Duration>() / jobs;
         Some(shared.max(self.lock().queue.longest_path()))
+    }
+
+    fn outline(&self) -> Vec<Outlined> {
+        let queue = &self.lock().queue;
+        let outlined = |(index, planned): (usize, &Planned<'_>)| Outlined {
+            drv: planned.step.drv,
+            name: planned.node.name.clone(),
+            above: queue.most_urgent_user(index),
+        };
+        self.steps.iter().enumerate().map(outlined).collect()
     }
 
     fn work_through(self) -> Result<BTreeMap<DrvId, Outputs>, RunError> {

@@ -1,14 +1,17 @@
-//! What a build shows while it runs: a few live lines on a terminal, plain lines elsewhere, JSON events for machines.
+//! What a build shows while it runs: a live tree on a terminal, plain lines elsewhere, JSON events for machines.
 
-use std::collections::BTreeMap;
+mod live;
+mod screen;
+mod tree;
+
 use std::io::{IsTerminal, Write};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use cbuild_build::{Event, Kind, Outcome};
-use cbuild_drv::{DrvId, Name};
-use indicatif::{HumanBytes, MultiProgress, ProgressBar, ProgressStyle};
+use cbuild_drv::Name;
 use serde_json::json;
+
+use self::live::Live;
 
 use crate::commands::memory_of;
 use crate::session::Session;
@@ -23,16 +26,7 @@ enum Mode {
     Quiet,
     Plain,
     Json,
-    Terminal(Box<Mutex<Terminal>>),
-}
-
-struct Terminal {
-    bars: MultiProgress,
-    running: BTreeMap<DrvId, ProgressBar>,
-    line: ProgressStyle,
-    /// The last line: how far the whole is.
-    whole: Option<ProgressBar>,
-    expected: Option<Duration>,
+    Terminal(Live),
 }
 
 impl Display {
@@ -43,15 +37,8 @@ impl Display {
             Mode::Quiet
         } else if options.json {
             Mode::Json
-        } else if std::io::stderr().is_terminal() {
-            Mode::Terminal(Box::new(Mutex::new(Terminal {
-                bars: MultiProgress::new(),
-                running: BTreeMap::new(),
-                line: ProgressStyle::with_template("  {elapsed:>4} {msg}")
-                    .unwrap_or_else(|_| ProgressStyle::default_spinner()),
-                whole: None,
-                expected: None,
-            })))
+        } else if std::io::stderr().is_terminal() && can_move_its_cursor() {
+            Mode::Terminal(Live::default())
         } else {
             Mode::Plain
         };
@@ -62,58 +49,25 @@ impl Display {
     pub(crate) fn show(&self, event: &Event) {
         match &self.mode {
             Mode::Quiet => {}
-            Mode::Json => write_line(&to_json(event).to_string()),
+            Mode::Json => {
+                if let Some(event) = to_json(event) {
+                    write_line(&event.to_string());
+                }
+            }
             Mode::Plain => {
                 if let Some(line) = self.finished_line(event) {
                     write_line(&line);
                 }
             }
-            Mode::Terminal(terminal) => {
-                let mut terminal = terminal.lock().unwrap_or_else(PoisonError::into_inner);
-                self.draw(&mut terminal, event);
-            }
+            Mode::Terminal(live) => live.show(event, self.finished_line(event)),
         }
     }
 
-    fn draw(&self, terminal: &mut Terminal, event: &Event) {
-        match event {
-            Event::Planned { total, expected } if *total > 0 => terminal.plan(*total, *expected),
-            Event::Started { drv, name, kind, last_duration, waiting, waiting_total } => {
-                let bar = ProgressBar::new_spinner().with_style(terminal.line.clone());
-                let bar = match &terminal.whole {
-                    Some(whole) => terminal.bars.insert_before(whole, bar),
-                    None => terminal.bars.add(bar),
-                };
-                let last =
-                    last_duration.map_or(String::new(), |d| format!(" (last time {})", seconds(d)));
-                let then = waits(waiting, *waiting_total);
-                bar.set_message(format!("{} {name}{last}{then}", verb(*kind)));
-                bar.enable_steady_tick(Duration::from_millis(200));
-                terminal.running.insert(*drv, bar);
-            }
-            Event::FetchProgress { drv, bytes, total } => {
-                if let Some(bar) = terminal.running.get(drv) {
-                    let message = bar.message();
-                    let head = message.split(" · ").next().unwrap_or_default();
-                    let of =
-                        total.map_or(String::new(), |total| format!(" of {}", HumanBytes(total)));
-                    bar.set_message(format!("{head} · {}{of}", HumanBytes(*bytes)));
-                }
-            }
-            Event::Finished { drv, .. }
-            | Event::Failed { drv, .. }
-            | Event::Skipped { drv, .. } => {
-                if let Some(bar) = terminal.running.remove(drv) {
-                    bar.finish_and_clear();
-                    terminal.bars.remove(&bar);
-                }
-                terminal.step_is_over();
-            }
-            Event::Planned { .. } | Event::Log { .. } => {}
-        }
-        if let Some(line) = self.finished_line(event) {
-            // A terminal that cannot be written to is no reason to stop the build.
-            let _ = terminal.bars.println(line);
+    /// Takes what is live from the screen, so that something else can write there. The same happens
+    /// when the last step is done, and at the end of this value's life.
+    pub(crate) fn end(&self) {
+        if let Mode::Terminal(live) = &self.mode {
+            live.end();
         }
     }
 
@@ -140,50 +94,13 @@ impl Display {
     }
 }
 
-impl Terminal {
-    /// Shows a last line with the number of steps and the estimate.
-    fn plan(&mut self, total: usize, expected: Option<Duration>) {
-        self.expected = expected;
-        let style = ProgressStyle::with_template("  {elapsed:>4} {pos} of {len} steps done{msg}")
-            .unwrap_or_else(|_| ProgressStyle::default_bar());
-        let whole = self.bars.add(ProgressBar::new(total as u64).with_style(style));
-        whole.enable_steady_tick(Duration::from_millis(200));
-        self.whole = Some(whole);
-        self.estimate();
-    }
-
-    fn step_is_over(&mut self) {
-        let Some(whole) = &self.whole else { return };
-        whole.inc(1);
-        if whole.length() == Some(whole.position()) {
-            whole.finish_and_clear();
-        }
-        self.estimate();
-    }
-
-    /// Says how long it still takes, as long as the estimate holds.
-    fn estimate(&self) {
-        let (Some(whole), Some(expected)) = (&self.whole, self.expected) else { return };
-        let left = expected.saturating_sub(whole.elapsed());
-        let text = match left.as_secs() {
-            0 => String::new(),
-            seconds => format!(", about {seconds} s left"),
-        };
-        whole.set_message(text);
-    }
-}
-
-/// What waits for a step, for the end of its line.
-fn waits(waiting: &[Name], total: usize) -> String {
-    if waiting.is_empty() {
-        return String::new();
-    }
-    let names: Vec<&str> = waiting.iter().map(Name::as_str).collect();
-    let more = match total.saturating_sub(names.len()) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    format!(" → {}{more}", names.join(", "))
+/// A terminal without a type, or with one that says so, shows every byte one after the other.
+fn can_move_its_cursor() -> bool {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the terminal's type is known to the command line"
+    )]
+    std::env::var_os("TERM").is_some_and(|kind| !kind.is_empty() && kind != "dumb")
 }
 
 fn verb(kind: Kind) -> &'static str {
@@ -203,9 +120,11 @@ fn write_line(line: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{line}");
 }
 
-fn to_json(event: &Event) -> serde_json::Value {
+/// `None` for what machines learn otherwise: each step that starts names those that wait for it.
+fn to_json(event: &Event) -> Option<serde_json::Value> {
     let millis = |duration: &Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-    match event {
+    Some(match event {
+        Event::Outline { .. } => return None,
         Event::Planned { total, expected } => json!({
             "event": "planned", "total": total, "expected_ms": expected.as_ref().map(millis),
         }),
@@ -231,5 +150,5 @@ fn to_json(event: &Event) -> serde_json::Value {
         Event::Skipped { drv, name } => {
             json!({"event": "skipped", "drv": drv.to_string(), "name": name.as_str()})
         }
-    }
+    })
 }

@@ -28,6 +28,7 @@ pub(crate) fn debug(
     let builder = Builder::new(&store, &evaluated.graph, &fetcher, session.build_options(), &show);
     let targets: Vec<_> = evaluated.targets.iter().map(|found| found.target.clone()).collect();
     let failed = failing(&builder, &targets)?;
+    display.end();
     let output = std::io::stdout().as_fd().try_clone_to_owned().map_err(|error| {
         Problem::new(Exit::Environment, "E1020", format!("cannot write the result: {error}"))
             .help("close other programs, or raise the limit of open files (`ulimit -n`)")

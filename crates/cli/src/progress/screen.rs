@@ -19,7 +19,12 @@ impl<W: Write> Screen<W> {
     /// Writes lines that stay, and the live lines below them, each cut to `columns`. Nothing is written
     /// when nothing changes. All goes out at once, and each line is written over the old one before what
     /// is left of that is erased, so that nothing flickers.
-    pub(super) fn draw(&mut self, stay: &[String], live: &[String], columns: usize) -> io::Result<()> {
+    pub(super) fn draw(
+        &mut self,
+        stay: &[String],
+        live: &[String],
+        columns: usize,
+    ) -> io::Result<()> {
         let live: Vec<String> = live.iter().map(|line| cut(line, columns)).collect();
         if stay.is_empty() && live == self.drawn {
             return Ok(());
@@ -58,7 +63,7 @@ mod tests {
 
     /// What a terminal of 24 columns shows, without empty lines.
     fn seen(screen: &Screen<Vec<u8>>) -> Vec<String> {
-        let mut terminal = vt100::Parser::new(8, 24, 0);
+        let mut terminal = vt100::Parser::new(8.try_into().unwrap(), 24.try_into().unwrap(), 0);
         terminal.process(&screen.out);
         terminal.screen().rows(0, 24).filter(|row| !row.is_empty()).collect()
     }

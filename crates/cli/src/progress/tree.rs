@@ -162,10 +162,7 @@ mod tests {
     fn what_runs_hangs_below_what_waits() {
         let tree = tree(&["z>curl", "ssl>curl", "curl>app", "m4>bison", "bison>app", "app"]);
         let lines = shown(&tree, &["z", "ssl", "m4"], 10);
-        assert_eq!(
-            lines,
-            ["app", "├─ curl", "│  ├─ run z", "│  └─ run ssl", "└─ run m4 → bison"]
-        );
+        assert_eq!(lines, ["app", "├─ curl", "│  ├─ run z", "│  └─ run ssl", "└─ run m4 → bison"]);
         assert_eq!(shown(&tree, &["z"], 10), ["app", "└─ run z → curl"]);
         assert_eq!(shown(&tree, &["app"], 10), ["run app"]);
         assert_eq!(shown(&tree, &[], 10), Vec::<String>::new());
@@ -181,7 +178,8 @@ mod tests {
 
     #[test]
     fn there_are_never_too_many_lines() {
-        let names: Vec<String> = (0..20).map(|number| format!("s{number}>m{}", number / 4)).collect();
+        let names: Vec<String> =
+            (0..20).map(|number| format!("s{number}>m{}", number / 4)).collect();
         let middle: Vec<String> = (0..5).map(|number| format!("m{number}>top")).collect();
         let all: Vec<&str> =
             names.iter().chain(&middle).map(String::as_str).chain(["top"]).collect();
@@ -192,9 +190,10 @@ mod tests {
             let lines = shown(&tree, &running, most);
             assert!((1..=most).contains(&lines.len()), "{most}: {lines:#?}");
             let runs = lines.iter().filter(|line| line.contains("run s")).count();
-            let told = lines.last().and_then(|line| line.split("… and ").nth(1)).map_or(0, |more| {
-                more.trim_end_matches(" more").parse().unwrap()
-            });
+            let told = lines
+                .last()
+                .and_then(|line| line.split("… and ").nth(1))
+                .map_or(0, |more| more.trim_end_matches(" more").parse().unwrap());
             assert_eq!(runs + told, 20, "{most}: {lines:#?}");
         }
         assert_eq!(
