@@ -44,6 +44,7 @@ const STOPPED: &[(&str, &str, &str)] = &[
     ("fifo", "E0607", "pipe"),
     ("socket", "E0607", "attack-socket"),
     ("long_name", "E0608", "nested deeper than"),
+    ("long_path", "E0608", "is a path of more than 3072 bytes"),
 ];
 
 /// What an attack would reach on the host, if it could.

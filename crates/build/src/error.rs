@@ -312,6 +312,7 @@ impl StepError {
                 | S::OutputCycle { .. }
                 | S::ScratchInName { .. }
                 | S::FileKind { .. }
+                | S::LongPath { .. }
                 | S::TooDeep { .. },
             ) => ExitClass::Failed,
             Self::Sandbox(B::Program { .. } | B::Spec(_)) => ExitClass::Failed,

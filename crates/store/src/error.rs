@@ -78,6 +78,14 @@ pub enum Error {
         /// The limit.
         limit: usize,
     },
+    /// A path inside a tree is too long.
+    #[error("`{}…` is a path of more than {limit} bytes inside its tree", path.display())]
+    LongPath {
+        /// The beginning of the path.
+        path: PathBuf,
+        /// The limit.
+        limit: usize,
+    },
     /// A builder did not make one of its outputs.
     #[error("the output `{output}` was not made: `{}` does not exist", path.display())]
     OutputMissing {
@@ -167,7 +175,7 @@ impl Error {
             Self::Version { .. } => "E0605",
             Self::NotAStore { .. } => "E0606",
             Self::FileKind { .. } => "E0607",
-            Self::TooDeep { .. } => "E0608",
+            Self::TooDeep { .. } | Self::LongPath { .. } => "E0608",
             Self::OutputMissing { .. } => "E0609",
             Self::OutputCycle { .. } => "E0610",
             Self::ScratchInName { .. } => "E0611",
@@ -202,6 +210,9 @@ impl Error {
             Self::NotAStore { .. } => "choose an empty or new folder with `--root`".into(),
             Self::FileKind { .. } => "remove the file at the end of the build, or leave it out of the source folder".into(),
             Self::TooDeep { .. } => "check for a directory that contains copies of itself".into(),
+            Self::LongPath { .. } => {
+                "no program could open it by its whole path: give shorter names, or nest folders less".into()
+            }
             Self::OutputMissing { output, .. } => {
                 format!("let the builder create the path in `${output}`, or take the output out of `outputs`")
             }

@@ -106,8 +106,35 @@ fn refuses_what_cannot_be_an_object() {
     })
     .unwrap_err();
     assert_eq!(error.code(), "E0608", "{error}");
+    let error = register(&|at, _| {
+        let folder = longest_path(at);
+        fs::write(folder.join("x"), "").unwrap();
+    })
+    .unwrap_err();
+    assert!(matches!(error, Error::LongPath { limit: 3072, .. }), "{error}");
+    assert_eq!(error.code(), "E0608", "{error}");
     assert_eq!(fixture.store.objects().unwrap(), []);
     fixture.assert_clean();
+    register(&|at, _| drop(longest_path(at))).unwrap();
+    let source = fixture.folder.path().join("source");
+    let longest = longest_path(&source);
+    fixture.store.add_tree(&source, &name("source")).unwrap();
+    for folder in [false, true] {
+        let over = longest.join("x");
+        if folder { fs::create_dir(&over) } else { fs::write(&over, "") }.unwrap();
+        let error = fixture.store.add_tree(&source, &name("source")).unwrap_err();
+        assert!(matches!(error, Error::LongPath { .. }), "{error}");
+        let _ = fs::remove_file(&over);
+    }
+    fixture.assert_clean();
+}
+
+/// Makes folders below one until there is room for no other name in a path of an object.
+fn longest_path(top: &std::path::Path) -> std::path::PathBuf {
+    let name = "n".repeat(255);
+    let folder = top.join(vec![name.as_str(); 12].join("/"));
+    fs::create_dir_all(&folder).unwrap();
+    folder
 }
 
 #[test]

@@ -20,7 +20,8 @@ use rustix::fs::{
 };
 
 use super::{
-    MAX_DEPTH, Node, at_top, drop_attributes, kind_name, mode_of, open_dir, open_file, store_times,
+    MAX_DEPTH, MAX_PATH, Node, at_top, drop_attributes, kind_name, mode_of, open_dir, open_file,
+    store_times,
 };
 use crate::error::{Error, IoContext, Result};
 
@@ -51,7 +52,7 @@ pub(crate) fn ingest(source: &Path, target: Option<&Path>) -> Result<(Node, u64)
 fn ingest_between(from: Side<'_>, to: Option<Side<'_>>, source: &Path) -> Result<(Node, u64)> {
     let stat = statat(from.0, from.1, AtFlags::SYMLINK_NOFOLLOW).at("look at", source)?;
     if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
-        let top = Folder::open(0, 0, from, to, source.to_owned())?;
+        let top = Folder::open(0, 0, from, to, source.to_owned(), source.as_os_str().len())?;
         if let Some(target) = &top.target {
             // A default access list would be handed down to every file.
             drop_attributes(target).at("remove the extended attributes of", source)?;
@@ -73,8 +74,10 @@ struct Folder {
     depth: usize,
     source: OwnedFd,
     target: Option<OwnedFd>,
-    /// For messages.
+    /// For messages and for the length of paths.
     path: PathBuf,
+    /// Length of the path to the tree.
+    top: usize,
 }
 
 impl Folder {
@@ -84,6 +87,7 @@ impl Folder {
         from: Side<'_>,
         to: Option<Side<'_>>,
         path: PathBuf,
+        top: usize,
     ) -> Result<Self> {
         if depth >= MAX_DEPTH {
             return Err(Error::TooDeep { path, limit: MAX_DEPTH });
@@ -96,7 +100,7 @@ impl Folder {
                 Some(open_dir(dir, name).at("open", &path)?)
             }
         };
-        Ok(Self { id, depth, source, target, path })
+        Ok(Self { id, depth, source, target, path, top })
     }
 
     fn target<'a>(&'a self, name: &'a OsStr) -> Option<Side<'a>> {
@@ -204,7 +208,8 @@ impl Pool {
                 let name = OsStr::from_bytes(&name);
                 let from = (parent.source.as_fd(), name);
                 let path = parent.path.join(name);
-                let folder = Folder::open(id, parent.depth + 1, from, parent.target(name), path)?;
+                let (depth, to) = (parent.depth + 1, parent.target(name));
+                let folder = Folder::open(id, depth, from, to, path, parent.top)?;
                 drop(parent);
                 self.list(worker, Arc::new(folder))
             }
@@ -229,6 +234,9 @@ impl Pool {
             let name = entry.file_name().to_bytes();
             if name == b"." || name == b".." {
                 continue;
+            }
+            if folder.path.as_os_str().len() + name.len() > folder.top + MAX_PATH {
+                super::check_length(&folder.path.join(OsStr::from_bytes(name)), folder.top)?;
             }
             let is_folder = match entry.file_type() {
                 FileType::Unknown => {

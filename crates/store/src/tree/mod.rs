@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use cbuild_drv::{Digest, Tree};
 use rustix::fs::{CWD, Mode, OFlags, Timespec, Timestamps, open, openat};
 
-use crate::error::{IoContext, Result};
+use crate::error::{Error, IoContext, Result};
 use crate::scan::WINDOW;
 
 pub(crate) use ingest::ingest;
@@ -29,6 +29,23 @@ use walk::{drop_attributes, kind_name};
 
 /// Deepest nesting of directories in an object.
 pub(crate) const MAX_DEPTH: usize = 256;
+
+/// Longest path inside an object in bytes. The kernel takes paths of 4095 bytes, and the folder of the
+/// store and the name of the object stand before it.
+pub(crate) const MAX_PATH: usize = 3072;
+
+/// Bytes of a path inside an object that are shown when it is too long.
+const SHOWN_PATH: usize = 60;
+
+/// Refuses a path, the first `top` bytes of which lead to the object, if the rest is too long.
+fn check_length(path: &Path, top: usize) -> Result<()> {
+    let bytes = path.as_os_str().as_bytes();
+    if bytes.len().saturating_sub(top + 1) <= MAX_PATH {
+        return Ok(());
+    }
+    let shown = OsStr::from_bytes(&bytes[..top + 1 + SHOWN_PATH]);
+    Err(Error::LongPath { path: shown.into(), limit: MAX_PATH })
+}
 
 /// Modification time of everything in the store, in seconds since 1970.
 const MTIME: i64 = 1;

@@ -50,6 +50,7 @@ pub(crate) fn walk(top: &Path, options: &Walk<'_>) -> Result<Scanned> {
         size: 0,
         touched: None,
         owner: geteuid(),
+        top: top.as_os_str().len(),
         place: Place(top.to_owned()),
     };
     let node = at_top(top, |dir, name| walker.entry(dir, name, 0))?;
@@ -65,6 +66,8 @@ struct Walker<'p> {
     size: u64,
     touched: Option<PathBuf>,
     owner: rustix::process::Uid,
+    /// Length of the path to the tree.
+    top: usize,
     place: Place,
 }
 
@@ -183,6 +186,7 @@ impl Walker<'_> {
         for name in names {
             let child = OsStr::from_bytes(&name);
             self.place.0.push(child);
+            super::check_length(self.place.path(), self.top)?;
             self.check_name(&name)?;
             let node = self.entry(fd.as_fd(), child, depth + 1)?;
             self.place.0.pop();

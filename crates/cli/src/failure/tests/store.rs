@@ -52,6 +52,7 @@ fn store_errors() {
         S::NotAStore { .. } => [S::NotAStore { path: "/home/me".into() }],
         S::FileKind { .. } => [S::FileKind { path: "/build/out/sock".into(), kind: "socket" }],
         S::TooDeep { .. } => [S::TooDeep { path: "/build/out/a/a/a".into(), limit: 1000 }],
+        S::LongPath { .. } => [S::LongPath { path: "/build/out/very-long".into(), limit: 3072 }],
         S::OutputMissing { .. } => [
             S::OutputMissing { output: text("dev"), path: "/build/dev".into() },
         ],
