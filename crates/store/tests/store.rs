@@ -132,7 +132,7 @@ fn refuses_what_cannot_be_an_object() {
 /// Makes folders below one until there is room for no other name in a path of an object.
 fn longest_path(top: &std::path::Path) -> std::path::PathBuf {
     let name = "n".repeat(255);
-    let folder = top.join(vec![name.as_str(); 12].join("/"));
+    let folder = top.join([name.as_str(); 12].join("/"));
     fs::create_dir_all(&folder).unwrap();
     folder
 }
