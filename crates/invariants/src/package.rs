@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use cbuild_diag::{Diagnostic, Sources};
-use cbuild_sema::{Checked, LoadError, Loader, ModuleKey, Package};
+use cbuild_sema::{Bodies, Checked, LoadError, Loader, Memory, ModuleKey, Package};
 
 /// The file that an input stands for.
 pub(crate) const MAIN: &str = "main.cbuild";
@@ -126,6 +126,28 @@ pub(crate) fn checked(text: &str) -> (Sources, Checked) {
     let mut sources = Sources::default();
     let checked =
         cbuild_sema::check(&mut sources, &mut Files { main: text }, &ModuleKey::root(MAIN));
+    (sources, checked)
+}
+
+/// What an earlier process has left of a check of the standard library, which nothing is wrong with.
+static KNOWN: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    let mut memory = Memory::default();
+    let (_, checked) = checked_again("import std\n", &mut memory);
+    assert!(checked.diagnostics.is_empty(), "{:?}", checked.diagnostics);
+    memory.to_bytes().unwrap_or_default()
+});
+
+/// A memory that knows the standard library, as that of most checks.
+pub(crate) fn memory() -> Memory {
+    Memory::from_bytes(&KNOWN).unwrap_or_default()
+}
+
+/// Checks as [`checked`] does, but looks only into what the memory does not know.
+pub(crate) fn checked_again(text: &str, memory: &mut Memory) -> (Sources, Checked) {
+    let (mut sources, mut files) = (Sources::default(), Files { main: text });
+    let entries = [ModuleKey::root(MAIN)];
+    let checked =
+        cbuild_sema::check_with(&mut sources, &mut files, memory, &entries, Bodies::Changed);
     (sources, checked)
 }
 
