@@ -1,4 +1,4 @@
-//! `kill -9` at random moments loses nothing and leaves nothing.
+//! `kill -9` at random moments and Ctrl-C lose nothing and leave nothing.
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -114,4 +114,53 @@ fn every_following_build_succeeds_and_nothing_is_left() {
         assert_eq!(greeting, "Hello, world!\n");
         assert_clean(root.path());
     }
+}
+
+/// Processes of the machine that have an argument.
+fn has_process(argument: &str) -> bool {
+    std::fs::read_dir("/proc").unwrap().flatten().any(|entry| {
+        let command = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        command.split(|&byte| byte == 0).any(|word| word == argument.as_bytes())
+    })
+}
+
+/// Waits for something that happens soon.
+fn until(what: &str, condition: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !condition() {
+        assert!(Instant::now() < deadline, "{what}");
+        std::thread::park_timeout(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn an_interrupted_build_leaves_nothing() {
+    let sleep = format!("100{}.25", std::process::id());
+    let text = |command: &str| {
+        format!(
+            "import std\n\npub let default: Package = std.build.derivation {{\n  name = \"interrupted\",\n  \
+             root = std.c_toolchain,\n  program = sh\"/bin/sh\",\n  args = [sh\"-c\", sh\"{command} & \
+             echo {sleep} > $out; wait\"],\n}}\n"
+        )
+    };
+    let module = crate::harness::module(&text(&format!("sleep {sleep}")));
+    let root = shared_root();
+    let mut command = cbuild_command(&root);
+    command.arg("build").arg(module.path()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let child = command.spawn().unwrap();
+    until("the builder runs", || has_process(&sleep));
+    run(Command::new("kill").args(["-INT", &child.id().to_string()])).ok();
+    let done = crate::harness::Done::from(child.wait_with_output().unwrap());
+    assert_eq!(done.code, Some(130), "{}", done.stderr);
+    assert!(!has_process(&sleep), "the sandbox has ended before cbuild did");
+    let target = module.path().to_str().unwrap();
+    let uncached = cbuild(&root, ["why", "uncached", target]).ok();
+    assert!(
+        uncached.stdout.contains("interrupted"),
+        "nothing counts as built: {}",
+        uncached.stdout
+    );
+    std::fs::write(module.path().join("main.cbuild"), text("true")).unwrap();
+    let built = cbuild(&root, ["build", target]).ok().path();
+    assert_eq!(std::fs::read_to_string(built).unwrap(), format!("{sleep}\n"));
 }

@@ -23,6 +23,7 @@ mod fmt;
 mod harness;
 mod images;
 mod isolation;
+mod keeping;
 mod lsp;
 mod modules;
 mod offline;
