@@ -79,9 +79,10 @@ pub let default: Package = std.build.derivation {{
     ));
     let target = module.path().to_str().unwrap();
     let done = cbuild(&shared_root(), ["--json", "build", target]).ok();
-    let events = done.stderr.lines().filter_map(|line| serde_json::from_str(line).ok());
-    let finished = events.filter(|event: &serde_json::Value| event["name"] == name.as_str());
-    let finished = finished.last().unwrap();
+    let mut events = done.stderr.lines().filter_map(|line| serde_json::from_str(line).ok());
+    let of =
+        |event: &serde_json::Value| event["event"] == "finished" && event["name"] == name.as_str();
+    let finished = events.find(of).unwrap();
     let history = cbuild(&shared_root(), ["--json", "store", "history", &name]).ok().stdout;
     let record: serde_json::Value = serde_json::from_str(&history).unwrap();
     let log = cbuild(&shared_root(), ["--json", "log", target]).ok().stdout;
