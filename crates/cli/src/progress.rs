@@ -13,7 +13,7 @@ use serde_json::json;
 
 use self::live::Live;
 
-use crate::commands::memory_of;
+use crate::commands::{memory_of, taken};
 use crate::session::Session;
 
 /// Receives events from the scheduler's threads and shows them on standard error.
@@ -74,8 +74,11 @@ impl Display {
     /// The line that stays on the screen for an event, if there is one.
     fn finished_line(&self, event: &Event) -> Option<String> {
         match event {
-            Event::Finished { name, duration, outcome, .. } => {
-                let time = seconds(*duration);
+            Event::Finished { name, duration, outcome, usage, .. } => {
+                let mut time = seconds(*duration);
+                if let Some(usage) = usage.filter(|_| self.verbose) {
+                    time = format!("{time} ({})", taken(&usage));
+                }
                 match outcome {
                     Outcome::Built => Some(format!("built {name} in {time}")),
                     Outcome::Fetched => Some(format!("fetched {name} in {time}")),

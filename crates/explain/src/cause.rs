@@ -110,6 +110,9 @@ impl Hints {
                 .host_name
                 .as_ref()
                 .map(|(first, second)| then("the host name was", first, second)),
+            Cause::User => self.user.map(|(first, second)| {
+                then("the user was", &first.to_string(), &second.to_string())
+            }),
             Cause::CpuFeatures => self
                 .processor
                 .as_ref()

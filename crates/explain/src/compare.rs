@@ -246,4 +246,30 @@ mod tests {
         let second = Side { path: b.path().to_owned(), renamed };
         assert_eq!(compare(&Side::new(a.path()), &second, &Hints::default()).unwrap(), []);
     }
+
+    /// A program with a longer path in it differs in its headers first.
+    #[test]
+    fn what_only_the_second_builder_could_know_is_found_anywhere() {
+        let (a, b) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        for distance in [100, crate::content::CHUNK - 5, crate::content::CHUNK * 2 - 5] {
+            let file = |header: &str, path: &str| {
+                [
+                    header.as_bytes(),
+                    &[0x07; 4096].repeat(distance / 4096 + 1)[..distance],
+                    path.as_bytes(),
+                ]
+                .concat()
+            };
+            fs::write(a.path().join("f"), file("\x01", "/build/x.c")).unwrap();
+            fs::write(b.path().join("f"), file("\x02", "/build/moved/x.c")).unwrap();
+            let folders = ("/build".to_owned(), "/build/moved".to_owned());
+            let hints = Hints { build_folder: Some(folders), ..Hints::default() };
+            let compared = |a: &Path, b: &Path, hints: &Hints| {
+                compare(&Side::new(a), &Side::new(b), hints).unwrap()[0].cause
+            };
+            assert_eq!(compared(a.path(), b.path(), &hints), Cause::Path, "{distance}");
+            assert_eq!(compared(b.path(), a.path(), &hints), Cause::Unknown, "{distance}");
+            assert_eq!(compared(a.path(), b.path(), &Hints::default()), Cause::Unknown);
+        }
+    }
 }

@@ -20,7 +20,7 @@ mod store;
 mod test;
 mod why;
 
-pub(crate) use store::history::memory_of;
+pub(crate) use store::history::{memory_of, taken};
 
 use crate::args::Command;
 use crate::failure::Failure;
