@@ -55,7 +55,7 @@ fn unreadable(key: &ModuleKey, error: &LoadError) -> Failure {
         LoadError::Unreadable(why) => why,
     };
     Problem::new(Exit::Input, "E1070", format!("cannot read `{key}`: {why}"))
-        .help("correct the import, or make the file readable")
+        .help("make the file readable, as text in UTF-8, or name other files")
         .into()
 }
 
