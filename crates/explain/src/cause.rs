@@ -96,7 +96,8 @@ impl Hints {
         [folder, processor, host].into_iter().flatten()
     }
 
-    /// What was varied and belongs to a cause, for people: the value of each build.
+    /// What was varied and belongs to a cause, for people: the value of each build. `None` for what was
+    /// not varied, and for what is not said here.
     pub fn varied(&self, cause: Cause) -> Option<String> {
         let then = |what: &str, first: &str, second: &str| {
             format!("{what} `{first}` in the first build and `{second}` in the second")
@@ -113,10 +114,15 @@ impl Hints {
             Cause::User => self.user.map(|(first, second)| {
                 then("the user was", &first.to_string(), &second.to_string())
             }),
-            Cause::CpuFeatures => self
-                .processor
-                .as_ref()
-                .map(|name| format!("`/proc/cpuinfo` named a plain `{name}` in the second build")),
+            Cause::CpuFeatures => self.processor.as_ref().map(|name| {
+                format!("`/proc/cpuinfo` was the machine's in the first build and named a `{name}` in the second")
+            }),
+            Cause::Parallelism => {
+                let pairs = self.cores.iter().filter(|(first, second)| first != second);
+                let pairs: Vec<String> = pairs.map(|(x, y)| format!("{x} and {y}")).collect();
+                let text = || format!("numbers of processors, first and second: {}", pairs.join("; "));
+                (!pairs.is_empty()).then(text)
+            }
             _ => None,
         }
     }
