@@ -136,9 +136,9 @@ impl Machine<'_> {
     fn force_part(&mut self, name: Symbol, thunk: &Rc<Thunk>) -> Result<Value, Fault> {
         if let Ok(state) = thunk.state.try_borrow()
             && let ThunkState::Done(Value::Record(record)) = &*state
-            && let Some(Slot::Ready(value)) = record.part(name)
+            && let Some(value) = record.part(name).and_then(Slot::ready)
         {
-            return Ok(value.clone());
+            return Ok(value);
         }
         let base = self.force_thunk(thunk)?;
         let field = self.part_of(&base, name)?;

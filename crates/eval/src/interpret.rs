@@ -476,8 +476,8 @@ impl Machine<'_> {
             },
             Node::Global(id) => self.global_done(*id).cloned(),
             Node::Binary(op, operands, _) => {
-                let left = self.attempt(&operands[0], env)?;
-                attempt_binary(*op, &left, &self.attempt(&operands[1], env)?)
+                let left = self.attempt_number(&operands[0], env)?;
+                on_numbers(*op, left, self.attempt_number(&operands[1], env)?)
             }
             Node::If(parts) => match self.attempt(&parts[0], env)? {
                 Value::Bool(true) => self.attempt(&parts[1], env),
@@ -501,6 +501,30 @@ impl Machine<'_> {
             },
             Node::Deep(inner) => self.attempt(inner, env),
             Node::Text(parts, _) => self.attempt_text(parts, env),
+            _ => None,
+        }
+    }
+
+    /// As [`Self::attempt`], of an operand: operations are tried on numbers alone.
+    fn attempt_number(&self, node: &Node, env: &Env<'_>) -> Option<i64> {
+        let found = match node {
+            Node::Const(Value::Int(number)) => return Some(*number),
+            Node::Var(Ref::Local(slot)) => {
+                return self.stack[env.base + *slot as usize].ready_number();
+            }
+            Node::Var(Ref::Captured(at)) => return env.captures[*at as usize].ready_number(),
+            Node::Field(field) => match self.known_record(&field.base, env) {
+                Some(record) => return field.of(record)?.ready_number(),
+                None => self.attempt(node, env)?,
+            },
+            Node::Binary(op, operands, _) => {
+                let left = self.attempt_number(&operands[0], env)?;
+                on_numbers(*op, left, self.attempt_number(&operands[1], env)?)?
+            }
+            node => self.attempt(node, env)?,
+        };
+        match found {
+            Value::Int(number) => Some(number),
             _ => None,
         }
     }

@@ -15,6 +15,9 @@ use crate::externs::{self, Extern};
 use crate::map::Map;
 use crate::rope::Rope;
 
+/// Most fields of a record that are looked through one after the other for a name.
+const FEW: usize = 8;
+
 /// A value that is evaluated to its outermost constructor; its parts may be lazy still.
 ///
 /// Two words wide and cheap to clone: numbers and truth values are held in place, the rest is
@@ -323,6 +326,18 @@ impl Slot {
         }
     }
 
+    /// The value, if it is there already and a number.
+    pub(crate) fn ready_number(&self) -> Option<i64> {
+        match self {
+            Self::Ready(Value::Int(number)) => Some(*number),
+            Self::Lazy(thunk) => match &*thunk.state.try_borrow().ok()? {
+                ThunkState::Done(Value::Int(number)) => Some(*number),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
     /// The slot without a layer of laziness that is no longer needed.
     pub(crate) fn settled(&self) -> Self {
         match self {
@@ -348,6 +363,9 @@ impl Shape {
 
     /// Position of a field.
     pub(crate) fn position(&self, name: Symbol) -> Option<usize> {
+        if self.names.len() <= FEW {
+            return self.names.iter().position(|&known| known == name);
+        }
         let found = self.positions.binary_search_by_key(&name, |&(symbol, _)| symbol).ok()?;
         Some(self.positions[found].1 as usize)
     }
