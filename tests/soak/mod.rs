@@ -223,7 +223,7 @@ impl<'p> Soak<'p> {
         finish_well(Ok(child), "collect at the end")?;
         self.verify()?;
         wait_until_nothing_is_left(&self.root)?;
-        for folder in ["tmp", "locks/live", "locks/actions"] {
+        for folder in ["tmp", "locks/live"] {
             let folder = self.root.join(folder);
             let left = std::fs::read_dir(&folder).map_err(|error| error.to_string())?.count();
             if left > 0 {

@@ -15,17 +15,8 @@ pub(crate) const FORMAT_VERSION: u32 = 1;
 const VERSION_MAGIC: &str = "cbuild-store ";
 
 /// The folders that every store has.
-const FOLDERS: [&str; 9] = [
-    "store",
-    "info",
-    "realisations",
-    "tmp",
-    "logs",
-    "locks",
-    "locks/actions",
-    "locks/live",
-    "roots",
-];
+const FOLDERS: [&str; 8] =
+    ["store", "info", "realisations", "tmp", "logs", "locks", "locks/live", "roots"];
 
 /// Knows every path below a store's root.
 #[derive(Clone, Debug)]
@@ -132,12 +123,9 @@ impl Layout {
         self.root.join("locks/live")
     }
 
+    /// The file whose bytes are locked for actions, see [`crate::lock`].
     pub(crate) fn action_locks(&self) -> PathBuf {
-        self.root.join("locks/actions")
-    }
-
-    pub(crate) fn action_lock(&self, key: &ActionKey) -> PathBuf {
-        self.action_locks().join(key.to_string())
+        self.root.join("locks/action")
     }
 
     pub(crate) fn commit_lock(&self) -> PathBuf {

@@ -206,17 +206,6 @@ pub(crate) fn sweep(layout: &Layout) -> Result<()> {
             disk::remove_if_there(&mark)?;
         }
     }
-    // The lock of a killed process is free, and a new holder looks whether the file still stands.
-    for name in disk::list(&layout.action_locks())? {
-        let path = layout.action_locks().join(name);
-        let file = match File::open(&path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => continue,
-            other => other.at("read", &path)?,
-        };
-        if is_dead(&file, &path)? && fstat(&file).at("look at", &path)?.st_nlink > 0 {
-            disk::remove_if_there(&path)?;
-        }
-    }
     // A scratch folder is made after its mark, so one without a mark has no owner any more;
     // the mark of a new owner of the same id would have been refused.
     for name in disk::list(&layout.tmp())? {

@@ -70,7 +70,7 @@ fn expected_pair() -> fixture::Outputs {
 }
 
 fn assert_swept(root: &Path) {
-    for folder in ["tmp", "locks/live", "locks/actions"] {
+    for folder in ["tmp", "locks/live"] {
         let left: Vec<_> = std::fs::read_dir(root.join(folder)).unwrap().collect();
         assert!(left.is_empty(), "{folder} holds {left:?}");
     }
