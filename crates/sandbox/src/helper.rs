@@ -18,11 +18,13 @@ use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags};
 use rustix::pipe::PipeFlags;
 use rustix::process::{Pid, Signal};
 
+use crate::base::Bases;
 use crate::error::{At, SetupFailure, Step};
 use crate::group::{Group, Place};
 use crate::init;
 use crate::launcher::MAX_SENT;
 use crate::network::Network;
+use crate::privileges;
 use crate::spec::{Limits, SandboxSpec};
 use crate::sys::{self, Fork};
 use crate::usage::Usage;
@@ -122,7 +124,10 @@ fn read_request(mut caller: &UnixStream) -> io::Result<Request> {
 struct Home {
     /// The user and group that its user namespace knows.
     ids: (u32, u32),
+    /// Whether the user on the host is root.
     root_on_host: bool,
+    /// What the file trees of its sandboxes have in common.
+    bases: Bases,
     network: Network,
     broken: Option<Errno>,
 }
@@ -130,7 +135,9 @@ struct Home {
 impl Home {
     /// Makes the network namespace fit for the next builder.
     fn renew(&mut self) {
-        self.broken = self.network.renew().err();
+        if self.broken.is_none() {
+            self.broken = self.network.renew().err();
+        }
     }
 }
 
@@ -159,13 +166,20 @@ fn run(
     if let Some(errno) = broken {
         return Err(SetupFailure::new(Step::Namespaces, "", errno));
     }
+    let base = match home.bases.prepare(spec) {
+        Ok(base) => base,
+        Err(failure) => {
+            home.broken = Some(Errno::from_raw_os_error(failure.errno));
+            return Err(failure);
+        }
+    };
     let (from_init, to_helper) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC).at(Step::Init, "")?;
     let (output, to_log) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC).at(Step::Init, "")?;
     let group = errand.place.and_then(|place| place.group(&spec.limits));
     match sys::fork_into_namespaces().at(Step::Namespaces, "")? {
         Fork::Child => {
             drop((from_init, output));
-            init::main(errand, group.as_ref(), to_helper, to_log, home.root_on_host)
+            init::main(errand, group.as_ref(), to_helper, to_log, base, home.root_on_host)
         }
         Fork::Parent(init) => {
             drop((to_helper, to_log));
@@ -195,9 +209,11 @@ fn enter_namespaces(spec: &SandboxSpec) -> Result<Home, SetupFailure> {
     for (path, content) in maps {
         fs::write(path, content).at(Step::IdMap, path)?;
     }
+    privileges::bound_capabilities()?;
     Ok(Home {
         ids: (spec.uid, spec.gid),
         root_on_host: uid.is_root(),
+        bases: Bases::default(),
         network: Network::new(),
         broken: None,
     })

@@ -8,8 +8,10 @@ use std::process::Command;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
+use rustix::mount::MountPropagationFlags;
 use rustix::process::{DumpableBehavior, Pid, Signal, WaitOptions, WaitStatus};
 
+use crate::base::Base;
 use crate::error::{At, SetupFailure, Step};
 use crate::group::Group;
 use crate::helper::Errand;
@@ -29,6 +31,7 @@ pub(crate) fn main(
     group: Option<&Group>,
     helper: OwnedFd,
     log: OwnedFd,
+    base: Option<&Base>,
     root_on_host: bool,
 ) -> ! {
     // First of all, so that whatever is started counts. Where it fails, limits are looked at from
@@ -36,7 +39,7 @@ pub(crate) fn main(
     if group.is_some_and(Group::enter) {
         let _ = sys::unshare_control_groups();
     }
-    let report = match write_to(log).and_then(|()| run(errand, &helper, root_on_host)) {
+    let report = match write_to(log).and_then(|()| run(errand, &helper, base, root_on_host)) {
         Ok(report) => report,
         Err(failure) => InitReport::Failed(failure),
     };
@@ -60,6 +63,7 @@ fn send(helper: &OwnedFd, report: &InitReport) {
 fn run(
     errand: &Errand<'_>,
     helper: &OwnedFd,
+    base: Option<&Base>,
     root_on_host: bool,
 ) -> Result<InitReport, SetupFailure> {
     die_with_helper(helper)?;
@@ -68,10 +72,15 @@ fn run(
     if root_on_host {
         privileges::limit_process_ids(&spec.limits);
     }
-    let private =
-        rustix::mount::MountPropagationFlags::PRIVATE | rustix::mount::MountPropagationFlags::REC;
-    rustix::mount::mount_change("/", private).at(Step::PrivateMounts, "")?;
-    root::build(spec)?;
+    match base {
+        Some(base) => base.build(spec)?,
+        None => {
+            sys::unshare_mounts().at(Step::Namespaces, "")?;
+            let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
+            rustix::mount::mount_change("/", private).at(Step::PrivateMounts, "")?;
+            root::build(spec)?;
+        }
+    }
     rustix::system::sethostname(spec.host_name.as_bytes()).at(Step::HostName, "")?;
     if spec.one_processor {
         privileges::use_one_processor().at(Step::Builder, "")?;

@@ -19,6 +19,7 @@
 //! This crate is the only one with `unsafe`. It knows nothing of derivations, of a store or of
 //! the language: paths, limits and an exit status are all it sees.
 
+mod base;
 mod diagnosis;
 mod error;
 mod filter;

@@ -3,6 +3,7 @@
 //! All targets are resolved against a descriptor of the new root, as if it were `/` already.
 //! A symlink in the given root tree can therefore never lead a mount to the host's files.
 
+use std::cell::RefCell;
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -44,8 +45,77 @@ impl Access {
     }
 }
 
+/// A new file system that has no place yet.
+pub(crate) struct Fresh {
+    tree: OwnedFd,
+    target: &'static str,
+    step: Step,
+}
+
+impl Fresh {
+    /// Makes a file system for `target`; `step` is what failures are told of.
+    pub(crate) fn make(
+        kind: &str,
+        options: &[(&str, &str)],
+        flags: MountAttrFlags,
+        target: &'static str,
+        step: Step,
+    ) -> Result<Self, SetupFailure> {
+        let tree = new_file_system(kind, options, flags).at(step, target)?;
+        Ok(Fresh { tree, target, step })
+    }
+}
+
+/// Something of the host that is to appear in a root, opened where the host's paths have their meaning.
+pub(crate) enum Source {
+    /// A symlink, which is recreated and not followed: its text.
+    Link(OsString),
+    /// Anything else.
+    Tree(Tree),
+}
+
+/// A copy of the host's mounts at one place, with what is mounted below it.
+pub(crate) struct Tree {
+    copy: OwnedFd,
+    is_folder: bool,
+    flags: MountAttrFlags,
+    /// Whether the flags are set. Before Linux 5.12 that has to wait until the tree has a place.
+    is_restricted: bool,
+}
+
+impl Source {
+    /// Opens the host's `path`.
+    pub(crate) fn open(path: &Path, access: Access) -> Result<Self, SetupFailure> {
+        let flags = OpenTreeFlags::OPEN_TREE_CLONE
+            | OpenTreeFlags::OPEN_TREE_CLOEXEC
+            | OpenTreeFlags::AT_RECURSIVE
+            | OpenTreeFlags::AT_SYMLINK_NOFOLLOW;
+        let copy = rustix::mount::open_tree(CWD, path, flags).at(Step::BindSource, path)?;
+        let kind = rustix::fs::fstat(&copy).at(Step::BindSource, path)?.st_mode;
+        let kind = FileType::from_raw_mode(kind);
+        if kind == FileType::Symlink {
+            let text = fs::read_link(path).at(Step::BindSource, path)?;
+            return Ok(Source::Link(text.into_os_string()));
+        }
+        // Flags are set before anyone can see the mount.
+        let flags = access.flags();
+        let is_restricted = match sys::add_mount_flags(copy.as_fd(), u64::from(flags.bits()), true)
+        {
+            Ok(()) => true,
+            Err(Errno::NOSYS) => false,
+            Err(errno) => return Err(SetupFailure::new(Step::BindFlags, path, errno)),
+        };
+        let is_folder = kind == FileType::Directory;
+        Ok(Source::Tree(Tree { copy, is_folder, flags, is_restricted }))
+    }
+}
+
 /// A root under construction.
-pub(crate) struct NewRoot(OwnedFd);
+pub(crate) struct NewRoot {
+    top: OwnedFd,
+    /// An empty file that was made as a mount point; see [`file`](Self::file).
+    mount_point: RefCell<Option<OwnedFd>>,
+}
 
 impl NewRoot {
     /// Mounts an empty memory file system over `/`. The process's own root stays below it until
@@ -56,13 +126,24 @@ impl NewRoot {
                 .at(Step::RootMount, "")?;
         rustix::mount::move_mount(&tree, "", CWD, "/", MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
             .at(Step::RootMount, "")?;
-        Ok(NewRoot(tree))
+        Ok(Self::at(tree))
+    }
+
+    /// The root that this process has entered already.
+    pub(crate) fn entered() -> Result<Self, SetupFailure> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let top = rustix::fs::open("/", flags, Mode::empty()).at(Step::RootMount, "/")?;
+        Ok(Self::at(top))
+    }
+
+    fn at(top: OwnedFd) -> Self {
+        NewRoot { top, mount_point: RefCell::new(None) }
     }
 
     /// Makes this the root of the process and drops the old one.
     pub(crate) fn enter(&self) -> Result<(), SetupFailure> {
         let pivot = || {
-            rustix::process::fchdir(&self.0)?;
+            rustix::process::fchdir(&self.top)?;
             rustix::process::pivot_root(".", ".")?;
             // The old root now lies over the new one; `.` is the new one, so this names the old.
             rustix::mount::unmount(".", rustix::mount::UnmountFlags::DETACH)?;
@@ -74,7 +155,7 @@ impl NewRoot {
     /// Forbids writing to the root itself, not to what is mounted below.
     pub(crate) fn seal(&self) -> Result<(), SetupFailure> {
         let flags = Access::ReadOnly.flags();
-        restrict_top(self.0.as_fd(), flags).at(Step::ReadOnlyRoot, "")
+        restrict_top(self.top.as_fd(), flags).at(Step::ReadOnlyRoot, "")
     }
 
     /// Opens a place inside as a mount target, or `ENOENT`.
@@ -82,7 +163,7 @@ impl NewRoot {
         let relative = path.strip_prefix("/").unwrap_or(path);
         let relative = if relative.as_os_str().is_empty() { Path::new(".") } else { relative };
         rustix::fs::openat2(
-            &self.0,
+            &self.top,
             relative,
             OFlags::PATH | OFlags::CLOEXEC | flags,
             Mode::empty(),
@@ -104,19 +185,43 @@ impl NewRoot {
     }
 
     /// The file at `path`; it and its parents are made where they are missing.
+    ///
+    /// Empty files are all one file with many names, as far as possible: a build with hundreds of
+    /// inputs needs as many mount points in its folder on the disk, and nobody sees one of them.
     pub(crate) fn file(&self, path: &Path, content: &[u8]) -> Result<OwnedFd, SetupFailure> {
         match self.open(path, OFlags::empty()) {
             Err(Errno::NOENT) => {
                 let (parent, name) = self.parent(path)?;
-                let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
-                let file = rustix::fs::openat(&parent, name, flags, Mode::from_raw_mode(0o644))
-                    .at(Step::Create, path)?;
-                std::io::Write::write_all(&mut fs::File::from(file), content)
-                    .at(Step::Create, path)?;
+                if !content.is_empty() || !self.link_mount_point(&parent, name) {
+                    self.create(&parent, name, content).at(Step::Create, path)?;
+                }
                 self.open(path, OFlags::empty()).at(Step::Create, path)
             }
             other => other.at(Step::Create, path),
         }
+    }
+
+    /// Makes a new file.
+    fn create(&self, parent: &OwnedFd, name: &OsStr, content: &[u8]) -> Result<(), Errno> {
+        // One that stays open for writing would keep its mount from becoming read-only.
+        let access = if content.is_empty() { OFlags::RDONLY } else { OFlags::WRONLY };
+        let flags = OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC | access;
+        let file = rustix::fs::openat(parent, name, flags, Mode::from_raw_mode(0o644))?;
+        if content.is_empty() {
+            *self.mount_point.borrow_mut() = Some(file);
+            return Ok(());
+        }
+        let written = std::io::Write::write_all(&mut fs::File::from(file), content);
+        written.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))
+    }
+
+    /// Gives the last mount point one more name. False where that is not possible: there is none
+    /// yet, it is on another file system, or it has too many names.
+    fn link_mount_point(&self, parent: &OwnedFd, name: &OsStr) -> bool {
+        let known = self.mount_point.borrow();
+        let Some(file) = &*known else { return false };
+        let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+        rustix::fs::linkat(CWD, path, parent, name, AtFlags::SYMLINK_FOLLOW).is_ok()
     }
 
     /// Makes a symlink; one with the same text may be there already.
@@ -147,52 +252,27 @@ impl NewRoot {
         target: &Path,
         access: Access,
     ) -> Result<(), SetupFailure> {
-        let flags = OpenTreeFlags::OPEN_TREE_CLONE
-            | OpenTreeFlags::OPEN_TREE_CLOEXEC
-            | OpenTreeFlags::AT_RECURSIVE
-            | OpenTreeFlags::AT_SYMLINK_NOFOLLOW;
-        let tree = rustix::mount::open_tree(CWD, source, flags).at(Step::BindSource, source)?;
-        let kind = rustix::fs::fstat(&tree).at(Step::BindSource, source)?.st_mode;
-        let place = match FileType::from_raw_mode(kind) {
-            FileType::Symlink => {
-                let text = fs::read_link(source).at(Step::BindSource, source)?;
-                return self.symlink(target, text.as_os_str());
-            }
-            FileType::Directory => self.folder(target)?,
-            _ => self.file(target, b"")?,
+        self.place(Source::open(source, access)?, target)
+    }
+
+    /// Makes what was opened appear at `target`.
+    pub(crate) fn place(&self, source: Source, target: &Path) -> Result<(), SetupFailure> {
+        let tree = match source {
+            Source::Link(text) => return self.symlink(target, &text),
+            Source::Tree(tree) => tree,
         };
-        attach(&tree, &place, target, access.flags())
-    }
-
-    /// Mounts a new file system at `target`, which is made where it is missing.
-    pub(crate) fn new_mount(
-        &self,
-        kind: &str,
-        options: &[(&str, &str)],
-        flags: MountAttrFlags,
-        target: &Path,
-        step: Step,
-    ) -> Result<(), SetupFailure> {
-        let place = self.folder(target)?;
-        let tree = new_file_system(kind, options, flags).at(step, target)?;
-        move_to(&tree, &place).at(step, target)
-    }
-}
-
-/// Restricts a detached tree and attaches it. Flags are set before anyone can see the mount.
-fn attach(
-    tree: &OwnedFd,
-    place: &OwnedFd,
-    target: &Path,
-    flags: MountAttrFlags,
-) -> Result<(), SetupFailure> {
-    match sys::add_mount_flags(tree.as_fd(), u64::from(flags.bits()), true) {
-        Ok(()) => move_to(tree, place).at(Step::BindMount, target),
-        Err(Errno::NOSYS) => {
-            move_to(tree, place).at(Step::BindMount, target)?;
-            restrict_each(tree, flags).at(Step::BindFlags, target)
+        let place = if tree.is_folder { self.folder(target)? } else { self.file(target, b"")? };
+        move_to(&tree.copy, &place).at(Step::BindMount, target)?;
+        match tree.is_restricted {
+            true => Ok(()),
+            false => restrict_each(&tree.copy, tree.flags).at(Step::BindFlags, target),
         }
-        Err(errno) => Err(SetupFailure::new(Step::BindFlags, target, errno)),
+    }
+
+    /// Gives a new file system its place, which is made where it is missing.
+    pub(crate) fn mount_fresh(&self, fresh: &Fresh) -> Result<(), SetupFailure> {
+        let place = self.folder(Path::new(fresh.target))?;
+        move_to(&fresh.tree, &place).at(fresh.step, fresh.target)
     }
 }
 

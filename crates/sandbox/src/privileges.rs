@@ -22,8 +22,9 @@ const RESERVED_IDS: u64 = 301;
 /// The default soft limit of Linux for the stack, so that builds do not depend on the caller's.
 const STACK: u64 = 8 << 20;
 
-/// Drops every capability from every set, for this process and all it starts.
-pub(crate) fn drop_capabilities() -> Result<(), SetupFailure> {
+/// Lets no program that this process or one of its children executes have a capability, whatever is
+/// written with the program's file. The process itself keeps those that it has.
+pub(crate) fn bound_capabilities() -> Result<(), SetupFailure> {
     let failed = |errno: Errno| SetupFailure::new(Step::Capabilities, "", errno);
     for number in 0..64 {
         let capability = CapabilitySet::from_bits_retain(1 << number);
@@ -34,6 +35,12 @@ pub(crate) fn drop_capabilities() -> Result<(), SetupFailure> {
             Err(errno) => return Err(failed(errno)),
         }
     }
+    Ok(())
+}
+
+/// Drops every capability of this process and all it starts; [`bound_capabilities`] comes before.
+pub(crate) fn drop_capabilities() -> Result<(), SetupFailure> {
+    let failed = |errno: Errno| SetupFailure::new(Step::Capabilities, "", errno);
     rustix::thread::clear_ambient_capability_set().map_err(failed)?;
     let none = CapabilitySet::empty();
     let sets = CapabilitySets { effective: none, permitted: none, inheritable: none };

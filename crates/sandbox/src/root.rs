@@ -2,14 +2,14 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 use rustix::mount::MountAttrFlags;
 
 use crate::error::{At, SetupFailure, Step};
-use crate::mounts::{Access, NewRoot};
-use crate::spec::{OWN_NAMES, SandboxSpec, Tmp};
+use crate::mounts::{Access, Fresh, NewRoot};
+use crate::spec::{Bind, OWN_NAMES, SandboxSpec, Tmp};
 
 /// The host's devices that a builder may use: none keeps state, none is special to a machine.
 const DEVICES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
@@ -25,36 +25,64 @@ const DEVICE_LINKS: [(&str, &str); 5] = [
 /// Most entries of `root` that are looked at, so that a wrong folder does not take for ever.
 const MAX_TOP_ENTRIES: usize = 4096;
 
-/// Builds the whole tree of `spec` and makes it the root of this process.
+/// What [`SandboxSpec::cpu_info`] takes the place of.
+pub(crate) const CPU_INFO: &str = "/proc/cpuinfo";
+
+/// Folders that every sandbox has.
+pub(crate) const FOLDERS: [&str; 3] = ["/build", "/cbuild/store", "/tmp"];
+
+/// Builds the whole tree of `spec` and makes it the root of this process, which has mounts of its own.
 pub(crate) fn build(spec: &SandboxSpec) -> Result<(), SetupFailure> {
     let root = NewRoot::mount()?;
-    if let Some(tree) = &spec.root {
-        copy_top_level(&root, tree, spec)?;
+    for (source, target) in top_level(spec)? {
+        root.bind(&source, &target, Access::ReadOnly)?;
     }
-    for folder in ["/build", "/cbuild/store", "/tmp"] {
+    for folder in FOLDERS {
         root.folder(Path::new(folder))?;
     }
-    make_proc(&root)?;
+    root.mount_fresh(&proc()?)?;
     if let Some(file) = &spec.cpu_info {
-        root.bind(file, Path::new("/proc/cpuinfo"), Access::ReadOnly)?;
+        root.bind(file, Path::new(CPU_INFO), Access::ReadOnly)?;
     }
     make_dev(&root)?;
-    make_tmp(&root, &spec.tmp)?;
-    let mut binds: Vec<_> = spec.binds.iter().collect();
-    // A folder before what is bound into it.
-    binds.sort_by(|a, b| a.target.cmp(&b.target));
-    for bind in binds {
-        let access = if bind.writable { Access::Writable } else { Access::ReadOnly };
-        root.bind(&bind.source, &bind.target, access)?;
+    root.mount_fresh(&terminals()?)?;
+    root.mount_fresh(&shared_memory()?)?;
+    match &spec.tmp {
+        Tmp::Private { size } => root.mount_fresh(&private_tmp(*size)?)?,
+        Tmp::Host(source) => root.bind(source, Path::new("/tmp"), Access::Writable)?,
     }
-    make_etc(&root, spec)?;
+    for bind in in_order(spec) {
+        root.bind(&bind.source, &bind.target, access(bind))?;
+    }
+    if !has_etc(spec) {
+        make_etc(&root, spec.uid, spec.gid)?;
+    }
     root.enter()?;
     root.seal()
 }
 
-/// Shows every top-level entry of `tree`, except what the sandbox or a bind provides.
+/// The binds, a folder before what is bound into it.
+pub(crate) fn in_order(spec: &SandboxSpec) -> Vec<&Bind> {
+    let mut binds: Vec<_> = spec.binds.iter().collect();
+    binds.sort_by(|a, b| a.target.cmp(&b.target));
+    binds
+}
+
+pub(crate) fn access(bind: &Bind) -> Access {
+    if bind.writable { Access::Writable } else { Access::ReadOnly }
+}
+
+/// Whether the given root or a bind has an `/etc` of its own.
+pub(crate) fn has_etc(spec: &SandboxSpec) -> bool {
+    let given = spec.root.as_ref().is_some_and(|tree| tree.join("etc").symlink_metadata().is_ok());
+    given || spec.binds.iter().any(|bind| bind.target == Path::new("/etc"))
+}
+
+/// Every top-level entry of the given root and where it appears, except what the sandbox or a bind
+/// provides.
 #[expect(clippy::disallowed_methods, reason = "the names are sorted")]
-fn copy_top_level(root: &NewRoot, tree: &Path, spec: &SandboxSpec) -> Result<(), SetupFailure> {
+pub(crate) fn top_level(spec: &SandboxSpec) -> Result<Vec<(PathBuf, PathBuf)>, SetupFailure> {
+    let Some(tree) = &spec.root else { return Ok(Vec::new()) };
     let mut names = Vec::new();
     for entry in fs::read_dir(tree).at(Step::RootTree, tree)? {
         names.push(entry.at(Step::RootTree, tree)?.file_name());
@@ -63,25 +91,41 @@ fn copy_top_level(root: &NewRoot, tree: &Path, spec: &SandboxSpec) -> Result<(),
         }
     }
     names.sort();
-    for name in names {
+    let shown = names.into_iter().filter_map(|name| {
         let target = Path::new("/").join(&name);
         let own = OWN_NAMES.iter().any(|own| name == OsStr::new(own));
         let bound = spec.binds.iter().any(|bind| bind.target == target);
-        if !own && !bound {
-            root.bind(&tree.join(&name), &target, Access::ReadOnly)?;
-        }
-    }
-    Ok(())
+        (!own && !bound).then(|| (tree.join(&name), target))
+    });
+    Ok(shown.collect())
 }
 
 /// A new `/proc` that shows the processes of the sandbox only. It is read-only as a whole: to the
 /// kernel a builder started by root is still root, and could change settings of the machine.
-fn make_proc(root: &NewRoot) -> Result<(), SetupFailure> {
+pub(crate) fn proc() -> Result<Fresh, SetupFailure> {
     let flags = MountAttrFlags::MOUNT_ATTR_NOEXEC | MountAttrFlags::MOUNT_ATTR_RDONLY;
-    root.new_mount("proc", &[("ro", "")], flags, Path::new("/proc"), Step::Proc)
+    Fresh::make("proc", &[("ro", "")], flags, "/proc", Step::Proc)
 }
 
-fn make_dev(root: &NewRoot) -> Result<(), SetupFailure> {
+/// Terminals of the sandbox's own.
+pub(crate) fn terminals() -> Result<Fresh, SetupFailure> {
+    let options = [("newinstance", ""), ("ptmxmode", "0666"), ("mode", "0620")];
+    Fresh::make("devpts", &options, MountAttrFlags::MOUNT_ATTR_NOEXEC, "/dev/pts", Step::Dev)
+}
+
+pub(crate) fn shared_memory() -> Result<Fresh, SetupFailure> {
+    let options = [("mode", "1777"), ("size", "50%")];
+    Fresh::make("tmpfs", &options, MountAttrFlags::MOUNT_ATTR_NOEXEC, "/dev/shm", Step::Dev)
+}
+
+/// An empty `/tmp` in memory of so many bytes.
+pub(crate) fn private_tmp(size: u64) -> Result<Fresh, SetupFailure> {
+    let options = [("mode", "1777"), ("size", &size.to_string())];
+    Fresh::make("tmpfs", &options, MountAttrFlags::empty(), "/tmp", Step::Tmp)
+}
+
+/// What `/dev` has besides the file systems in it.
+pub(crate) fn make_dev(root: &NewRoot) -> Result<(), SetupFailure> {
     for name in DEVICES {
         let path = Path::new("/dev").join(name);
         root.bind(&path, &path, Access::Device)?;
@@ -89,32 +133,11 @@ fn make_dev(root: &NewRoot) -> Result<(), SetupFailure> {
     for (link, text) in DEVICE_LINKS {
         root.symlink(Path::new(link), OsStr::new(text))?;
     }
-    let quiet = MountAttrFlags::MOUNT_ATTR_NOEXEC;
-    let terminals = [("newinstance", ""), ("ptmxmode", "0666"), ("mode", "0620")];
-    root.new_mount("devpts", &terminals, quiet, Path::new("/dev/pts"), Step::Dev)?;
-    let shared = [("mode", "1777"), ("size", "50%")];
-    root.new_mount("tmpfs", &shared, quiet, Path::new("/dev/shm"), Step::Dev)
+    Ok(())
 }
 
-fn make_tmp(root: &NewRoot, tmp: &Tmp) -> Result<(), SetupFailure> {
-    let target = Path::new("/tmp");
-    match tmp {
-        Tmp::Private { size } => {
-            let options = [("mode", "1777"), ("size", &size.to_string())];
-            root.new_mount("tmpfs", &options, MountAttrFlags::empty(), target, Step::Tmp)
-        }
-        Tmp::Host(source) => root.bind(source, target, Access::Writable),
-    }
-}
-
-/// The names that many programs insist on, unless the given root or a bind has its own `/etc`.
-fn make_etc(root: &NewRoot, spec: &SandboxSpec) -> Result<(), SetupFailure> {
-    let bound = spec.binds.iter().any(|bind| bind.target == Path::new("/etc"));
-    let given = spec.root.as_ref().is_some_and(|tree| tree.join("etc").symlink_metadata().is_ok());
-    if bound || given {
-        return Ok(());
-    }
-    let (uid, gid) = (spec.uid, spec.gid);
+/// The names that many programs insist on.
+pub(crate) fn make_etc(root: &NewRoot, uid: u32, gid: u32) -> Result<(), SetupFailure> {
     let own = |name: &str, id: u32, rest: &str| match id {
         0 | 65534 => String::new(),
         _ => format!("{name}:x:{id}:{rest}\n"),

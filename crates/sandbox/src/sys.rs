@@ -51,6 +51,12 @@ pub(crate) fn unshare_network() -> Result<(), Errno> {
     unsafe { rustix::thread::unshare_unsafe(rustix::thread::UnshareFlags::NEWNET) }
 }
 
+/// Enters a new mount namespace, with a copy of the mounts of the present one.
+pub(crate) fn unshare_mounts() -> Result<(), Errno> {
+    // SAFETY: as above.
+    unsafe { rustix::thread::unshare_unsafe(rustix::thread::UnshareFlags::NEWNS) }
+}
+
 /// Enters a new control group namespace, in which the group of this process is the root.
 pub(crate) fn unshare_control_groups() -> Result<(), Errno> {
     // SAFETY: as above.
@@ -72,11 +78,10 @@ pub(crate) fn give(descriptor: BorrowedFd<'_>, number: u32) -> Result<(), Errno>
     if result == number { Ok(()) } else { Err(last_error()) }
 }
 
-/// As [`fork`], and the child is process 1 of a new pid namespace, with new mount, ipc, uts and
-/// cgroup namespaces.
+/// As [`fork`], and the child is process 1 of a new pid namespace, with new ipc, uts and cgroup
+/// namespaces.
 pub(crate) fn fork_into_namespaces() -> Result<Fork, Errno> {
-    let flags = libc::CLONE_NEWNS
-        | libc::CLONE_NEWPID
+    let flags = libc::CLONE_NEWPID
         | libc::CLONE_NEWIPC
         | libc::CLONE_NEWUTS
         | libc::CLONE_NEWCGROUP

@@ -8,16 +8,19 @@ use std::os::unix::process::CommandExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use cbuild_sandbox::{Bind, Error, Exit, SandboxSpec};
+use cbuild_sandbox::{Bind, Error, Exit, Launcher, Running, SandboxSpec};
 
 /// One test: its name and what it does.
 pub(crate) type Test = (&'static str, fn());
 
 /// What this program does when it runs inside the sandbox, by its first argument.
 pub(crate) type Inside = fn(&str, &[String]);
+
+/// Whether sandboxes are run by a helper that has run others before.
+static IN_USED_HELPERS: AtomicBool = AtomicBool::new(false);
 
 /// First argument of the program when it runs as a builder.
 const INSIDE: &str = "--inside";
@@ -88,10 +91,15 @@ pub(crate) fn run(tests: &[Test], inside: Inside) {
         if wanted.is_some_and(|wanted| !name.contains(wanted.as_str())) {
             continue;
         }
-        let result = catch_unwind(AssertUnwindSafe(test));
-        let user = if as_nobody { " (as nobody)" } else { "" };
-        println!("test {name}{user} ... {}", if result.is_ok() { "ok" } else { "FAILED" });
-        failed += usize::from(result.is_err());
+        for used in [false, true] {
+            IN_USED_HELPERS.store(used, Ordering::Relaxed);
+            let result = catch_unwind(AssertUnwindSafe(test));
+            let user = if as_nobody { " (as nobody)" } else { "" };
+            let helper = if used { " (in a used helper)" } else { "" };
+            let result_text = if result.is_ok() { "ok" } else { "FAILED" };
+            println!("test {name}{user}{helper} ... {result_text}");
+            failed += usize::from(result.is_err());
+        }
     }
     if !as_nobody && rustix::process::geteuid().is_root() {
         let mut again = Command::new("/proc/self/exe");
@@ -177,7 +185,18 @@ impl Place {
     }
 
     pub(crate) fn run(&self, spec: &SandboxSpec) -> Result<Exit, Error> {
-        cbuild_sandbox::spawn(spec, self.log())?.wait()
+        let launcher = Launcher::new();
+        if IN_USED_HELPERS.load(Ordering::Relaxed) {
+            // Two of the same shape, so that the third is built on what they have in common. What
+            // these come to does not matter; the third says what is wrong.
+            let mut before = spec.clone();
+            (before.program, before.args) = ("/bin/true".into(), Vec::new());
+            for _ in 0..2 {
+                let log = File::options().write(true).open("/dev/null").unwrap();
+                let _ = launcher.spawn(&before, log).and_then(Running::wait);
+            }
+        }
+        launcher.spawn(spec, self.log())?.wait()
     }
 
     /// Runs it, expects success, and returns what it wrote.
