@@ -5,30 +5,34 @@
 //! the helper sees the end of its input and kills the sandbox. That is more than
 //! `PR_SET_PDEATHSIG` could do, which follows the helper's parent, the [zygote](crate::zygote).
 
+use std::cell::RefCell;
 use std::fs::{self, File};
 use std::io::{self, IoSliceMut, Read};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::io::Errno;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags};
 use rustix::pipe::PipeFlags;
-use rustix::process::{Pid, Signal};
+use rustix::process::{Pid, PidfdFlags, Signal};
 
 use crate::base::Bases;
 use crate::error::{At, SetupFailure, Step};
 use crate::group::{Group, Place};
-use crate::init;
+use crate::init::{self, Surroundings};
 use crate::launcher::MAX_SENT;
 use crate::network::Network;
 use crate::privileges;
 use crate::spec::{Limits, SandboxSpec};
-use crate::sys::{self, Fork};
+use crate::sys::{self, Executable, Fork, Stack};
 use crate::usage::Usage;
 use crate::wire::{Ended, InitReport, MAX_REQUEST, Outcome, Report, Request};
+
+/// Exit code of a helper that cannot report anything.
+const LOST: i32 = 125;
 
 /// Most bytes that init sends: two messages of at most one pipe buffer page each.
 const MAX_INIT_REPORT: u64 = 8192;
@@ -55,8 +59,14 @@ pub(crate) fn serve(caller: &UnixStream, place: Option<&Place>) -> io::Result<()
         drop(log);
         let report = match read_request(caller) {
             Ok(request) => {
-                let errand = Errand { request: &request, given, place };
-                run(&errand, &mut home, caller, started).unwrap_or_else(Report::Failed)
+                let spec = &request.spec;
+                Executable::new(&spec.program, &spec.args, &spec.env)
+                    .at(Step::Execute, &spec.program)
+                    .and_then(|executable| {
+                        let errand = Errand { request: &request, executable, given, place };
+                        run(&errand, &mut home, caller, started)
+                    })
+                    .unwrap_or_else(Report::Failed)
             }
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Err(error),
             Err(error) => {
@@ -64,10 +74,7 @@ pub(crate) fn serve(caller: &UnixStream, place: Option<&Place>) -> io::Result<()
                 Report::Failed(SetupFailure::new(Step::ReadSpec, "", errno))
             }
         };
-        let report = report.encode();
-        let mut bytes = (report.len() as u64).to_le_bytes().to_vec();
-        bytes.extend(report);
-        crate::running::send_all(caller, &bytes)?;
+        crate::running::send_all(caller, &framed(&report))?;
         // The log belongs to the caller again, as well as the disk that it takes.
         let null = File::options().write(true).open("/dev/null")?;
         rustix::stdio::dup2_stdout(&null)?;
@@ -78,6 +85,14 @@ pub(crate) fn serve(caller: &UnixStream, place: Option<&Place>) -> io::Result<()
         }
     }
     Ok(())
+}
+
+/// A report with its length before it.
+fn framed(report: &Report) -> Vec<u8> {
+    let report = report.encode();
+    let mut bytes = (report.len() as u64).to_le_bytes().to_vec();
+    bytes.extend(report);
+    bytes
 }
 
 /// The log of the next builder and what it gets besides, which come with the first byte; `None` when
@@ -128,6 +143,12 @@ struct Home {
     root_on_host: bool,
     /// What the file trees of its sandboxes have in common.
     bases: Bases,
+    /// For inits, which borrow this process's memory.
+    stack: Stack,
+    /// For builders, which borrow it until they execute their program.
+    builder_stack: RefCell<Stack>,
+    /// Where an init says that it has done with this memory.
+    settled: OwnedFd,
     network: Network,
     broken: Option<Errno>,
 }
@@ -144,6 +165,8 @@ impl Home {
 /// One sandbox that is to be run.
 pub(crate) struct Errand<'a> {
     pub(crate) request: &'a Request,
+    /// The builder's program.
+    pub(crate) executable: Executable,
     /// What the builder gets besides standard output, in the order of the specification.
     pub(crate) given: Vec<OwnedFd>,
     /// Where control groups can be made.
@@ -176,19 +199,129 @@ fn run(
     let (from_init, to_helper) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC).at(Step::Init, "")?;
     let (output, to_log) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC).at(Step::Init, "")?;
     let group = errand.place.and_then(|place| place.group(&spec.limits));
-    match sys::fork_into_namespaces().at(Step::Namespaces, "")? {
-        Fork::Child => {
-            drop((from_init, output));
-            init::main(errand, group.as_ref(), to_helper, to_log, base, home.root_on_host)
+    let around = Surroundings {
+        base,
+        group: group.as_ref(),
+        root_on_host: home.root_on_host,
+        helper: to_helper.as_fd(),
+        log: to_log.as_fd(),
+        stack: &home.builder_stack,
+        settled: group.is_none().then(|| home.settled.as_fd()),
+    };
+    let mut main = || {
+        sys::close_copies(&[from_init.as_fd(), output.as_fd()]);
+        init::main(errand, &around)
+    };
+    let mut main: sys::BorrowedChild<'_> = &mut main;
+    let init = if let Some(settled) = around.settled {
+        let answers = Answers::new(&spec.limits);
+        let init = sys::start_with_borrowed_memory(&mut home.stack, &mut main);
+        let mut init = Init(init.at(Step::Namespaces, "")?, false);
+        answers.until_settled(&mut init, settled, caller);
+        init
+    } else {
+        // The kernel kills all that share memory with a process of a group that has too little of it.
+        match sys::fork_into_namespaces().at(Step::Namespaces, "")? {
+            Fork::Child => sys::exit(main()),
+            Fork::Parent(init) => Init(init, false),
         }
-        Fork::Parent(init) => {
-            drop((to_helper, to_log));
-            // Only this end: reading must not wait when the builder has nothing to say.
-            rustix::io::ioctl_fionbio(&output, true).at(Step::Init, "")?;
-            let usage = Usage::new(init, spec, started);
-            let watch = Watch::new(caller, &spec.limits, started, output, usage, group);
-            watch.until_end(init, from_init)
+    };
+    drop((to_helper, to_log));
+    // Only this end: reading must not wait when the builder has nothing to say.
+    rustix::io::ioctl_fionbio(&output, true).at(Step::Init, "")?;
+    let usage = Usage::new(init.0, spec, started);
+    let watch = Watch::new(caller, &spec.limits, started, output, usage, group);
+    watch.until_end(init, from_init)
+}
+
+/// A running init, and whether it was waited for. Dropping it kills it and waits for its end: it has a
+/// stack that is used again.
+struct Init(Pid, bool);
+
+impl Init {
+    fn kill(&self) {
+        // An error means that it has just ended by itself.
+        let _ = rustix::process::kill_process(self.0, Signal::KILL);
+    }
+
+    fn wait(&mut self) -> Result<sys::Reaped, Errno> {
+        self.1 = true;
+        sys::wait_with_usage(self.0)
+    }
+}
+
+impl Drop for Init {
+    fn drop(&mut self) {
+        if !self.1 {
+            self.kill();
+            let _ = self.wait();
         }
+    }
+}
+
+/// What the helper says to the caller when an init ends that has not done with the memory which both
+/// have. That memory may be half changed, so the helper ends as well, and all that it says is made
+/// before.
+struct Answers {
+    cancelled: Vec<u8>,
+    timed_out: Vec<u8>,
+    wall: Option<Timespec>,
+}
+
+impl Answers {
+    fn new(limits: &Limits) -> Self {
+        let answer = |outcome, wall| {
+            let (user, system, max_rss, group) = (Duration::ZERO, Duration::ZERO, 0, None);
+            framed(&Report::Ended(Ended { outcome, wall, user, system, max_rss, group }))
+        };
+        Answers {
+            cancelled: answer(Outcome::Cancelled, Duration::ZERO),
+            timed_out: answer(Outcome::TimedOut, limits.wall.unwrap_or_default()),
+            wall: limits.wall.map(timespec),
+        }
+    }
+
+    /// Waits until init has done with the memory that it borrows. Until then nothing here takes memory
+    /// or gives any back.
+    fn until_settled(&self, init: &mut Init, settled: BorrowedFd<'_>, caller: &UnixStream) {
+        // Where it cannot be had, init's end is not noticed before the caller's.
+        let end = rustix::process::pidfd_open(init.0, PidfdFlags::empty()).ok();
+        let end = end.as_ref().map_or(caller.as_fd(), AsFd::as_fd);
+        loop {
+            let mut watched = [
+                PollFd::from_borrowed_fd(settled, PollFlags::IN),
+                PollFd::from_borrowed_fd(caller.as_fd(), PollFlags::IN | PollFlags::RDHUP),
+                PollFd::from_borrowed_fd(end, PollFlags::IN),
+            ];
+            let found = poll(&mut watched, self.wall.as_ref());
+            let [is_settled, is_cancelled, has_ended] =
+                [0, 1, 2].map(|at: usize| !watched[at].revents().is_empty());
+            let answer = match found {
+                Ok(_) if is_settled => {
+                    let mut count = [0; 8];
+                    let _ = rustix::io::read(settled, &mut count);
+                    return;
+                }
+                Err(Errno::INTR) => continue,
+                // The caller sends nothing after its request: whatever comes means that it wants the end.
+                Ok(_) if is_cancelled => &self.cancelled,
+                Ok(0) => &self.timed_out,
+                // Killed by somebody else; the caller sees a helper without a report.
+                Ok(_) if has_ended => sys::exit(LOST),
+                _ => sys::exit(LOST),
+            };
+            init.kill();
+            let _ = init.wait();
+            let _ = crate::running::send_all(caller, answer);
+            sys::exit(0);
+        }
+    }
+}
+
+fn timespec(time: Duration) -> Timespec {
+    Timespec {
+        tv_sec: i64::try_from(time.as_secs()).unwrap_or(i64::MAX),
+        tv_nsec: i64::from(time.subsec_nanos()),
     }
 }
 
@@ -214,6 +347,9 @@ fn enter_namespaces(spec: &SandboxSpec) -> Result<Home, SetupFailure> {
         ids: (spec.uid, spec.gid),
         root_on_host: uid.is_root(),
         bases: Bases::default(),
+        stack: Stack::new(),
+        builder_stack: RefCell::new(Stack::new()),
+        settled: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).at(Step::Init, "")?,
         network: Network::new(),
         broken: None,
     })
@@ -245,21 +381,20 @@ impl<'a> Watch<'a> {
     }
 
     /// Waits for init's end, killing it when a limit is hit or the caller is gone.
-    fn until_end(mut self, init: Pid, from_init: OwnedFd) -> Result<Report, SetupFailure> {
+    fn until_end(mut self, mut init: Init, from_init: OwnedFd) -> Result<Report, SetupFailure> {
         // Init holds the writing end until it ends, so the end of this pipe is init's end.
         while !self.pipe_has_ended(&from_init)? {
             if self.reason.is_none() {
                 self.reason = self.limit_hit();
             }
             if self.reason.is_some() || self.log.failed.is_some() {
-                // An error means that init has just ended by itself.
-                let _ = rustix::process::kill_process(init, Signal::KILL);
+                init.kill();
                 break;
             }
         }
         let mut bytes = Vec::new();
         File::from(from_init).take(MAX_INIT_REPORT).read_to_end(&mut bytes).at(Step::Init, "")?;
-        let reaped = sys::wait_with_usage(init).at(Step::Init, "")?;
+        let reaped = init.wait().at(Step::Init, "")?;
         // All writers are dead; what they wrote last is still in the pipe.
         self.log.copy();
         if let Some(errno) = self.log.failed {
@@ -292,10 +427,7 @@ impl<'a> Watch<'a> {
 
     /// Sleeps until something happens or a limit is due. True when init has closed its pipe.
     fn pipe_has_ended(&mut self, from_init: &OwnedFd) -> Result<bool, SetupFailure> {
-        let timeout = self.until_next_limit().map(|left| Timespec {
-            tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
-            tv_nsec: i64::from(left.subsec_nanos()),
-        });
+        let timeout = self.until_next_limit().map(timespec);
         // Without any event asked for, the pipe shows its end only, and not that data is waiting.
         let mut watched = vec![
             PollFd::from_borrowed_fd(from_init.as_fd(), PollFlags::empty()),

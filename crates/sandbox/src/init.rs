@@ -1,15 +1,13 @@
 //! Process 1 of the sandbox: builds the root, starts the builder, reaps, and ends with it.
 
+use std::cell::RefCell;
 use std::fs::File;
-use std::io::Write;
-use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::process::CommandExt;
-use std::process::Command;
+use std::os::fd::{AsFd, BorrowedFd};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::mount::MountPropagationFlags;
-use rustix::process::{DumpableBehavior, Pid, Signal, WaitOptions, WaitStatus};
+use rustix::process::{DumpableBehavior, Pid, Signal, WaitOptions};
 
 use crate::base::Base;
 use crate::error::{At, SetupFailure, Step};
@@ -17,62 +15,89 @@ use crate::group::Group;
 use crate::helper::Errand;
 use crate::privileges;
 use crate::root;
-use crate::sys;
+use crate::sys::{self, Stack};
 use crate::terminal;
-use crate::wire::InitReport;
+use crate::wire::{self, ENDING, InitReport};
 
 /// Exit code of init, which nobody reads; what counts goes through the pipe.
 const DONE: i32 = 0;
 
-/// Runs as process 1 of the new pid namespace. `helper` is the pipe for reports, `log` the one for
-/// what the builder writes.
-pub(crate) fn main(
-    errand: &Errand<'_>,
-    group: Option<&Group>,
-    helper: OwnedFd,
-    log: OwnedFd,
-    base: Option<&Base>,
-    root_on_host: bool,
-) -> ! {
+/// What init needs besides the errand.
+pub(crate) struct Surroundings<'a> {
+    pub(crate) base: Option<&'a Base>,
+    pub(crate) group: Option<&'a Group>,
+    pub(crate) root_on_host: bool,
+    /// The pipe for reports.
+    pub(crate) helper: BorrowedFd<'a>,
+    /// The pipe for what the builder writes.
+    pub(crate) log: BorrowedFd<'a>,
+    /// For the builder, until it executes its program.
+    pub(crate) stack: &'a RefCell<Stack>,
+    /// Where init says that it has done with memory that it borrows from the helper, if it does.
+    pub(crate) settled: Option<BorrowedFd<'a>>,
+}
+
+/// Runs as process 1 of the new pid namespace, and gives its exit code. Its memory may be that of the
+/// helper, which then waits until it is told that init has done with it; see [`Surroundings::settled`].
+pub(crate) fn main(errand: &Errand<'_>, around: &Surroundings<'_>) -> i32 {
     // First of all, so that whatever is started counts. Where it fails, limits are looked at from
     // outside, as without a group.
-    if group.is_some_and(Group::enter) {
+    if around.group.is_some_and(Group::enter) {
         let _ = sys::unshare_control_groups();
     }
-    let report = match write_to(log).and_then(|()| run(errand, &helper, base, root_on_host)) {
-        Ok(report) => report,
-        Err(failure) => InitReport::Failed(failure),
-    };
-    send(&helper, &report);
-    sys::exit(DONE)
+    match write_to(around.log).and_then(|()| run(errand, around)) {
+        Ok(builder) => {
+            tell(around.settled);
+            // From here on nothing takes memory.
+            if let Some(ending) = reap_until(builder) {
+                write_all(around.helper, &ending);
+            }
+        }
+        Err(failure) => {
+            send(around.helper, failure);
+            tell(around.settled);
+        }
+    }
+    DONE
 }
 
 /// Takes `log` as standard output and error.
-fn write_to(log: OwnedFd) -> Result<(), SetupFailure> {
-    rustix::stdio::dup2_stdout(&log).at(Step::Init, "")?;
-    rustix::stdio::dup2_stderr(&log).at(Step::Init, "")
+fn write_to(log: BorrowedFd<'_>) -> Result<(), SetupFailure> {
+    rustix::stdio::dup2_stdout(log).at(Step::Init, "")?;
+    rustix::stdio::dup2_stderr(log).at(Step::Init, "")
+}
+
+/// Tells the helper that it may use the memory that both have.
+fn tell(settled: Option<BorrowedFd<'_>>) {
+    if let Some(settled) = settled {
+        write_all(settled, &1_u64.to_ne_bytes());
+    }
+}
+
+fn send(helper: BorrowedFd<'_>, failure: SetupFailure) {
+    write_all(helper, &InitReport::Failed(failure).encode());
 }
 
 /// A helper that is gone cannot be told anything; its end kills this process anyway.
-fn send(helper: &OwnedFd, report: &InitReport) {
-    if let Ok(copy) = helper.try_clone() {
-        let _ = File::from(copy).write_all(&report.encode());
+fn write_all(to: BorrowedFd<'_>, mut bytes: &[u8]) {
+    while !bytes.is_empty() {
+        match rustix::io::write(to, bytes) {
+            Ok(written) => bytes = &bytes[written..],
+            Err(Errno::INTR) => {}
+            Err(_) => return,
+        }
     }
 }
 
-fn run(
-    errand: &Errand<'_>,
-    helper: &OwnedFd,
-    base: Option<&Base>,
-    root_on_host: bool,
-) -> Result<InitReport, SetupFailure> {
-    die_with_helper(helper)?;
+/// Builds the root and starts the builder.
+fn run(errand: &Errand<'_>, around: &Surroundings<'_>) -> Result<Pid, SetupFailure> {
+    die_with_helper(around.helper)?;
     let spec = &errand.request.spec;
     rustix::process::umask(rustix::fs::Mode::from_bits_truncate(spec.umask & 0o777));
-    if root_on_host {
+    if around.root_on_host {
         privileges::limit_process_ids(&spec.limits);
     }
-    match base {
+    match around.base {
         Some(base) => base.build(spec)?,
         None => {
             sys::unshare_mounts().at(Step::Namespaces, "")?;
@@ -90,15 +115,17 @@ fn run(
     // Init keeps the pipe; a builder of the same user must not reach it through /proc/1.
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).at(Step::Init, "")?;
     privileges::install_filter(&errand.request.filter)?;
-    let builder = sys::fork_with_borrowed_memory(&mut || builder(errand, helper));
-    reap_until(builder.at(Step::Builder, "")?)
+    let mut stack = around.stack.try_borrow_mut().map_err(|_| Errno::BUSY).at(Step::Builder, "")?;
+    let builder =
+        sys::fork_with_borrowed_memory(&mut stack, &mut || builder(errand, around.helper));
+    builder.at(Step::Builder, "")
 }
 
 /// Asks the kernel to kill this process, and with it the sandbox, when the helper ends.
-fn die_with_helper(helper: &OwnedFd) -> Result<(), SetupFailure> {
+fn die_with_helper(helper: BorrowedFd<'_>) -> Result<(), SetupFailure> {
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).at(Step::Init, "")?;
     // The helper may have died before that call; then nobody reads the pipe.
-    let mut watched = [PollFd::from_borrowed_fd(helper.as_fd(), PollFlags::empty())];
+    let mut watched = [PollFd::from_borrowed_fd(helper, PollFlags::empty())];
     let now = Timespec { tv_sec: 0, tv_nsec: 0 };
     poll(&mut watched, Some(&now)).at(Step::Init, "")?;
     if watched[0].revents().contains(PollFlags::ERR) {
@@ -107,49 +134,34 @@ fn die_with_helper(helper: &OwnedFd) -> Result<(), SetupFailure> {
     Ok(())
 }
 
-/// Reaps everything until the builder itself has ended.
-fn reap_until(builder: Pid) -> Result<InitReport, SetupFailure> {
+/// Reaps everything until the builder itself has ended; gives the report of that. Takes no memory.
+fn reap_until(builder: Pid) -> Option<[u8; ENDING]> {
     loop {
         match rustix::process::wait(WaitOptions::empty()) {
             Ok(Some((pid, status))) if pid == builder => {
-                if let Some(report) = ending(status) {
-                    return Ok(report);
+                if let Some(code) = status.exit_status() {
+                    return Some(wire::encode_ending(true, code));
+                }
+                if let Some(signal) = status.terminating_signal() {
+                    return Some(wire::encode_ending(false, signal));
                 }
             }
             Ok(_) | Err(Errno::INTR) => {}
-            Err(errno) => return Err(SetupFailure::new(Step::Builder, "", errno)),
+            // There is no child, which cannot be; the helper then has no report.
+            Err(_) => return None,
         }
     }
-}
-
-fn ending(status: WaitStatus) -> Option<InitReport> {
-    let exited = status.exit_status().map(InitReport::Exited);
-    exited.or_else(|| status.terminating_signal().map(InitReport::Signaled))
 }
 
 /// Becomes the builder, or gives an exit code. The memory is still that of init, which waits.
-fn builder(errand: &Errand<'_>, helper: &OwnedFd) -> i32 {
+fn builder(errand: &Errand<'_>, helper: BorrowedFd<'_>) -> i32 {
     let spec = &errand.request.spec;
-    match prepare(errand) {
-        Ok(()) if errand.request.probe => DONE,
-        Ok(()) => {
-            let mut command = Command::new(&spec.program);
-            command
-                .args(&spec.args)
-                .env_clear()
-                .envs(spec.env.iter().map(|(name, value)| (name, value)));
-            let failure: Result<(), SetupFailure> =
-                Err(command.exec()).at(Step::Execute, &spec.program);
-            fail(helper, failure)
-        }
-        Err(failure) => fail(helper, Err(failure)),
-    }
-}
-
-fn fail(helper: &OwnedFd, result: Result<(), SetupFailure>) -> i32 {
-    if let Err(failure) = result {
-        send(helper, &InitReport::Failed(failure));
-    }
+    let failure = match prepare(errand) {
+        Ok(()) if errand.request.probe => return DONE,
+        Ok(()) => SetupFailure::new(Step::Execute, &spec.program, errand.executable.execute()),
+        Err(failure) => failure,
+    };
+    send(helper, failure);
     127
 }
 

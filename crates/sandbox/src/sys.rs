@@ -1,7 +1,11 @@
 //! System calls that have no safe wrapper. All `unsafe` of the crate is here.
 
+use std::collections::BTreeMap;
+use std::ffi::{CString, OsString};
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -78,14 +82,14 @@ pub(crate) fn give(descriptor: BorrowedFd<'_>, number: u32) -> Result<(), Errno>
     if result == number { Ok(()) } else { Err(last_error()) }
 }
 
+/// The namespaces of each sandbox that its init begins with.
+const NAMESPACES: libc::c_int =
+    libc::CLONE_NEWPID | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS | libc::CLONE_NEWCGROUP;
+
 /// As [`fork`], and the child is process 1 of a new pid namespace, with new ipc, uts and cgroup
 /// namespaces.
 pub(crate) fn fork_into_namespaces() -> Result<Fork, Errno> {
-    let flags = libc::CLONE_NEWPID
-        | libc::CLONE_NEWIPC
-        | libc::CLONE_NEWUTS
-        | libc::CLONE_NEWCGROUP
-        | libc::SIGCHLD;
+    let flags = NAMESPACES | libc::SIGCHLD;
     // SAFETY: without a stack and with neither CLONE_VM nor CLONE_SETTLS this is a fork, of a process
     // that has a single thread, see above; all further arguments are 0 on every architecture. The C
     // library is passed by, and with it only what concerns other threads.
@@ -123,31 +127,128 @@ pub(crate) fn allow_huge_pages() {
     unsafe { libc::prctl(libc::PR_SET_THP_DISABLE, 0, 0, 0, 0) };
 }
 
-/// Stack of a process that borrows its parent's memory, in units of 16 bytes: 128 KiB.
-const BORROWED_STACK: usize = 8192;
+/// Stack of a process that borrows its parent's memory, in units of 16 bytes: 256 KiB.
+const BORROWED_STACK: usize = 16 << 10;
+
+/// What such a process runs.
+pub(crate) type BorrowedChild<'c> = &'c mut dyn FnMut() -> i32;
+
+extern "C" fn enter_borrowed(child: *mut libc::c_void) -> libc::c_int {
+    // SAFETY: the pointer is that of a variable which lives until this process has left this memory
+    // or does not use it any more.
+    let child = unsafe { &mut *child.cast::<BorrowedChild<'_>>() };
+    child()
+}
+
+/// A stack for processes that borrow this one's memory, one at a time.
+pub(crate) struct Stack(Vec<u128>);
+
+impl Stack {
+    /// A new one. Its pages take memory only when they are used.
+    pub(crate) fn new() -> Self {
+        // Of a type with the alignment that a stack needs.
+        Stack(vec![0; BORROWED_STACK])
+    }
+}
+
+/// As [`fork_into_namespaces`], and the child has this process's memory, without a copy. This process
+/// goes on at the same time; `child` gives the exit code.
+///
+/// The caller sees to three things, without which both would destroy each other's memory:
+///
+/// - Nothing here uses the allocator or anything else that threads would need locks for, until the child
+///   has said that it does not use such things any more.
+/// - What `child` refers to stays alive, and unchanged, until the child has ended or has said so.
+/// - The stack is not used again before the child has ended.
+pub(crate) fn start_with_borrowed_memory(
+    stack: &mut Stack,
+    child: &mut BorrowedChild<'_>,
+) -> Result<Pid, Errno> {
+    let top = stack.0.as_mut_ptr_range().end;
+    let flags = libc::CLONE_VM | NAMESPACES | libc::SIGCHLD;
+    // SAFETY: as for `fork_with_borrowed_memory`, except that this process is not stopped: its caller
+    // keeps to what is said above.
+    let child = std::ptr::from_mut(child).cast();
+    match unsafe { libc::clone(enter_borrowed, top.cast(), flags, child) } {
+        id if id > 0 => Pid::from_raw(id).ok_or(Errno::IO),
+        _ => Err(last_error()),
+    }
+}
+
+/// Closes descriptors of this process, whose copies in another process are owned by values in the
+/// memory that both have.
+pub(crate) fn close_copies(descriptors: &[BorrowedFd<'_>]) {
+    for descriptor in descriptors {
+        // SAFETY: called in a new process, in which no value is dropped that owns the descriptor.
+        unsafe { libc::close(descriptor.as_raw_fd()) };
+    }
+}
+
+/// A program with its arguments and its environment, which can be executed without memory being taken.
+pub(crate) struct Executable {
+    /// What the pointers lead to; the first one is the program.
+    words: Vec<CString>,
+    arguments: Vec<*const libc::c_char>,
+    environment: Vec<*const libc::c_char>,
+}
+
+impl Executable {
+    /// Of several variables with the same name the last counts; they are sorted by their names.
+    ///
+    /// # Errors
+    /// `EINVAL` where a text holds a NUL byte.
+    pub(crate) fn new(
+        program: &Path,
+        arguments: &[OsString],
+        environment: &[(OsString, OsString)],
+    ) -> Result<Self, Errno> {
+        let variables: BTreeMap<_, _> = environment.iter().map(|(n, v)| (n, v)).collect();
+        let variables = variables
+            .into_iter()
+            .map(|(name, value)| [name.as_bytes(), b"=", value.as_bytes()].concat());
+        let own = std::iter::once(program.as_os_str()).chain(arguments.iter().map(|a| &**a));
+        let all = own.map(|text| text.as_bytes().to_vec()).chain(variables);
+        let words: Vec<CString> =
+            all.map(CString::new).collect::<Result<_, _>>().map_err(|_| Errno::INVAL)?;
+        let (first, last) = words.split_at(arguments.len() + 1);
+        let ended = |part: &[CString]| {
+            part.iter().map(|word| word.as_ptr()).chain([std::ptr::null()]).collect()
+        };
+        let (arguments, environment) = (ended(first), ended(last));
+        Ok(Executable { words, arguments, environment })
+    }
+
+    /// Becomes the program; returns only when that fails.
+    pub(crate) fn execute(&self) -> Errno {
+        // SAFETY: the program is a NUL-terminated text, and both arrays end with a null pointer; all
+        // that they point to lives as long as `self`.
+        unsafe {
+            libc::execvpe(
+                self.words[0].as_ptr(),
+                self.arguments.as_ptr(),
+                self.environment.as_ptr(),
+            )
+        };
+        last_error()
+    }
+}
 
 /// Starts a process that has this one's memory until it executes a program or ends, and waits for
 /// that. Copying the memory would cost more than anything else that such a process does. All else
 /// is its own: descriptors, working directory, limits and signal actions.
 ///
 /// `child` gives the exit code where it returns.
-pub(crate) fn fork_with_borrowed_memory(child: &mut dyn FnMut() -> i32) -> Result<Pid, Errno> {
-    type Child<'c> = &'c mut dyn FnMut() -> i32;
-    extern "C" fn enter(child: *mut libc::c_void) -> libc::c_int {
-        // SAFETY: the pointer is that of the variable below, which lives until the parent goes on,
-        // and that is after this process has left this memory.
-        let child = unsafe { &mut *child.cast::<Child<'_>>() };
-        child()
-    }
-    let mut child: Child<'_> = child;
-    // Of a type with the alignment that a stack needs.
-    let mut stack = vec![0_u128; BORROWED_STACK];
-    let top = stack.as_mut_ptr_range().end;
+pub(crate) fn fork_with_borrowed_memory(
+    stack: &mut Stack,
+    child: &mut dyn FnMut() -> i32,
+) -> Result<Pid, Errno> {
+    let mut child: BorrowedChild<'_> = child;
+    let top = stack.0.as_mut_ptr_range().end;
     let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
     // SAFETY: this process has a single thread, which the kernel stops while the child uses its
     // memory, as after vfork. The child has a stack of its own, which outlives it, and does not
-    // unwind out of `enter`: a panic there ends it.
-    match unsafe { libc::clone(enter, top.cast(), flags, (&raw mut child).cast()) } {
+    // unwind out of `enter_borrowed`: a panic there ends it.
+    match unsafe { libc::clone(enter_borrowed, top.cast(), flags, (&raw mut child).cast()) } {
         id if id > 0 => Pid::from_raw(id).ok_or(Errno::IO),
         _ => Err(last_error()),
     }

@@ -318,6 +318,18 @@ impl InitReport {
     }
 }
 
+/// Bytes of the report of a builder's end.
+pub(crate) const ENDING: usize = 9;
+
+/// As [`InitReport::encode`] of an exit code or else of a signal, without taking memory.
+pub(crate) fn encode_ending(has_exited: bool, number: i32) -> [u8; ENDING] {
+    let mut bytes = [0; ENDING];
+    bytes[..4].copy_from_slice(&VERSION.to_le_bytes());
+    bytes[4] = if has_exited { 2 } else { 3 };
+    bytes[5..].copy_from_slice(&number.to_le_bytes());
+    bytes
+}
+
 struct Writer(Vec<u8>);
 
 impl Writer {
