@@ -556,6 +556,8 @@ mod tests {
             bytes.extend(InitReport::Exited(127).encode());
             assert_eq!(InitReport::decode_first(&bytes), Ok(report));
         }
+        assert_eq!(encode_ending(true, -1)[..], InitReport::Exited(-1).encode());
+        assert_eq!(encode_ending(false, 9)[..], InitReport::Signaled(9).encode());
     }
 
     #[test]
