@@ -39,7 +39,8 @@ fn watch(folder: &tempfile::TempDir, texts: &[&str]) -> String {
 fn screen(shown: &str) -> Vec<String> {
     let mut terminal = vt100::Parser::new(30.try_into().unwrap(), 150.try_into().unwrap(), 0);
     terminal.process(shown.as_bytes());
-    terminal.screen().rows(0, 150).filter(|row| !row.is_empty()).collect()
+    let rows = terminal.screen().rows(0, 150).map(|row| row.trim_end().to_owned());
+    rows.filter(|row| !row.is_empty()).collect()
 }
 
 #[test]

@@ -1,14 +1,14 @@
 //! The live tree of a build: takes events at any rate and draws a few times a second at most.
 
 use std::collections::VecDeque;
-use std::io::Stderr;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use cbuild_build::Event;
 use cbuild_drv::DrvId;
-use indicatif::HumanBytes;
+use console::Term;
+use indicatif::{HumanBytes, ProgressDrawTarget};
 
 use super::screen::Screen;
 use super::tree::{Row, Tree};
@@ -123,7 +123,7 @@ impl Shared {
     }
 
     fn draw_until_end(&self) {
-        let mut screen: Screen<Stderr> = Screen::new(std::io::stderr());
+        let mut screen = Screen::new(ProgressDrawTarget::stderr());
         loop {
             let state = self.lock();
             let waited = self.ended.wait_timeout_while(state, FRAME, |state| !state.ended);
@@ -131,12 +131,11 @@ impl Shared {
             let (rows, columns) = size();
             let ended = state.ended;
             let stay = std::mem::take(&mut state.stay);
-            let live = if ended { Vec::new() } else { state.lines(now(), rows) };
+            let live = state.lines(now(), rows);
             drop(state);
-            // A terminal that cannot be written to is no reason to stop the build.
-            let _ = screen.draw(&stay, &live, columns);
+            screen.draw(&stay, &live, columns);
             if ended {
-                return;
+                return screen.end();
             }
         }
     }
@@ -206,12 +205,8 @@ impl Running {
 
 /// Rows and columns of the terminal that standard error is.
 fn size() -> (usize, usize) {
-    match rustix::termios::tcgetwinsize(std::io::stderr()) {
-        Ok(size) if size.ws_row > 0 && size.ws_col > 0 => {
-            (usize::from(size.ws_row), usize::from(size.ws_col))
-        }
-        _ => USUAL_SIZE,
-    }
+    let size = Term::stderr().size_checked();
+    size.map_or(USUAL_SIZE, |(rows, columns)| (usize::from(rows), usize::from(columns)))
 }
 
 #[expect(clippy::disallowed_methods, reason = "the display shows how long steps have been running")]
