@@ -35,6 +35,7 @@ const TESTS: &[Test] = &[
     ("disk_space_is_limited", disk_space_is_limited),
     ("usage_is_reported", usage_is_reported),
     ("it_can_be_killed_from_another_thread", it_can_be_killed_from_another_thread),
+    ("it_can_be_killed_at_any_moment", it_can_be_killed_at_any_moment),
     ("dropping_kills", dropping_kills),
     ("the_starting_thread_may_end", the_starting_thread_may_end),
     ("leftover_processes_are_killed", leftover_processes_are_killed),
@@ -320,6 +321,23 @@ fn it_can_be_killed_from_another_thread() {
     other.join().unwrap();
     assert_eq!((exit.status, exit.limit()), (Status::Killed, None));
     assert_eq!(processes_with(&sleep), [] as [u32; 0]);
+}
+
+/// Most rounds kill it while init still borrows the helper's memory, which then ends with it.
+fn it_can_be_killed_at_any_moment() {
+    let place = Place::new();
+    let (launcher, sleep) = (Launcher::new(), unique_sleep());
+    for round in 0..50 {
+        let spec = place.shell(&format!("sleep {sleep}"));
+        let running = launcher.spawn(&spec, place.log()).unwrap();
+        let due = Instant::now() + Duration::from_micros(round * 100);
+        eventually("the moment has come", || Instant::now() >= due);
+        running.kill();
+        assert_eq!(running.wait().unwrap().status, Status::Killed, "round {round}");
+        assert_eq!(processes_with(&sleep), [] as [u32; 0]);
+        let next = launcher.spawn(&place.shell("exit 3"), place.log()).unwrap();
+        assert_eq!(next.wait().unwrap().status, Status::Exited(3), "after round {round}");
+    }
 }
 
 fn dropping_kills() {
