@@ -1,0 +1,140 @@
+//! What becomes of a store whose index is older or damaged.
+
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test fails by panicking")]
+
+mod fixture;
+
+use std::fs;
+
+use cbuild_store::{BuildRecord, BuildUsage, MemoryOf, Store, VerifyOptions};
+use fixture::{Fixture, assert_clean, key, output};
+
+/// An index of version 1 keeps its history, without what builds took.
+#[test]
+fn an_older_index_is_brought_up() {
+    let fixture = Fixture::new();
+    let object = fixture.object("a", "a", &[]);
+    let mut build = BuildRecord {
+        key: key("a"),
+        name: "a".to_owned(),
+        started: 17,
+        duration_ms: 5,
+        status: 0,
+        log: None,
+        usage: Some(BuildUsage { cpu_ms: 1, memory: 2, memory_of: MemoryOf::All }),
+    };
+    fixture.store.record_build(&build).unwrap();
+    let root = fixture.root();
+    let Fixture { store, folder } = fixture;
+    drop(store);
+    let index = rusqlite::Connection::open(root.join("index.sqlite")).unwrap();
+    let older = "alter table builds drop column cpu; alter table builds drop column memory;
+        alter table builds drop column memory_of; pragma user_version = 1";
+    index.execute_batch(older).unwrap();
+    drop(index);
+    let store = Store::open(&root).unwrap();
+    build.usage = None;
+    assert_eq!(store.builds(None, 9).unwrap(), [build.clone()]);
+    assert_eq!(store.objects().unwrap()[0].path, object);
+    build.usage = Some(BuildUsage { cpu_ms: 9, memory: 8, memory_of: MemoryOf::LargestProcess });
+    store.record_build(&build).unwrap();
+    assert_eq!(store.builds(None, 1).unwrap(), [build]);
+    assert_clean(&store);
+    drop(folder);
+}
+
+#[test]
+fn damaged_index_is_told_and_can_be_rebuilt() {
+    for damage in ["garbage", "truncated", "emptied"] {
+        let fixture = Fixture::new();
+        let a = fixture.object("a", "a", &[]);
+        let b = fixture.object("b", "b @0@ @out@", &[&a]);
+        let infos = fixture.store.objects().unwrap();
+        let root = fixture.root();
+        let Fixture { store, folder } = fixture;
+        drop(store);
+        checkpoint(&root);
+        let index = root.join("index.sqlite");
+        let bytes = fs::read(&index).unwrap();
+        match damage {
+            "garbage" => fs::write(&index, vec![b'x'; bytes.len()]).unwrap(),
+            "truncated" => fs::write(&index, &bytes[..bytes.len() / 2]).unwrap(),
+            _ => fs::write(&index, "").unwrap(),
+        }
+        let error = Store::open(&root).and_then(|store| {
+            store.objects()?;
+            store.verify(&VerifyOptions::default())
+        });
+        let store = if damage == "emptied" {
+            // Nothing contradicts the files, so they are read again without a word.
+            error.unwrap();
+            Store::open(&root).unwrap()
+        } else {
+            let error = error.unwrap_err();
+            assert_eq!(error.code(), "E0603", "{damage}: {error}");
+            assert!(error.to_string().contains("index.sqlite"), "{error}");
+            assert!(error.help().unwrap().contains("cbuild store verify --rebuild-index"));
+            let store = Store::rebuild_index(&root).unwrap();
+            assert!(root.join("index.sqlite.damaged-1").exists());
+            store
+        };
+        assert_eq!(store.objects().unwrap(), infos, "{damage}");
+        assert_eq!(store.realisation(&key("b"), &output("out")).unwrap(), Some(b));
+        assert_clean(&store);
+        drop(folder);
+    }
+}
+
+/// Brings the write-ahead log into the main file, so that damage to the main file counts.
+fn checkpoint(root: &std::path::Path) {
+    let connection = rusqlite::Connection::open(root.join("index.sqlite")).unwrap();
+    connection.pragma_update_and_check(None, "wal_checkpoint", "truncate", |_| Ok(())).unwrap();
+}
+
+#[test]
+fn no_damage_to_the_index_is_fatal() {
+    let fixture = Fixture::new();
+    let first = fixture.object("first", "first", &[]);
+    for number in 0..40 {
+        fixture.object(&format!("{number}"), &format!("{number} @0@ @out@"), &[&first]);
+    }
+    let infos = fixture.store.objects().unwrap();
+    let root = fixture.root();
+    let Fixture { store, folder } = fixture;
+    drop(store);
+    checkpoint(&root);
+    let index = root.join("index.sqlite");
+    let bytes = fs::read(&index).unwrap();
+    let mut told = 0;
+    for (round, offset) in (0..bytes.len()).step_by(bytes.len() / 60).enumerate() {
+        let mut damaged = bytes.clone();
+        let end = bytes.len().min(offset + 1 + round * 7);
+        damaged[offset..end].iter_mut().for_each(|byte| *byte ^= 0x5a);
+        fs::write(&index, damaged).unwrap();
+        for suffix in ["-wal", "-shm"] {
+            let _ = fs::remove_file(root.join(format!("index.sqlite{suffix}")));
+        }
+        let outcome = Store::open(&root).and_then(|store| {
+            store.realisation(&key("7"), &output("out"))?;
+            store.closure(std::slice::from_ref(&first))?;
+            store.objects()?;
+            store.verify(&VerifyOptions::default())
+        });
+        match outcome {
+            Ok(report) if report.is_clean() => continue,
+            Ok(_) => {}
+            Err(error) => {
+                let codes = ["E0603", "E0604", "E0605", "E0613"];
+                assert!(codes.contains(&error.code()), "at {offset}: {error}");
+            }
+        }
+        told += 1;
+        if told % 8 == 1 {
+            let store = Store::rebuild_index(&root).unwrap();
+            assert_eq!(store.objects().unwrap(), infos);
+            assert_clean(&store);
+        }
+    }
+    assert!(told > 10, "only {told} damages were noticed");
+    drop(folder);
+}
