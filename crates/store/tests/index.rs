@@ -5,6 +5,7 @@
 mod fixture;
 
 use std::fs;
+use std::path::PathBuf;
 
 use cbuild_store::{BuildRecord, BuildUsage, MemoryOf, Store, VerifyOptions};
 use fixture::{Fixture, assert_clean, key, output};
@@ -50,10 +51,7 @@ fn damaged_index_is_told_and_can_be_rebuilt() {
         let a = fixture.object("a", "a", &[]);
         let b = fixture.object("b", "b @0@ @out@", &[&a]);
         let infos = fixture.store.objects().unwrap();
-        let root = fixture.root();
-        let Fixture { store, folder } = fixture;
-        drop(store);
-        checkpoint(&root);
+        let (folder, root) = closed(fixture);
         let index = root.join("index.sqlite");
         let bytes = fs::read(&index).unwrap();
         match damage {
@@ -85,10 +83,15 @@ fn damaged_index_is_told_and_can_be_rebuilt() {
     }
 }
 
-/// Brings the write-ahead log into the main file, so that damage to the main file counts.
-fn checkpoint(root: &std::path::Path) {
+/// Closes a store, and brings the write-ahead log into the main file, so that damage to that counts. Gives
+/// the store's folder and the guard that removes it.
+fn closed(fixture: Fixture) -> (tempfile::TempDir, PathBuf) {
+    let root = fixture.root();
+    let Fixture { store, folder } = fixture;
+    drop(store);
     let connection = rusqlite::Connection::open(root.join("index.sqlite")).unwrap();
     connection.pragma_update_and_check(None, "wal_checkpoint", "truncate", |_| Ok(())).unwrap();
+    (folder, root)
 }
 
 #[test]
@@ -99,10 +102,7 @@ fn no_damage_to_the_index_is_fatal() {
         fixture.object(&format!("{number}"), &format!("{number} @0@ @out@"), &[&first]);
     }
     let infos = fixture.store.objects().unwrap();
-    let root = fixture.root();
-    let Fixture { store, folder } = fixture;
-    drop(store);
-    checkpoint(&root);
+    let (folder, root) = closed(fixture);
     let index = root.join("index.sqlite");
     let bytes = fs::read(&index).unwrap();
     let mut told = 0;
