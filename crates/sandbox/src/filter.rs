@@ -101,6 +101,11 @@ const UNSUPPORTED: &[i64] = &[
 const FAMILIES: [u32; 4] =
     [libc::AF_UNIX as u32, libc::AF_INET as u32, libc::AF_INET6 as u32, libc::AF_NETLINK as u32];
 
+/// A protocol that pretends not to exist, as on kernels without it. Alone among what a builder can
+/// try in a network that is down, it is counted only where no other protocol is; see
+/// [`network`](crate::network).
+const NO_PROTOCOL: u32 = libc::IPPROTO_MPTCP as u32;
+
 /// Terminal calls that type into, or paste from, a terminal; on the host's they would escape.
 const TERMINAL_CALLS: [u32; 2] = [libc::TIOCSTI as u32, 0x541c];
 
@@ -143,10 +148,11 @@ const UNCONDITIONAL: [(&[i64], i32); 4] = [
 enum Check {
     /// The argument has one of the bits.
     AnyBit { argument: u32, bits: u32 },
-    /// The argument is none of the values.
-    NoneOf { argument: u32, values: &'static [u32] },
     /// The argument is one of the values.
     OneOf { argument: u32, values: &'static [u32] },
+    /// The first argument is none of [`FAMILIES`]. With [`NO_PROTOCOL`] as the third one, the call
+    /// fails with `EPROTONOSUPPORT`.
+    Socket,
     /// The flags make a file, and the mode in the next argument has one of the special bits.
     Creation { flags: u32 },
     /// The mode is that of a device, or has one of the special bits.
@@ -187,7 +193,7 @@ const CONDITIONAL: &[(i64, Check)] = &[
     (libc::SYS_mknodat, Check::Node { mode: 2 }),
     (libc::SYS_clone, Check::AnyBit { argument: 0, bits: NAMESPACES }),
     (libc::SYS_unshare, Check::AnyBit { argument: 0, bits: NAMESPACES | NEW_TIME }),
-    (libc::SYS_socket, Check::NoneOf { argument: 0, values: &FAMILIES }),
+    (libc::SYS_socket, Check::Socket),
     (libc::SYS_ioctl, Check::OneOf { argument: 1, values: &TERMINAL_CALLS }),
 ];
 
@@ -213,7 +219,7 @@ const X32: std::ops::Range<u32> = 0x4000_0000..u32::MAX;
 /// The whole program; `None` when it has become too long for its jumps.
 fn assemble() -> Built<Option<Vec<sock_filter>>> {
     let mut program = Assembler::default();
-    let [allow, kill, refuse, number] = [(); 4].map(|()| program.label());
+    let [allow, kill, refuse, absent, number] = [(); 5].map(|()| program.label());
     // Callers of the 32-bit interface are killed: its numbers mean other calls.
     program.load(INTERFACE);
     program.if_equal(interface()?, number, kill);
@@ -223,6 +229,7 @@ fn assemble() -> Built<Option<Vec<sock_filter>>> {
         (allow, SeccompAction::Allow),
         (kill, SeccompAction::KillProcess),
         (refuse, SeccompAction::Errno(libc::EPERM.unsigned_abs())),
+        (absent, SeccompAction::Errno(libc::EPROTONOSUPPORT.unsigned_abs())),
     ];
     let mut labels = BTreeMap::new();
     for (calls, errno) in UNCONDITIONAL {
@@ -238,7 +245,7 @@ fn assemble() -> Built<Option<Vec<sock_filter>>> {
     program.search(&ranges(&labels, allow, kill));
     for (_, check, label) in checks {
         program.place(label);
-        check.assemble(&mut program, refuse, allow);
+        check.assemble(&mut program, &Answers { allow, refuse, absent });
     }
     for (label, answer) in answers {
         program.place(label);
@@ -264,17 +271,30 @@ fn ranges(labels: &BTreeMap<i64, Label>, other: Label, kill: Label) -> Vec<(u32,
     ranges
 }
 
+/// Where a check leads to.
+struct Answers {
+    allow: Label,
+    refuse: Label,
+    /// The protocol is not there.
+    absent: Label,
+}
+
 impl Check {
-    fn assemble(self, program: &mut Assembler, refuse: Label, allow: Label) {
+    fn assemble(self, program: &mut Assembler, answers: &Answers) {
+        let &Answers { allow, refuse, absent } = answers;
         let load = |program: &mut Assembler, argument| program.load(ARGUMENTS + 8 * argument);
         match self {
             Check::AnyBit { argument, bits } => {
                 load(program, argument);
                 program.if_any_bit(bits, refuse, allow);
             }
-            Check::NoneOf { argument, values } => {
-                load(program, argument);
-                one_of(program, values, allow, refuse);
+            Check::Socket => {
+                let known = program.label();
+                load(program, 0);
+                one_of(program, &FAMILIES, known, refuse);
+                program.place(known);
+                load(program, 2);
+                program.if_equal(NO_PROTOCOL, absent, allow);
             }
             Check::OneOf { argument, values } => {
                 load(program, argument);

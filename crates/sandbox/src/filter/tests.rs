@@ -102,6 +102,24 @@ fn all_arguments_get_the_answers_that_the_rules_say() {
 }
 
 #[test]
+fn one_protocol_is_absent() {
+    let program = assemble().unwrap().unwrap();
+    let answer = |family: u32, protocol: u32| {
+        let mut input = vec![libc::SYS_socket as u32, interface().unwrap(), 7, 7];
+        input.extend([family, 0, 1, 0, protocol, 0, 0, 0, 0, 0, 0, 0]);
+        run(&program, &input)
+    };
+    let errno = |errno: i32| u32::from(SeccompAction::Errno(errno.unsigned_abs()));
+    for family in FAMILIES {
+        assert_eq!(answer(family, libc::IPPROTO_MPTCP as u32), errno(libc::EPROTONOSUPPORT));
+        for other in [0, libc::IPPROTO_TCP, libc::IPPROTO_UDP, libc::IPPROTO_MPTCP + 1] {
+            assert_eq!(answer(family, other as u32), SeccompAction::Allow.into());
+        }
+    }
+    assert_eq!(answer(libc::AF_VSOCK as u32, libc::IPPROTO_MPTCP as u32), errno(libc::EPERM));
+}
+
+#[test]
 fn the_program_is_small() {
     let program = assemble().unwrap().unwrap();
     assert!((100..255).contains(&program.len()), "{} instructions", program.len());
