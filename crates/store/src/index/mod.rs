@@ -99,6 +99,10 @@ impl Index {
             connection.busy_timeout(BUSY)?;
             // A checkpoint at every exit would cost an fsync for each command.
             connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+            // Without this guarantee, SQLite compiles many statements anew whenever another value
+            // is bound, in case another plan would suit it better: for small look-ups that is most
+            // of their time.
+            connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
             connection.set_prepared_statement_cache_capacity(64);
             connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
             connection.pragma_update(None, "synchronous", "normal")?;
@@ -148,6 +152,19 @@ impl Index {
         step: impl FnOnce(&mut Self) -> rusqlite::Result<T>,
     ) -> Result<T> {
         step(self).map_err(|error| failure(&self.path, error))
+    }
+
+    /// Runs several look-ups as one transaction: SQLite takes and gives back its locks once for all.
+    pub(crate) fn read<T>(
+        &mut self,
+        step: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
+    ) -> Result<T> {
+        self.run(|index| {
+            let transaction = index.connection.transaction()?;
+            let value = step(&transaction)?;
+            transaction.commit()?;
+            Ok(value)
+        })
     }
 
     /// Runs a writing step as one transaction.
