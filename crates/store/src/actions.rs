@@ -16,13 +16,14 @@ impl Store {
     /// Keeps what an action is. The caller holds the action's lock.
     pub fn keep_action(&self, key: &ActionKey, derivation: &Derivation<StorePath>) -> Result<()> {
         let place = self.layout.action_record(key);
-        if disk::exists(&place)? {
+        let record = derivation.to_record();
+        // One that was cut off by a kill or by a full disk is written again.
+        let length = fs::symlink_metadata(&place).map(|metadata| metadata.len()).ok();
+        if length == Some(record.len() as u64) {
             return Ok(());
         }
-        // A reader sees either the whole record or none.
-        let new = place.with_extension("new");
-        fs::write(&new, derivation.to_record()).at("write", &new)?;
-        fs::rename(&new, &place).at("move in", &place)
+        // A reader that comes meanwhile sees that it is not whole.
+        fs::write(&place, record).at("write", &place)
     }
 
     /// What an action is; `None` when no record was kept or it is damaged.
