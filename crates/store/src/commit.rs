@@ -50,7 +50,7 @@ pub(crate) struct Pending {
 pub(crate) struct Realised {
     pub(crate) key: ActionKey,
     pub(crate) outputs: BTreeMap<OutputName, StorePath>,
-    /// The realisation file, on disk.
+    /// The realisation file.
     pub(crate) record: PathBuf,
 }
 
@@ -215,13 +215,14 @@ impl Commit<'_> {
     /// Whether an object is in the store as it should be; remains of it are cleared away. One
     /// that was lost from the disk stays in the index, because others may refer to it.
     fn is_there(&mut self, path: &StorePath) -> Result<bool> {
-        let exists = disk::exists(&self.layout.object(path))?;
-        let indexed = self.index.has(path)?;
-        if exists && !indexed {
+        if !disk::exists(&self.layout.object(path))? {
+            return Ok(false);
+        }
+        if !self.index.has(path)? {
             self.reconcile(&BTreeSet::from([path.clone()]), &BTreeSet::new())?;
             return self.index.has(path);
         }
-        Ok(exists)
+        Ok(true)
     }
 
     /// The right to change the store is exclusive, so what was not there before is not now.
@@ -267,18 +268,24 @@ impl Commit<'_> {
 
     fn check_references(&mut self, pending: &[&Pending], realised: &[&Realised]) -> Result<()> {
         let new: BTreeSet<&StorePath> = pending.iter().map(|p| &p.info.path).collect();
-        let references = pending
-            .iter()
-            .flat_map(|p| p.info.references.iter().map(|r| (p.info.path.base_name(), r)));
-        let outputs =
-            realised.iter().flat_map(|r| r.outputs.values().map(|path| (r.key.to_string(), path)));
-        let named: Vec<_> = references.chain(outputs).collect();
-        for (referrer, reference) in named {
-            if !new.contains(reference) && !self.index.has(reference)? {
-                return Err(Error::ReferenceMissing { referrer, reference: reference.clone() });
-            }
-        }
-        Ok(())
+        let references = pending.iter().flat_map(|p| &p.info.references);
+        let outputs = realised.iter().flat_map(|r| r.outputs.values());
+        let others: BTreeSet<&StorePath> =
+            references.chain(outputs).filter(|path| !new.contains(path)).collect();
+        let others: Vec<StorePath> = others.into_iter().cloned().collect();
+        let absent = match others.is_empty() {
+            true => BTreeSet::new(),
+            false => self.index.absent(&others)?,
+        };
+        let Some(reference) = absent.into_iter().next() else { return Ok(()) };
+        let object = pending.iter().find(|p| p.info.references.contains(&reference));
+        let action = realised.iter().find(|r| r.outputs.values().any(|path| *path == reference));
+        let referrer = match (object, action) {
+            (Some(object), _) => object.info.path.base_name(),
+            (None, Some(action)) => action.key.to_string(),
+            (None, None) => String::new(),
+        };
+        Err(Error::ReferenceMissing { referrer, reference })
     }
 
     /// Removes objects from index and records, and moves their trees into `trash`. The caller

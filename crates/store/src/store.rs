@@ -142,16 +142,11 @@ impl Store {
     /// # Errors
     /// [`Error::NotInStore`] for a start that is absent.
     pub fn closure(&self, paths: &[StorePath]) -> Result<BTreeSet<StorePath>> {
-        let mut index = self.index()?;
         if let [path] = paths {
-            let mut reached = index.closure(path)?;
-            if reached.is_empty() {
-                return Err(Error::NotInStore { path: path.clone() });
-            }
-            // A set is made fastest from what is sorted.
-            reached.sort_unstable();
-            return Ok(reached.into_iter().collect());
+            let reached = self.index()?.closure(path)?;
+            return closure_of(path, reached);
         }
+        let mut index = self.index()?;
         let mut closure = BTreeSet::new();
         for path in paths {
             if closure.contains(path) {
@@ -164,6 +159,15 @@ impl Store {
             closure.extend(reached);
         }
         Ok(closure)
+    }
+
+    /// What [`Store::closure`] says of each of the objects, for a fraction of its cost.
+    ///
+    /// # Errors
+    /// [`Error::NotInStore`] for the first one that is absent.
+    pub fn closures(&self, paths: &[StorePath]) -> Result<Vec<BTreeSet<StorePath>>> {
+        let closures = self.index()?.closures(paths)?;
+        paths.iter().zip(closures).map(|(path, reached)| closure_of(path, reached)).collect()
     }
 
     /// A fresh folder for a build or download, on the store's file system.
@@ -185,9 +189,9 @@ impl Store {
         // either it sees these, or the objects are seen to be gone here.
         let mut commit = self.commit()?;
         live.add_roots(paths)?;
-        let mut missing = BTreeSet::new();
+        let mut missing = commit.index.absent(paths)?;
         for path in paths {
-            if !commit.index.has(path)? || !disk::exists(&self.layout.object(path))? {
+            if !missing.contains(path) && !disk::exists(&self.layout.object(path))? {
                 missing.insert(path.clone());
             }
         }
@@ -229,6 +233,16 @@ impl Store {
     pub fn log_path(&self, key: &ActionKey) -> PathBuf {
         self.layout.log(key)
     }
+}
+
+/// What was reached from an object, which is nothing at all when the object is absent.
+fn closure_of(path: &StorePath, mut reached: Vec<StorePath>) -> Result<BTreeSet<StorePath>> {
+    if reached.is_empty() {
+        return Err(Error::NotInStore { path: path.clone() });
+    }
+    // A set is made fastest from what is sorted.
+    reached.sort_unstable();
+    Ok(reached.into_iter().collect())
 }
 
 fn open_commit_lock(layout: &Layout) -> Result<File> {

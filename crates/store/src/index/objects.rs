@@ -271,21 +271,35 @@ impl Index {
 
     /// An object and all that it refers to; empty when it is absent.
     pub(crate) fn closure(&mut self, path: &StorePath) -> Result<Vec<StorePath>> {
-        self.reach(CLOSURE, path)
+        self.run(|index| reach(&index.connection, CLOSURE, path))
+    }
+
+    /// What [`Index::closure`] says of each path, in one reading.
+    pub(crate) fn closures(&mut self, paths: &[StorePath]) -> Result<Vec<Vec<StorePath>>> {
+        self.read(|transaction| {
+            paths.iter().map(|path| reach(transaction, CLOSURE, path)).collect()
+        })
+    }
+
+    /// Those of the paths that are not in the index.
+    pub(crate) fn absent(&mut self, paths: &[StorePath]) -> Result<BTreeSet<StorePath>> {
+        self.read(|transaction| {
+            let mut absent = BTreeSet::new();
+            for path in paths {
+                if object_id(transaction, path)?.is_none() {
+                    absent.insert(path.clone());
+                }
+            }
+            Ok(absent)
+        })
     }
 
     /// An object and all that refers to it; empty when it is absent.
     pub(crate) fn referrers(&mut self, path: &StorePath) -> Result<Vec<StorePath>> {
-        self.reach(REFERRERS, path)
+        self.run(|index| reach(&index.connection, REFERRERS, path))
     }
+}
 
-    fn reach(&mut self, sql: &str, path: &StorePath) -> Result<Vec<StorePath>> {
-        self.run(|index| {
-            index
-                .connection
-                .prepare_cached(sql)?
-                .query_map([path.base_name()], |row| path_at(row, 0))?
-                .collect()
-        })
-    }
+fn reach(connection: &Connection, sql: &str, path: &StorePath) -> rusqlite::Result<Vec<StorePath>> {
+    connection.prepare_cached(sql)?.query_map([path.base_name()], |row| path_at(row, 0))?.collect()
 }
