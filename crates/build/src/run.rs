@@ -106,7 +106,10 @@ struct Run<'a> {
     workshop: &'a Workshop<'a>,
     steps: Vec<Planned<'a>>,
     state: Mutex<State>,
+    /// Told when a step may have become ready, or none will any more.
     changed: Condvar,
+    /// Told when the last worker is gone.
+    over: Condvar,
     made: Handover<(usize, Instant, Made)>,
 }
 
@@ -143,8 +146,9 @@ impl<'a> Run<'a> {
         let items: Vec<Item> = planned.iter().map(Planned::item).collect();
         let (failures, skipped) = (Vec::new(), Vec::new());
         let state = State { queue: Queue::new(&items), known, failures, skipped, workers: 0 };
-        let (state, changed, made) = (Mutex::new(state), Condvar::new(), Handover::new());
-        Ok(Self { workshop, steps: planned, state, changed, made })
+        let (changed, over) = (Condvar::new(), Condvar::new());
+        let (state, made) = (Mutex::new(state), Handover::new());
+        Ok(Self { workshop, steps: planned, state, changed, over, made })
     }
 
     /// An estimate of the whole time; `None` when no duration is recorded.
@@ -204,7 +208,7 @@ impl<'a> Run<'a> {
         let options = &self.workshop.builder.options;
         let mut state = self.lock();
         while state.workers > 0 {
-            let waited = self.changed.wait_timeout(state, TICK);
+            let waited = self.over.wait_timeout(state, TICK);
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
             if options.cancel.load(Ordering::SeqCst) && !self.workshop.is_stopped() {
                 drop(state);
@@ -278,6 +282,7 @@ impl<'a> Run<'a> {
             match state.queue.next(lane) {
                 Some(index) => break index,
                 None => {
+                    self.workshop.offer_tokens();
                     let waited = self.changed.wait(state);
                     state = waited.unwrap_or_else(PoisonError::into_inner);
                 }
@@ -351,7 +356,9 @@ impl Drop for Leave<'_, '_> {
         };
         if workers == 0 {
             self.0.made.close();
+            self.0.over.notify_all();
         }
+        self.0.workshop.offer_tokens();
         self.0.changed.notify_all();
     }
 }

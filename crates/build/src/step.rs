@@ -358,7 +358,7 @@ impl<'a> Workshop<'a> {
             }
         }
         let exit = running.wait();
-        drop(lease);
+        lease.end();
         let mut active = self.running.lock().unwrap_or_else(|broken| broken.into_inner());
         if let Some(Active { follower: Some(mut follower), .. }) = active.remove(drv) {
             follower.lines(true, self.builder.events);
@@ -382,34 +382,50 @@ impl<'a> Workshop<'a> {
         lease.ok_or(StepError::Cancelled)
     }
 
+    /// Says that the caller starts no builder for now, so that others may use its tokens.
+    pub(crate) fn offer_tokens(&self) {
+        if let Some(tokens) = self.tokens.get() {
+            tokens.offer();
+        }
+    }
+
     pub(crate) fn closure(
         &self,
         paths: &BTreeSet<StorePath>,
     ) -> Result<BTreeSet<StorePath>, StepError> {
-        let mut all = BTreeSet::new();
-        for path in paths {
-            let known = {
-                let closures = self.closures.lock().unwrap_or_else(|broken| broken.into_inner());
-                closures.get(path).cloned()
-            };
-            let closure = match known {
-                Some(closure) => closure,
-                None => self.look_up_closure(path)?,
-            };
+        let (mut all, mut unknown) = (Vec::new(), Vec::new());
+        {
+            let closures = self.closures.lock().unwrap_or_else(|broken| broken.into_inner());
+            for path in paths {
+                match closures.get(path) {
+                    Some(closure) => all.extend(closure.iter().cloned()),
+                    None => unknown.push(path.clone()),
+                }
+            }
+        }
+        for closure in self.look_up_closures(unknown)? {
             all.extend(closure);
         }
-        Ok(all)
+        // A set is made fastest from what is sorted.
+        all.sort_unstable();
+        Ok(all.into_iter().collect())
     }
 
-    fn look_up_closure(&self, path: &StorePath) -> Result<BTreeSet<StorePath>, StepError> {
-        let store = self.builder.store;
-        if !store.protect(std::slice::from_ref(path))?.is_empty() {
-            return Err(StepError::InputMissing { path: path.clone() });
+    fn look_up_closures(
+        &self,
+        paths: Vec<StorePath>,
+    ) -> Result<Vec<BTreeSet<StorePath>>, StepError> {
+        if paths.is_empty() {
+            return Ok(Vec::new());
         }
-        let closure = store.closure(std::slice::from_ref(path))?;
+        let store = self.builder.store;
+        if let Some(path) = store.protect(&paths)?.pop_first() {
+            return Err(StepError::InputMissing { path });
+        }
+        let found = store.closures(&paths)?;
         let mut closures = self.closures.lock().unwrap_or_else(|broken| broken.into_inner());
-        closures.insert(path.clone(), closure.clone());
-        Ok(closure)
+        closures.extend(paths.into_iter().zip(found.iter().cloned()));
+        Ok(found)
     }
 
     pub(crate) fn is_stopped(&self) -> bool {

@@ -72,12 +72,12 @@ struct Stock {
 /// The pipes of one builder, seen from here.
 #[derive(Debug)]
 struct Channel {
-    /// Where tokens are offered.
-    offer: OwnedFd,
+    /// Where tokens are offered. Shared with the thread, so that a builder may end while that waits.
+    offer: Arc<OwnedFd>,
     /// The other end of that, to take an offer back.
     withdraw: OwnedFd,
-    /// Where they come back.
-    returned: OwnedFd,
+    /// Where they come back; shared as well.
+    returned: Arc<OwnedFd>,
     is_offered: bool,
     /// What the builder has taken and not given back.
     held: usize,
@@ -132,10 +132,22 @@ impl Tokens {
         stock.turn += 1;
         let id = stock.turn;
         stock.builders.insert(id, channel);
+        let has_offers = stock.has_offers();
         drop(stock);
         self.start();
-        self.shared.ring();
+        if has_offers {
+            self.shared.ring();
+        }
         Ok(Some(Lease { shared: Arc::clone(&self.shared), id, ends }))
+    }
+
+    /// Offers to running builders what came back with [`Lease::end`].
+    pub(crate) fn offer(&self) {
+        let stock = self.shared.lock();
+        if stock.free > 0 && !stock.builders.is_empty() {
+            drop(stock);
+            self.shared.ring();
+        }
     }
 
     fn start(&self) {
@@ -159,15 +171,30 @@ impl Drop for Tokens {
     }
 }
 
-impl Drop for Lease {
-    fn drop(&mut self) {
+impl Lease {
+    /// Gives all back to the stock, and to steps that wait for their turn, but offers nothing to
+    /// running builders yet: the caller is at work itself, and then either takes the next lease or
+    /// calls [`Tokens::offer`]. So tokens do not wander between short builds.
+    pub(crate) fn end(self) {
+        self.give_back();
+    }
+
+    /// Does nothing the second time; true when it did something.
+    fn give_back(&self) -> bool {
         let mut stock = self.shared.lock();
-        if let Some(channel) = stock.builders.remove(&self.id) {
-            stock.free += 1 + channel.held + usize::from(channel.is_offered);
-        }
+        let Some(channel) = stock.builders.remove(&self.id) else { return false };
+        stock.free += 1 + channel.held + usize::from(channel.is_offered);
         drop(stock);
         self.shared.back.notify_all();
-        self.shared.ring();
+        true
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if self.give_back() {
+            self.shared.ring();
+        }
     }
 }
 
@@ -198,8 +225,7 @@ impl Shared {
                 stock.offer_all();
             }
             let timeout = stock.has_unequal_offers().then_some(pause);
-            // Copies, so that a builder may end while this thread waits.
-            let Ok(watched) = stock.watched() else { return };
+            let watched = stock.watched();
             drop(stock);
             if !self.wait(&watched, timeout) {
                 pause = (pause * 2).min(TURN.1);
@@ -211,9 +237,9 @@ impl Shared {
     }
 
     /// Waits until something happens; false when nothing did.
-    fn wait(&self, watched: &[(OwnedFd, PollFlags)], timeout: Option<Duration>) -> bool {
+    fn wait(&self, watched: &[(Arc<OwnedFd>, PollFlags)], timeout: Option<Duration>) -> bool {
         let mut all = vec![PollFd::new(&self.bell, PollFlags::IN)];
-        all.extend(watched.iter().map(|(descriptor, what)| PollFd::new(descriptor, *what)));
+        all.extend(watched.iter().map(|(descriptor, what)| PollFd::new(&**descriptor, *what)));
         let timeout =
             timeout.map(|time| Timespec { tv_sec: 0, tv_nsec: i64::from(time.subsec_nanos()) });
         let happened = poll(&mut all, timeout.as_ref()) != Ok(0);
@@ -275,15 +301,20 @@ impl Stock {
         }
     }
 
-    fn watched(&self) -> std::io::Result<Vec<(OwnedFd, PollFlags)>> {
+    fn watched(&self) -> Vec<(Arc<OwnedFd>, PollFlags)> {
         let mut watched = Vec::new();
         for channel in self.builders.values() {
-            watched.push((channel.returned.try_clone()?, PollFlags::IN));
+            watched.push((Arc::clone(&channel.returned), PollFlags::IN));
             if channel.is_offered {
-                watched.push((channel.offer.try_clone()?, PollFlags::OUT));
+                watched.push((Arc::clone(&channel.offer), PollFlags::OUT));
             }
         }
-        Ok(watched)
+        watched
+    }
+
+    /// Whether a new builder changes who should be offered what.
+    fn has_offers(&self) -> bool {
+        self.free > 0 || self.builders.values().any(|channel| channel.is_offered)
     }
 }
 
@@ -300,6 +331,7 @@ impl Channel {
         let withdraw = again(&take, OFlags::RDONLY)?;
         let offer = again(&offer, OFlags::WRONLY)?;
         let returned = again(&returned, OFlags::RDONLY)?;
+        let (offer, returned) = (Arc::new(offer), Arc::new(returned));
         let channel = Channel { offer, withdraw, returned, is_offered: false, held: 0, turn: 0 };
         Ok(([take, give], channel))
     }
