@@ -109,6 +109,47 @@ const NO_PROTOCOL: u32 = libc::IPPROTO_MPTCP as u32;
 /// Terminal calls that type into, or paste from, a terminal; on the host's they would escape.
 const TERMINAL_CALLS: [u32; 2] = [libc::TIOCSTI as u32, 0x541c];
 
+/// Settings of files beside their permissions, such as flags, versions, verity and encryption. Some keep
+/// a file from being removed, and those of a folder hold for what the next builder makes in it. The same
+/// for what makes a subvolume or changes one.
+const FILE_CALLS: [u32; 13] = [
+    // FS_IOC_SETFLAGS for 64 and 32 bits, FS_IOC_FSSETXATTR, FS_IOC_SETVERSION.
+    0x4008_6602,
+    0x4004_6602,
+    0x401c_5820,
+    0x4008_7602,
+    0x4004_7602,
+    // EXT4_IOC_SETVERSION, FS_IOC_ENABLE_VERITY, FS_IOC_SET_ENCRYPTION_POLICY.
+    0x4008_6604,
+    0x4080_6685,
+    0x800c_6613,
+    // BTRFS_IOC_SNAP_CREATE, _SUBVOL_CREATE, the second versions of both, _SUBVOL_SETFLAGS.
+    0x5000_9401,
+    0x5000_940e,
+    0x5000_9417,
+    0x5000_9418,
+    0x4008_941a,
+];
+
+/// All of these.
+const REFUSED_IOCTLS: [u32; 15] = {
+    let mut all = [0; 15];
+    (all[0], all[1]) = (TERMINAL_CALLS[0], TERMINAL_CALLS[1]);
+    let mut at = 0;
+    while at < FILE_CALLS.len() {
+        all[at + 2] = FILE_CALLS[at];
+        at += 1;
+    }
+    all
+};
+
+/// Leases on files, with which one builder could make another wait for an input that both have.
+const LEASES: [u32; 2] = [libc::F_SETLEASE as u32, 1024 + 16];
+
+/// Labels of IPv6 flows stay in the network namespace for a minute after the socket is gone, where the
+/// next builder would find them, and nothing counts them.
+const FLOW_LABELS: (u32, u32) = (libc::IPPROTO_IPV6 as u32, 32);
+
 /// `CLONE_NEWTIME`, which only `unshare` and `clone3` know.
 const NEW_TIME: u32 = 0x80;
 
@@ -153,6 +194,10 @@ enum Check {
     /// The first argument is none of [`FAMILIES`]. With [`NO_PROTOCOL`] as the third one, the call
     /// fails with `EPROTONOSUPPORT`.
     Socket,
+    /// The argument is not the value.
+    Not { argument: u32, value: u32 },
+    /// An argument and the next one have these two values.
+    Both { argument: u32, values: (u32, u32) },
     /// The flags make a file, and the mode in the next argument has one of the special bits.
     Creation { flags: u32 },
     /// The mode is that of a device, or has one of the special bits.
@@ -194,7 +239,11 @@ const CONDITIONAL: &[(i64, Check)] = &[
     (libc::SYS_clone, Check::AnyBit { argument: 0, bits: NAMESPACES }),
     (libc::SYS_unshare, Check::AnyBit { argument: 0, bits: NAMESPACES | NEW_TIME }),
     (libc::SYS_socket, Check::Socket),
-    (libc::SYS_ioctl, Check::OneOf { argument: 1, values: &TERMINAL_CALLS }),
+    // Other families than Unix sockets would be tried, and their modules loaded.
+    (libc::SYS_socketpair, Check::Not { argument: 0, value: libc::AF_UNIX as u32 }),
+    (libc::SYS_setsockopt, Check::Both { argument: 1, values: FLOW_LABELS }),
+    (libc::SYS_fcntl, Check::OneOf { argument: 1, values: &LEASES }),
+    (libc::SYS_ioctl, Check::OneOf { argument: 1, values: &REFUSED_IOCTLS }),
 ];
 
 /// Offsets in what a filter sees: the call's number, its interface, and its arguments.
@@ -299,6 +348,18 @@ impl Check {
             Check::OneOf { argument, values } => {
                 load(program, argument);
                 one_of(program, values, refuse, allow);
+            }
+            Check::Not { argument, value } => {
+                load(program, argument);
+                program.if_equal(value, allow, refuse);
+            }
+            Check::Both { argument, values } => {
+                let next = program.label();
+                load(program, argument);
+                program.if_equal(values.0, next, allow);
+                program.place(next);
+                load(program, argument + 1);
+                program.if_equal(values.1, refuse, allow);
             }
             Check::Creation { flags } => {
                 let creates = program.label();

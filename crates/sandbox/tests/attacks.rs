@@ -270,6 +270,19 @@ fn sockets() {
             refused("socket", 1, libc::SYS_socket, &[i64::from(family), raw, 0]);
         }
     }
+    for family in 2..64 {
+        let kind = i64::from(libc::SOCK_SEQPACKET);
+        refused("socketpair", 1, libc::SYS_socketpair, &[family, kind, 0, buffer()]);
+    }
+    if call(libc::SYS_socketpair, &[1, stream, 0, buffer()]) != 0 {
+        println!("a pair of Unix sockets is refused");
+    }
+    let datagrams = i64::from(libc::SOCK_DGRAM);
+    let six = call(libc::SYS_socket, &[i64::from(libc::AF_INET6), datagrams, 0]);
+    refused("flow label", 1, libc::SYS_setsockopt, &[six, 41, 32, flow_label(), 32]);
+    if six >= 0 && call(libc::SYS_setsockopt, &[six, 41, 26, buffer(), 4]) != 0 {
+        println!("an ordinary socket option is refused");
+    }
     refused("raw socket", 1, libc::SYS_socket, &[i64::from(libc::AF_INET), raw, 1]);
     for family in [libc::AF_UNIX, libc::AF_INET] {
         if call(libc::SYS_socket, &[i64::from(family), stream, 0]) < 0 {
@@ -278,8 +291,36 @@ fn sockets() {
     }
 }
 
+/// A `struct in6_flowlabel_req` that makes a label for everybody, which stays after its socket.
+fn flow_label() -> i64 {
+    let mut request = [0_u8; 32];
+    (request[0], request[15]) = (0xfc, 1);
+    request[16..20].copy_from_slice(&0x0004_2042_u32.to_be_bytes());
+    // IPV6_FL_A_GET, IPV6_FL_S_ANY, IPV6_FL_F_CREATE; a minute each.
+    (request[21], request[22]) = (255, 1);
+    (request[24], request[26]) = (60, 60);
+    Box::leak(Box::new(request)).as_ptr() as i64
+}
+
 fn attributes() {
     fs::write("/build/file", "").unwrap();
+    let folder = call(libc::SYS_openat, &[0, text(c"/build"), i64::from(libc::O_DIRECTORY), 0]);
+    // Synchronous, without times; a version; a project; a subvolume.
+    for request in [0x4008_6602, 0x4004_6602, 0x4008_7602, 0x401c_5820, 0x5000_940e, 0x4008_941a] {
+        let flags = Box::leak(Box::new([0x89_u64; 600])).as_ptr() as i64;
+        refused("inode flags", 1, libc::SYS_ioctl, &[folder, request, flags]);
+        refused("inode flags", 1, libc::SYS_ioctl, &[folder, request | 1 << 33, flags]);
+    }
+    if call(libc::SYS_ioctl, &[folder, 0x8008_6601, buffer()]) == -1 {
+        println!("reading inode flags is refused");
+    }
+    let input = call(libc::SYS_openat, &[0, text(c"/cbuild/store/file"), 0, 0]);
+    for lease in [libc::F_RDLCK, libc::F_WRLCK] {
+        refused("lease", 1, libc::SYS_fcntl, &[input, 1024, i64::from(lease)]);
+    }
+    if call(libc::SYS_fcntl, &[input, i64::from(libc::F_GETFD)]) < 0 {
+        println!("an ordinary fcntl is refused");
+    }
     let (file, name) = (text(c"/build/file"), text(c"user.x"));
     let unsupported = libc::ENOTSUP;
     refused("setxattr", unsupported, libc::SYS_setxattr, &[file, name, name, 1, 0]);
