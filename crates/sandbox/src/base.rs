@@ -166,7 +166,8 @@ impl Base {
     /// Makes a copy of the common part with what `spec` binds the root of this process, which is the
     /// first one of a new pid namespace and has no mounts of its own yet.
     pub(crate) fn build(&self, spec: &SandboxSpec) -> Result<(), SetupFailure> {
-        let mut fresh = vec![root::proc()?, root::terminals()?, root::shared_memory()?];
+        let memory = root::shared_memory(spec.limits.memory)?;
+        let mut fresh = vec![root::proc()?, root::terminals()?, memory];
         let mut sources = Vec::new();
         match &spec.tmp {
             Tmp::Private { size } => fresh.push(root::private_tmp(*size)?),

@@ -34,6 +34,10 @@ use crate::wire::{Ended, InitReport, MAX_REQUEST, Outcome, Report, Request};
 /// Exit code of a helper that cannot report anything.
 const LOST: i32 = 125;
 
+/// Parts of a log that are copied before the helper looks at anything else: the default size of a pipe
+/// twice, so that it is emptied in one go unless the builder writes meanwhile.
+const MAX_COPIES: u32 = 8;
+
 /// Most bytes that init sends: two messages of at most one pipe buffer page each.
 const MAX_INIT_REPORT: u64 = 8192;
 
@@ -396,7 +400,7 @@ impl<'a> Watch<'a> {
         File::from(from_init).take(MAX_INIT_REPORT).read_to_end(&mut bytes).at(Step::Init, "")?;
         let reaped = init.wait().at(Step::Init, "")?;
         // All writers are dead; what they wrote last is still in the pipe.
-        self.log.copy();
+        while !self.log.copy() {}
         if let Some(errno) = self.log.failed {
             return Ok(Report::LogFailed(errno.raw_os_error()));
         }
@@ -508,18 +512,23 @@ impl Log {
         }
     }
 
-    /// Copies all that is waiting.
-    fn copy(&mut self) {
+    /// Copies what is waiting, but only so much: a builder that writes without end must not keep the
+    /// helper from looking at anything else. False when there may be more.
+    fn copy(&mut self) -> bool {
         let mut buffer = [0; 16 << 10];
-        while !self.ended && !self.too_large && self.failed.is_none() {
+        for _ in 0..MAX_COPIES {
+            if self.ended || self.too_large || self.failed.is_some() {
+                return true;
+            }
             match rustix::io::read(&self.output, &mut buffer) {
                 Ok(0) => self.ended = true,
                 Ok(length) => self.write(&buffer[..length]),
                 Err(Errno::INTR) => {}
                 // EAGAIN, and nothing else is possible for a pipe.
-                Err(_) => return,
+                Err(_) => return true,
             }
         }
+        false
     }
 
     fn write(&mut self, bytes: &[u8]) {

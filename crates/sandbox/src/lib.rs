@@ -21,6 +21,7 @@
 
 mod base;
 mod diagnosis;
+mod disk;
 mod error;
 mod filter;
 mod group;

@@ -46,7 +46,7 @@ pub(crate) fn build(spec: &SandboxSpec) -> Result<(), SetupFailure> {
     }
     make_dev(&root)?;
     root.mount_fresh(&terminals()?)?;
-    root.mount_fresh(&shared_memory()?)?;
+    root.mount_fresh(&shared_memory(spec.limits.memory)?)?;
     match &spec.tmp {
         Tmp::Private { size } => root.mount_fresh(&private_tmp(*size)?)?,
         Tmp::Host(source) => root.bind(source, Path::new("/tmp"), Access::Writable)?,
@@ -113,8 +113,10 @@ pub(crate) fn terminals() -> Result<Fresh, SetupFailure> {
     Fresh::make("devpts", &options, MountAttrFlags::MOUNT_ATTR_NOEXEC, "/dev/pts", Step::Dev)
 }
 
-pub(crate) fn shared_memory() -> Result<Fresh, SetupFailure> {
-    let options = [("mode", "1777"), ("size", "50%")];
+/// `/dev/shm`, of at most half of the machine's memory, or of as much as the builder may have.
+pub(crate) fn shared_memory(most: Option<u64>) -> Result<Fresh, SetupFailure> {
+    let size = most.map_or_else(|| "50%".to_owned(), |bytes| bytes.max(1).to_string());
+    let options = [("mode", "1777"), ("size", size.as_str())];
     Fresh::make("tmpfs", &options, MountAttrFlags::MOUNT_ATTR_NOEXEC, "/dev/shm", Step::Dev)
 }
 

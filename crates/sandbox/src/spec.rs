@@ -14,6 +14,12 @@ pub(crate) const MAX_BINDS: usize = 65_536;
 /// Largest number of arguments and environment variables together.
 pub(crate) const MAX_STRINGS: usize = 65_536;
 
+/// Deepest path inside, in components. Making the folders of one takes stack for each of them.
+const MAX_DEPTH: usize = 256;
+
+/// Longest path inside in bytes, as for the kernel.
+const MAX_PATH: usize = 4095;
+
 /// Largest number of descriptors that a builder gets besides the first three.
 pub const MAX_DESCRIPTORS: usize = 4;
 
@@ -194,9 +200,12 @@ impl SandboxSpec {
     }
 }
 
-/// A path inside the sandbox is absolute and has no `.`, `..`, doubled `/` or NUL.
+/// A path inside the sandbox is absolute and has no `.`, `..`, doubled `/` or NUL. It is neither long
+/// nor deep.
 fn check_inside(path: &Path) -> Result<(), SpecError> {
-    let normal = path.components().skip(1).all(|part| matches!(part, Component::Normal(_)));
+    let normal = path.components().skip(1).all(|part| matches!(part, Component::Normal(_)))
+        && path.components().count() <= MAX_DEPTH
+        && path.as_os_str().len() <= MAX_PATH;
     let rebuilt: PathBuf = path.components().collect();
     let clean =
         rebuilt.as_os_str() == path.as_os_str() && !path.as_os_str().as_bytes().contains(&0);

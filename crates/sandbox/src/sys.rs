@@ -218,16 +218,14 @@ impl Executable {
         Ok(Executable { words, arguments, environment })
     }
 
-    /// Becomes the program; returns only when that fails.
+    /// Becomes the program; returns only when that fails. A text without an interpreter is no program:
+    /// the C library's searching calls would run a shell on it, with a copy of all the arguments on the
+    /// small stack of this process.
     pub(crate) fn execute(&self) -> Errno {
         // SAFETY: the program is a NUL-terminated text, and both arrays end with a null pointer; all
         // that they point to lives as long as `self`.
         unsafe {
-            libc::execvpe(
-                self.words[0].as_ptr(),
-                self.arguments.as_ptr(),
-                self.environment.as_ptr(),
-            )
+            libc::execve(self.words[0].as_ptr(), self.arguments.as_ptr(), self.environment.as_ptr())
         };
         last_error()
     }

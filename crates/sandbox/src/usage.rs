@@ -3,14 +3,16 @@
 //! The kernel limits such things with [control groups](crate::group), which an ordinary user seldom
 //! has and root in a container does not have either. Looking now and then works everywhere.
 
+use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use rustix::fs::{FileType, MemfdFlags};
 use rustix::process::Pid;
 
-use crate::spec::SandboxSpec;
+use crate::disk;
+use crate::spec::{SandboxSpec, Tmp};
 use crate::wire::Outcome;
 
 /// Time between two looks at the memory, and the shortest between two at the processor time.
@@ -25,9 +27,6 @@ const DISK_SHARE: u32 = 20;
 /// Most processes that are looked at; more than the kernel lets a sandbox have.
 const MAX_PROCESSES: usize = 1 << 16;
 
-/// Unit of the number of blocks of a file.
-const BLOCK: u64 = 512;
-
 /// Looks at one sandbox from time to time.
 pub(crate) struct Usage {
     init: Pid,
@@ -37,6 +36,8 @@ pub(crate) struct Usage {
     cpu: Option<Look>,
     /// The host folders that the builder can write to.
     folders: Vec<PathBuf>,
+    /// The file system of memory files; looked up when it is needed.
+    memory_files: Option<u64>,
 }
 
 /// One thing to look at.
@@ -48,13 +49,18 @@ struct Look {
 impl Usage {
     pub(crate) fn new(init: Pid, spec: &SandboxSpec, started: Instant) -> Self {
         let look = |limit: Option<u64>| limit.map(|limit| Look { limit, due: started });
-        let writable = spec.binds.iter().filter(|bind| bind.writable);
+        let writable = spec.binds.iter().filter(|bind| bind.writable).map(|bind| &bind.source);
+        let tmp = match &spec.tmp {
+            Tmp::Host(folder) => Some(folder),
+            Tmp::Private { .. } => None,
+        };
         Usage {
             init,
             memory: look(spec.limits.memory),
             disk: look(spec.limits.disk),
             cpu: look(spec.limits.cpu.map(nanoseconds)),
-            folders: writable.map(|bind| bind.source.clone()).collect(),
+            folders: writable.chain(tmp).cloned().collect(),
+            memory_files: None,
         }
     }
 
@@ -68,7 +74,9 @@ impl Usage {
         let started = now();
         if let Some(memory) = self.memory.as_mut().filter(|look| look.due <= started) {
             memory.due = started + MEMORY_INTERVAL;
-            if memory_of(self.init) > memory.limit {
+            let limit = memory.limit;
+            let device = *self.memory_files.get_or_insert_with(device_of_memory_files);
+            if memory_of(self.init, limit, device) > limit {
                 return Some(Outcome::OutOfMemory);
             }
         }
@@ -82,7 +90,12 @@ impl Usage {
             cpu.due = started + left.max(MEMORY_INTERVAL);
         }
         if let Some(disk) = self.disk.as_mut().filter(|look| look.due <= started) {
-            let over = disk_of(&self.folders, disk.limit) > disk.limit;
+            let mut taken = disk::taken(&self.folders, disk.limit);
+            if taken <= disk.limit {
+                let devices = disk::devices(&self.folders);
+                taken = taken.saturating_add(removed_files(self.init, &devices));
+            }
+            let over = taken > disk.limit;
             let ended = now();
             disk.due = ended + DISK_INTERVAL.max((ended - started) * DISK_SHARE);
             return over.then_some(Outcome::OutOfDisk);
@@ -93,7 +106,7 @@ impl Usage {
     /// Looks at the disk once more when the builder has ended, which may have been quick.
     pub(crate) fn at_end(&self) -> Option<Outcome> {
         let disk = self.disk.as_ref()?;
-        (disk_of(&self.folders, disk.limit) > disk.limit).then_some(Outcome::OutOfDisk)
+        (disk::taken(&self.folders, disk.limit) > disk.limit).then_some(Outcome::OutOfDisk)
     }
 }
 
@@ -121,31 +134,68 @@ fn ticks(id: i32) -> u64 {
     times.filter_map(|field| field.parse::<u64>().ok()).sum()
 }
 
-/// Bytes of memory without a file behind it, of a process and all that descend from it.
-fn memory_of(init: Pid) -> u64 {
-    sum(init, anonymous_memory)
+/// Bytes of memory without a file on disk behind it, of a process and all that descend from it: what
+/// each has for itself, and what they share or hold open. Of the last two only the larger number
+/// counts, because the same memory may be in both. Sharing is looked at closely only near the limit.
+fn memory_of(init: Pid, limit: u64, memory_files: u64) -> u64 {
+    let own = sum(init, |id| kibibytes_of(id, "status", "RssAnon:"));
+    let files = removed_files(init, &[memory_files]);
+    // Each process counts all that it shares.
+    let mut shared = sum(init, |id| kibibytes_of(id, "status", "RssShmem:"));
+    if own.saturating_add(shared) > limit {
+        shared = sum(init, |id| kibibytes_of(id, "smaps_rollup", "Pss_Shmem:"));
+    }
+    own.saturating_add(shared.max(files))
 }
 
-/// A number of a process and all that descend from it. All processes of a sandbox do so from its
-/// init. Those that end meanwhile count nothing.
+/// The file system that the kernel keeps memory files on; they are on no other.
+fn device_of_memory_files() -> u64 {
+    let file = rustix::fs::memfd_create(c"cbuild", MemfdFlags::CLOEXEC);
+    file.and_then(rustix::fs::fstat).map_or(u64::MAX, |file| file.st_dev)
+}
+
+/// Bytes of the files without a name, on some file systems, that processes have open.
+#[expect(clippy::disallowed_methods, reason = "the sum does not depend on the order")]
+fn removed_files(init: Pid, devices: &[u64]) -> u64 {
+    let mut found = BTreeMap::new();
+    each(init, |id| {
+        for entry in fs::read_dir(format!("/proc/{id}/fd")).into_iter().flatten().flatten() {
+            let Ok(file) = rustix::fs::stat(entry.path()) else { continue };
+            let is_file = FileType::from_raw_mode(file.st_mode) == FileType::RegularFile;
+            if is_file && file.st_nlink == 0 && devices.contains(&file.st_dev) {
+                found.insert((file.st_dev, file.st_ino), disk::space(&file));
+            }
+        }
+    });
+    found.into_values().sum()
+}
+
+/// A number of a process and all that descend from it.
 fn sum(init: Pid, of: impl Fn(i32) -> u64) -> u64 {
+    let mut total = 0_u64;
+    each(init, |id| total = total.saturating_add(of(id)));
+    total
+}
+
+/// Visits a process and all that descend from it. All processes of a sandbox do so from its init.
+/// Those that end meanwhile count nothing.
+fn each(init: Pid, mut visit: impl FnMut(i32)) {
     let mut open = vec![init.as_raw_nonzero().get()];
-    let (mut total, mut seen) = (0_u64, 0);
+    let mut seen = 0;
     while let Some(id) = open.pop() {
         seen += 1;
         if seen > MAX_PROCESSES {
             break;
         }
-        total = total.saturating_add(of(id));
+        visit(id);
         children(id, &mut open);
     }
-    total
 }
 
-/// The kernel states kibibytes.
-fn anonymous_memory(id: i32) -> u64 {
-    let text = fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
-    let line = text.lines().find_map(|line| line.strip_prefix("RssAnon:"));
+/// Bytes of a line of one of a process's files, where the kernel states kibibytes.
+fn kibibytes_of(id: i32, file: &str, name: &str) -> u64 {
+    let text = fs::read_to_string(format!("/proc/{id}/{file}")).unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix(name));
     let number = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
     number.unwrap_or(0).saturating_mul(1024)
 }
@@ -160,36 +210,6 @@ fn children(id: i32, into: &mut Vec<i32>) {
     }
 }
 
-/// Bytes that folders take on disk; stops counting beyond `enough`. What vanishes meanwhile or
-/// cannot be read counts nothing.
-#[expect(clippy::disallowed_methods, reason = "the sum does not depend on the order")]
-fn disk_of(folders: &[PathBuf], enough: u64) -> u64 {
-    let mut open: Vec<PathBuf> = folders.to_vec();
-    let mut bytes = 0_u64;
-    while let Some(folder) = open.pop() {
-        let Ok(entries) = fs::read_dir(&folder) else { continue };
-        for entry in entries.flatten() {
-            let path = entry.path();
-            let (size, is_folder) = taken(&path);
-            bytes = bytes.saturating_add(size);
-            if is_folder {
-                open.push(path);
-            }
-        }
-        if bytes > enough {
-            break;
-        }
-    }
-    bytes
-}
-
-/// The space of one entry, and whether it is a folder. A file with several names counts in parts.
-fn taken(path: &Path) -> (u64, bool) {
-    let Ok(data) = fs::symlink_metadata(path) else { return (0, false) };
-    let size = data.blocks().saturating_mul(BLOCK);
-    if data.is_dir() { (size, true) } else { (size / data.nlink().max(1), false) }
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
@@ -199,7 +219,7 @@ mod tests {
     fn the_memory_of_this_process_is_seen() {
         let block = vec![1_u8; 32 << 20];
         let this = rustix::process::getpid();
-        let found = memory_of(this);
+        let found = memory_of(this, u64::MAX, u64::MAX);
         assert!(found >= block.len() as u64, "{found}");
         assert!(block.iter().all(|byte| *byte == 1));
     }
@@ -213,17 +233,5 @@ mod tests {
             number = std::hint::black_box(number.wrapping_mul(31));
         }
         assert!(cpu_of(this) >= before + 20_000_000);
-    }
-
-    #[test]
-    fn what_is_written_is_counted_once_for_all_names() {
-        let folder = tempfile::tempdir().unwrap();
-        let empty = disk_of(&[folder.path().to_owned()], u64::MAX);
-        fs::create_dir(folder.path().join("a")).unwrap();
-        fs::write(folder.path().join("a/file"), vec![1; 1 << 20]).unwrap();
-        fs::hard_link(folder.path().join("a/file"), folder.path().join("name")).unwrap();
-        let found = disk_of(&[folder.path().to_owned()], u64::MAX) - empty;
-        assert!((1 << 20..(1 << 20) + (64 << 10)).contains(&found), "{found}");
-        assert_eq!(disk_of(&[folder.path().join("none")], 0), 0);
     }
 }
