@@ -101,7 +101,7 @@ impl Workshop<'_> {
             }
         });
         let Rest { record, outcome, place, closure, lock, .. } = rest;
-        self.places.give_back(place, &closure);
+        self.places.give_back(self.builder.store, place, &closure);
         let (key, usage) = (record.key, record.usage);
         let done = match outputs {
             Ok(outputs) => Ok(Done { outputs, outcome, usage }),

@@ -2,9 +2,10 @@
 //!
 //! Making and removing files is what a small build spends most of its time on outside of the
 //! sandbox. A folder is used again only when a builder could not tell it from a new one: it is
-//! empty, its permissions are the usual ones, and it has not grown.
+//! empty, its permissions are the usual ones, and it has not grown. Its times are set anew, because a
+//! builder can choose them. What else a folder can have, attributes and flags, the sandbox refuses to set.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io;
@@ -14,6 +15,7 @@ use std::sync::{Mutex, PoisonError};
 
 use cbuild_drv::StorePath;
 use cbuild_store::{Scratch, Store};
+use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_NOW, utimensat};
 
 /// The names below a place.
 const STORE: &str = "store";
@@ -26,7 +28,11 @@ const FRESH_SIZE: u64 = 4096;
 
 /// Places that wait for the next build.
 #[derive(Debug, Default)]
-pub(crate) struct Places(Mutex<Vec<Place>>);
+pub(crate) struct Places {
+    waiting: Mutex<Vec<Place>>,
+    /// Whether objects are symlinks, as far as that was asked.
+    links: Mutex<BTreeMap<StorePath, bool>>,
+}
 
 /// A scratch folder, in which folders of an earlier build may stand.
 #[derive(Debug)]
@@ -43,7 +49,7 @@ impl Places {
         store: &Store,
         closure: &BTreeSet<StorePath>,
     ) -> Result<Place, cbuild_store::Error> {
-        let waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).pop();
         if let Some(place) = waiting
             && place.keep_only(closure).is_ok()
         {
@@ -53,10 +59,29 @@ impl Places {
     }
 
     /// Takes a place back after a build with the inputs of `closure`, if it can be used again.
-    pub(crate) fn give_back(&self, place: Place, closure: &BTreeSet<StorePath>) {
-        if place.is_used && place.is_clean(closure).unwrap_or(false) {
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).push(place);
+    pub(crate) fn give_back(&self, store: &Store, place: Place, closure: &BTreeSet<StorePath>) {
+        if place.is_used
+            && !self.has_link(store, closure)
+            && place.is_clean(closure).unwrap_or(false)
+            && place.forget_times().is_ok()
+        {
+            self.waiting.lock().unwrap_or_else(PoisonError::into_inner).push(place);
         }
+    }
+
+    /// Whether an input is a symlink. Such a one is no mount point in the folder of the store: the
+    /// builder may have put anything else in its place.
+    fn has_link(&self, store: &Store, closure: &BTreeSet<StorePath>) -> bool {
+        let mut links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
+        closure.iter().any(|path| {
+            links.get(path).copied().unwrap_or_else(|| {
+                // What cannot be looked at may be one.
+                let found = fs::symlink_metadata(store.physical(path));
+                let is_link = found.map_or(true, |found| found.is_symlink());
+                links.insert(path.clone(), is_link);
+                is_link
+            })
+        })
     }
 }
 
@@ -89,6 +114,17 @@ impl Place {
             }
         }
         Ok(true)
+    }
+
+    /// Gives the folders that a builder could write to the times of new ones.
+    fn forget_times(&self) -> io::Result<()> {
+        let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
+        let times = Timestamps { last_access: now, last_modification: now };
+        for name in [STORE, BUILD] {
+            let folder = self.path().join(name);
+            utimensat(CWD, &folder, &times, AtFlags::SYMLINK_NOFOLLOW)?;
+        }
+        Ok(())
     }
 
     /// Removes the mount points of other inputs. They are empty: inputs are read-only.

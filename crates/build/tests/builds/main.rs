@@ -29,6 +29,7 @@ macro_rules! tests {
 const TESTS: &[Test] = tests![
     outputs::a_program_makes_its_output,
     outputs::a_builder_finds_nothing_of_others,
+    outputs::a_replaced_link_hurts_nobody_else,
     outputs::several_outputs_refer_to_each_other,
     outputs::self_references_are_rewritten,
     outputs::only_what_occurs_is_a_reference,

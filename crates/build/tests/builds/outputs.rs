@@ -194,7 +194,8 @@ pub(crate) fn assemblies_are_registered_with_their_references() {
 pub(crate) fn a_builder_finds_nothing_of_others() {
     let mut world = World::new();
     world.options.jobs = std::num::NonZeroUsize::MIN;
-    let look = "ls -a /build /cbuild/store | sort -u; stat -c '%a %U %h %s' /build /cbuild/store";
+    let look = "ls -a /build /cbuild/store | sort -u; stat -c '%a %U %h %s' /build /cbuild/store;
+        for i in /build /cbuild/store; do [ $(stat -c %Y $i) -gt 1000 ] || echo an old folder; done";
     let dirt = [
         ":",
         "echo x > left; echo said",
@@ -202,6 +203,7 @@ pub(crate) fn a_builder_finds_nothing_of_others() {
         "mkdir -p a/b; chmod 0 a/b",
         "chmod 777 /cbuild/store",
         "for i in $(seq 400); do echo > long-name-that-makes-the-folder-grow-$i; done; rm long*",
+        "busybox touch -d @7 /build /cbuild/store",
         ":",
     ];
     let mut last = None;
@@ -227,6 +229,39 @@ pub(crate) fn a_builder_finds_nothing_of_others() {
     let other = World::new();
     let world = World { graph: world.graph, ..other };
     world_in_one_run(world, last, &seen);
+}
+
+/// An input that is a link is no mount point: a builder can put something else in its place.
+pub(crate) fn a_replaced_link_hurts_nobody_else() {
+    let mut world = World::new();
+    world.options.jobs = std::num::NonZeroUsize::MIN;
+    let link = world.sh("link", "ln -s the-target $out", &[]);
+    let look = "busybox readlink {{link}} > $out";
+    let mut last = Vec::new();
+    for (number, evil) in ["echo x > {{link}}", "mkdir {{link}}", "ln -s other {{link}}"]
+        .into_iter()
+        .flat_map(|evil| [format!("; rm {{{{link}}}}; {evil}"), String::new()])
+        .enumerate()
+    {
+        let mut drv = world.script(&format!("step-{number}"), &["out"], "", &[]);
+        let text = world.script(
+            "x",
+            &["out"],
+            &format!("{look}{evil} # {number}"),
+            &[("link", out(link))],
+        );
+        let (Action::Exec(exec), Action::Exec(text)) = (&mut drv.action, text.action) else {
+            panic!("programs");
+        };
+        exec.args = vec!["-euc".into(), text.files.iter().next().unwrap().1.clone()];
+        exec.files.clear();
+        exec.inputs.extend(last.last().copied().map(out));
+        last.push(world.graph.add(drv));
+    }
+    assert!(world.build(&last[5..]).is_ok_and(|built| built.len() == 1));
+    for drv in last {
+        assert_eq!(world.text(drv, "out"), "the-target\n");
+    }
 }
 
 fn world_in_one_run(mut world: World, last: Option<DrvId>, seen: &BTreeSet<String>) {
