@@ -8,10 +8,14 @@
 //! a group, with the limits that work everywhere.
 
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{Read, Seek, Write};
+use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use rustix::process::Pid;
 
 use crate::spec::Limits;
@@ -28,6 +32,10 @@ const CONTROLLERS: [&str; 3] = ["memory", "pids", "cpu"];
 
 /// Microseconds in which a group gets its share of processor time.
 const PERIOD: u64 = 100_000;
+
+/// Changes of a group that are waited for until it is empty, and how long each is.
+const MAX_EVENTS: usize = 16;
+const PATIENCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 500_000_000 };
 
 /// A group below which groups of sandboxes are made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -150,16 +158,25 @@ impl Group {
         (&self.entrance).write_all(b"0").is_ok()
     }
 
-    /// Whether the kernel had to kill because of the memory limit.
+    /// Whether the kernel had to kill because of the memory limit. Kills because the whole machine, or a
+    /// group above, has no memory left are counted here as well, but not as `oom`.
     pub(crate) fn ran_out_of_memory(&self) -> bool {
-        self.read("memory.events").and_then(|text| field(&text, "oom_kill")).unwrap_or(0) > 0
+        let Some(events) = self.read("memory.events") else { return false };
+        ["oom", "oom_kill"].iter().all(|name| field(&events, name).is_some_and(|count| count > 0))
+    }
+
+    /// Processor time of all processes that were ever in the group; every group of version 2 counts
+    /// it. `None` when the sandbox has not entered.
+    pub(crate) fn processor_time(&self) -> Option<Duration> {
+        let used = self.read("cpu.stat").and_then(|text| field(&text, "usage_usec"))?;
+        (used > 0).then_some(Duration::from_micros(used))
     }
 
     /// What was counted; `None` when the sandbox has not entered.
     pub(crate) fn counted(&self) -> Option<Counted> {
-        let used = self.read("cpu.stat").and_then(|text| field(&text, "usage_usec")).unwrap_or(0);
+        self.processor_time()?;
         let memory = self.read("memory.peak").and_then(|text| text.trim().parse().ok());
-        (used > 0).then_some(Counted { memory })
+        Some(Counted { memory })
     }
 
     fn read(&self, file: &str) -> Option<String> {
@@ -172,7 +189,29 @@ impl Drop for Group {
         // Init's end was the end of all, so that this kills nobody; a fork that was on its way when
         // init ended is the exception that it is for.
         let _ = write(&self.folder.join("cgroup.kill"), "1");
-        let _ = fs::remove_dir(&self.folder);
+        if fs::remove_dir(&self.folder).is_err() {
+            // The kernel may let go of a process a moment after it was waited for.
+            self.wait_until_empty();
+            let _ = fs::remove_dir(&self.folder);
+        }
+    }
+}
+
+impl Group {
+    /// Waits until the kernel says that no process is left, but not for long.
+    fn wait_until_empty(&self) {
+        let Ok(mut events) = File::open(self.folder.join("cgroup.events")) else { return };
+        for _ in 0..MAX_EVENTS {
+            let mut text = String::new();
+            let is_read = events.rewind().and_then(|()| events.read_to_string(&mut text)).is_ok();
+            if !is_read || field(&text, "populated") == Some(0) {
+                return;
+            }
+            let mut watched = [PollFd::from_borrowed_fd(events.as_fd(), PollFlags::PRI)];
+            if !matches!(poll(&mut watched, Some(&PATIENCE)), Ok(1..) | Err(Errno::INTR)) {
+                return;
+            }
+        }
     }
 }
 
@@ -299,12 +338,14 @@ mod tests {
         assert!(!group.ran_out_of_memory());
         write(&name.join("cgroup.kill"), "1").unwrap();
         child.wait().unwrap();
+        // The kernel lets go of a process a moment after it was waited for, or even before.
         drop(group);
-        // The kernel lets go of a process a moment after it was waited for.
-        while name.exists() {
-            place.sweep();
-            std::thread::yield_now();
-        }
+        assert!(!name.exists());
+        // Another helper with the same process id, whose predecessor was killed.
+        let again = place.group_at(name.clone(), &Limits::default()).unwrap();
+        let next = place.group_at(name.clone(), &Limits::default()).unwrap();
+        drop((again, next));
+        assert!(!name.exists());
     }
 
     #[test]
@@ -326,6 +367,12 @@ mod tests {
         fs::write(folder.path().join("memory.peak"), "8192\n").unwrap();
         fs::write(folder.path().join("cpu.stat"), "usage_usec 15\nuser_usec 9\n").unwrap();
         assert!(group.ran_out_of_memory());
+        assert_eq!(group.processor_time(), Some(Duration::from_micros(15)));
+        for elsewhere in ["max 0\noom 0\noom_kill 2\n", "max 9\noom 1\noom_kill 0\n", "low 0\n", ""]
+        {
+            fs::write(folder.path().join("memory.events"), elsewhere).unwrap();
+            assert!(!group.ran_out_of_memory(), "{elsewhere}");
+        }
         assert_eq!(group.counted(), Some(Counted { memory: Some(8192) }));
     }
 }

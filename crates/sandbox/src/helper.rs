@@ -9,7 +9,7 @@ use std::cell::RefCell;
 use std::fs::{self, File};
 use std::io::{self, IoSliceMut, Read};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
@@ -17,7 +17,7 @@ use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::io::Errno;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags};
 use rustix::pipe::PipeFlags;
-use rustix::process::{Pid, PidfdFlags, Signal};
+use rustix::process::{Pid, Signal};
 
 use crate::base::Bases;
 use crate::error::{At, SetupFailure, Step};
@@ -27,12 +27,9 @@ use crate::launcher::MAX_SENT;
 use crate::network::Network;
 use crate::privileges;
 use crate::spec::{Limits, SandboxSpec};
-use crate::sys::{self, Executable, Fork, Stack};
+use crate::sys::{self, Executable, Stack, Terms};
 use crate::usage::Usage;
 use crate::wire::{Ended, InitReport, MAX_REQUEST, Outcome, Report, Request};
-
-/// Exit code of a helper that cannot report anything.
-const LOST: i32 = 125;
 
 /// Parts of a log that are copied before the helper looks at anything else: the default size of a pipe
 /// twice, so that it is emptied in one go unless the builder writes meanwhile.
@@ -89,6 +86,13 @@ pub(crate) fn serve(caller: &UnixStream, place: Option<&Place>) -> io::Result<()
         }
     }
     Ok(())
+}
+
+/// Says that there can be no helper, in its stead.
+pub(crate) fn refuse(caller: &UnixStream, errno: Errno) {
+    let report = Report::Failed(SetupFailure::new(Step::Init, "", errno));
+    // A caller that is gone needs no answer.
+    let _ = crate::running::send_all(caller, &framed(&report));
 }
 
 /// A report with its length before it.
@@ -210,116 +214,77 @@ fn run(
         helper: to_helper.as_fd(),
         log: to_log.as_fd(),
         stack: &home.builder_stack,
-        settled: group.is_none().then(|| home.settled.as_fd()),
     };
-    let mut main = || {
-        sys::close_copies(&[from_init.as_fd(), output.as_fd()]);
-        init::main(errand, &around)
+    let mut prepare = || init::main(errand, &around);
+    let mut main = sys::Init {
+        closed: [from_init.as_fd(), output.as_fd()],
+        prepare: &mut prepare,
+        report: to_helper.as_fd(),
     };
-    let mut main: sys::BorrowedChild<'_> = &mut main;
-    let init = if let Some(settled) = around.settled {
-        let answers = Answers::new(&spec.limits);
-        let init = sys::start_with_borrowed_memory(&mut home.stack, &mut main);
-        let mut init = Init(init.at(Step::Namespaces, "")?, false);
-        answers.until_settled(&mut init, settled, caller);
-        init
+    let init = if group.is_none() {
+        let (cancelled, timed_out) = early_answers(&spec.limits);
+        let terms = Terms {
+            settled: home.settled.as_fd(),
+            caller,
+            cancelled: &cancelled,
+            wall: spec.limits.wall.map(timespec),
+            timed_out: &timed_out,
+        };
+        let id = sys::start_with_borrowed_memory(&mut home.stack, &mut main, &terms);
+        Init { id: id.at(Step::Namespaces, "")?, stack: Some(&mut home.stack), is_over: false }
     } else {
         // The kernel kills all that share memory with a process of a group that has too little of it.
-        match sys::fork_into_namespaces().at(Step::Namespaces, "")? {
-            Fork::Child => sys::exit(main()),
-            Fork::Parent(init) => Init(init, false),
-        }
+        let id = sys::start_with_copied_memory(&mut main).at(Step::Namespaces, "")?;
+        Init { id, stack: None, is_over: false }
     };
     drop((to_helper, to_log));
     // Only this end: reading must not wait when the builder has nothing to say.
     rustix::io::ioctl_fionbio(&output, true).at(Step::Init, "")?;
-    let usage = Usage::new(init.0, spec, started);
+    let usage = Usage::new(init.id, spec, started);
     let watch = Watch::new(caller, &spec.limits, started, output, usage, group);
     watch.until_end(init, from_init)
 }
 
-/// A running init, and whether it was waited for. Dropping it kills it and waits for its end: it has a
-/// stack that is used again.
-struct Init(Pid, bool);
+/// A running init. Dropping it kills it and waits for its end.
+struct Init<'s> {
+    id: Pid,
+    /// What it runs on, unless it has memory of its own.
+    stack: Option<&'s mut Stack>,
+    is_over: bool,
+}
 
-impl Init {
+impl Init<'_> {
     fn kill(&self) {
         // An error means that it has just ended by itself.
-        let _ = rustix::process::kill_process(self.0, Signal::KILL);
+        let _ = rustix::process::kill_process(self.id, Signal::KILL);
     }
 
     fn wait(&mut self) -> Result<sys::Reaped, Errno> {
-        self.1 = true;
-        sys::wait_with_usage(self.0)
+        self.is_over = true;
+        match &mut self.stack {
+            Some(stack) => stack.wait(),
+            None => sys::wait_with_usage(self.id),
+        }
     }
 }
 
-impl Drop for Init {
+impl Drop for Init<'_> {
     fn drop(&mut self) {
-        if !self.1 {
+        if !self.is_over {
             self.kill();
             let _ = self.wait();
         }
     }
 }
 
-/// What the helper says to the caller when an init ends that has not done with the memory which both
-/// have. That memory may be half changed, so the helper ends as well, and all that it says is made
-/// before.
-struct Answers {
-    cancelled: Vec<u8>,
-    timed_out: Vec<u8>,
-    wall: Option<Timespec>,
-}
-
-impl Answers {
-    fn new(limits: &Limits) -> Self {
-        let answer = |outcome, wall| {
-            let (user, system, max_rss, group) = (Duration::ZERO, Duration::ZERO, 0, None);
-            framed(&Report::Ended(Ended { outcome, wall, user, system, max_rss, group }))
-        };
-        Answers {
-            cancelled: answer(Outcome::Cancelled, Duration::ZERO),
-            timed_out: answer(Outcome::TimedOut, limits.wall.unwrap_or_default()),
-            wall: limits.wall.map(timespec),
-        }
-    }
-
-    /// Waits until init has done with the memory that it borrows. Until then nothing here takes memory
-    /// or gives any back.
-    fn until_settled(&self, init: &mut Init, settled: BorrowedFd<'_>, caller: &UnixStream) {
-        // Where it cannot be had, init's end is not noticed before the caller's.
-        let end = rustix::process::pidfd_open(init.0, PidfdFlags::empty()).ok();
-        let end = end.as_ref().map_or(caller.as_fd(), AsFd::as_fd);
-        loop {
-            let mut watched = [
-                PollFd::from_borrowed_fd(settled, PollFlags::IN),
-                PollFd::from_borrowed_fd(caller.as_fd(), PollFlags::IN | PollFlags::RDHUP),
-                PollFd::from_borrowed_fd(end, PollFlags::IN),
-            ];
-            let found = poll(&mut watched, self.wall.as_ref());
-            let [is_settled, is_cancelled, has_ended] =
-                [0, 1, 2].map(|at: usize| !watched[at].revents().is_empty());
-            let answer = match found {
-                Ok(_) if is_settled => {
-                    let mut count = [0; 8];
-                    let _ = rustix::io::read(settled, &mut count);
-                    return;
-                }
-                Err(Errno::INTR) => continue,
-                // The caller sends nothing after its request: whatever comes means that it wants the end.
-                Ok(_) if is_cancelled => &self.cancelled,
-                Ok(0) => &self.timed_out,
-                // Killed by somebody else; the caller sees a helper without a report.
-                Ok(_) if has_ended => sys::exit(LOST),
-                _ => sys::exit(LOST),
-            };
-            init.kill();
-            let _ = init.wait();
-            let _ = crate::running::send_all(caller, answer);
-            sys::exit(0);
-        }
-    }
+/// What is said when a sandbox is cancelled, or takes too long, before its builder runs.
+fn early_answers(limits: &Limits) -> (Vec<u8>, Vec<u8>) {
+    let answer = |outcome, wall| {
+        let (user, system, max_rss, group) = (Duration::ZERO, Duration::ZERO, 0, None);
+        framed(&Report::Ended(Ended { outcome, wall, user, system, max_rss, group }))
+    };
+    let cancelled = answer(Outcome::Cancelled, Duration::ZERO);
+    (cancelled, answer(Outcome::TimedOut, limits.wall.unwrap_or_default()))
 }
 
 fn timespec(time: Duration) -> Timespec {
@@ -351,8 +316,8 @@ fn enter_namespaces(spec: &SandboxSpec) -> Result<Home, SetupFailure> {
         ids: (spec.uid, spec.gid),
         root_on_host: uid.is_root(),
         bases: Bases::default(),
-        stack: Stack::new(),
-        builder_stack: RefCell::new(Stack::new()),
+        stack: Stack::new().at(Step::Init, "")?,
+        builder_stack: RefCell::new(Stack::new().at(Step::Init, "")?),
         settled: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).at(Step::Init, "")?,
         network: Network::new(),
         broken: None,
@@ -385,7 +350,7 @@ impl<'a> Watch<'a> {
     }
 
     /// Waits for init's end, killing it when a limit is hit or the caller is gone.
-    fn until_end(mut self, mut init: Init, from_init: OwnedFd) -> Result<Report, SetupFailure> {
+    fn until_end(mut self, mut init: Init<'_>, from_init: OwnedFd) -> Result<Report, SetupFailure> {
         // Init holds the writing end until it ends, so the end of this pipe is init's end.
         while !self.pipe_has_ended(&from_init)? {
             if self.reason.is_none() {
@@ -410,7 +375,7 @@ impl<'a> Watch<'a> {
             _ if self.group.as_ref().is_some_and(Group::ran_out_of_memory) => Outcome::OutOfMemory,
             (Ok(_), _) if self.usage.at_end().is_some() => Outcome::OutOfDisk,
             (Ok(_), _)
-                if self.limits.cpu.is_some_and(|most| reaped.user + reaped.system > most) =>
+                if self.limits.cpu.is_some_and(|most| self.processor_time(&reaped) > most) =>
             {
                 Outcome::OutOfCpu
             }
@@ -427,6 +392,12 @@ impl<'a> Watch<'a> {
             max_rss: reaped.max_rss,
             group: self.group.as_ref().and_then(Group::counted),
         }))
+    }
+
+    /// What all processes have used; a group counts those as well that nobody has waited for.
+    fn processor_time(&self, reaped: &sys::Reaped) -> Duration {
+        let grouped = self.group.as_ref().and_then(Group::processor_time).unwrap_or_default();
+        (reaped.user + reaped.system).max(grouped)
     }
 
     /// Sleeps until something happens or a limit is due. True when init has closed its pipe.
@@ -478,7 +449,8 @@ impl<'a> Watch<'a> {
         } else if self.log.too_large {
             Some(Outcome::LogTooLarge)
         } else {
-            self.usage.look(now)
+            let group = self.group.as_ref();
+            self.usage.look(now, || group.and_then(Group::processor_time))
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Process 1 of the sandbox: builds the root, starts the builder, reaps, and ends with it.
+//! Process 1 of the sandbox: builds the root and starts the builder.
 
 use std::cell::RefCell;
 use std::fs::File;
@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::mount::MountPropagationFlags;
-use rustix::process::{DumpableBehavior, Pid, Signal, WaitOptions};
+use rustix::process::{DumpableBehavior, Pid, Signal};
 
 use crate::base::Base;
 use crate::error::{At, SetupFailure, Step};
@@ -17,9 +17,9 @@ use crate::privileges;
 use crate::root;
 use crate::sys::{self, Stack};
 use crate::terminal;
-use crate::wire::{self, ENDING, InitReport};
+use crate::wire::InitReport;
 
-/// Exit code of init, which nobody reads; what counts goes through the pipe.
+/// Exit code of a builder that is not to run.
 const DONE: i32 = 0;
 
 /// What init needs besides the errand.
@@ -33,32 +33,23 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) log: BorrowedFd<'a>,
     /// For the builder, until it executes its program.
     pub(crate) stack: &'a RefCell<Stack>,
-    /// Where init says that it has done with memory that it borrows from the helper, if it does.
-    pub(crate) settled: Option<BorrowedFd<'a>>,
 }
 
-/// Runs as process 1 of the new pid namespace, and gives its exit code. Its memory may be that of the
-/// helper, which then waits until it is told that init has done with it; see [`Surroundings::settled`].
-pub(crate) fn main(errand: &Errand<'_>, around: &Surroundings<'_>) -> i32 {
+/// Runs as process 1 of the new pid namespace: builds the root and starts the builder. Its memory may
+/// be that of the helper, which waits meanwhile. What comes afterwards is in [`sys::Init`].
+pub(crate) fn main(errand: &Errand<'_>, around: &Surroundings<'_>) -> Option<Pid> {
     // First of all, so that whatever is started counts. Where it fails, limits are looked at from
     // outside, as without a group.
     if around.group.is_some_and(Group::enter) {
         let _ = sys::unshare_control_groups();
     }
     match write_to(around.log).and_then(|()| run(errand, around)) {
-        Ok(builder) => {
-            tell(around.settled);
-            // From here on nothing takes memory.
-            if let Some(ending) = reap_until(builder) {
-                write_all(around.helper, &ending);
-            }
-        }
+        Ok(builder) => Some(builder),
         Err(failure) => {
             send(around.helper, failure);
-            tell(around.settled);
+            None
         }
     }
-    DONE
 }
 
 /// Takes `log` as standard output and error.
@@ -67,26 +58,8 @@ fn write_to(log: BorrowedFd<'_>) -> Result<(), SetupFailure> {
     rustix::stdio::dup2_stderr(log).at(Step::Init, "")
 }
 
-/// Tells the helper that it may use the memory that both have.
-fn tell(settled: Option<BorrowedFd<'_>>) {
-    if let Some(settled) = settled {
-        write_all(settled, &1_u64.to_ne_bytes());
-    }
-}
-
 fn send(helper: BorrowedFd<'_>, failure: SetupFailure) {
-    write_all(helper, &InitReport::Failed(failure).encode());
-}
-
-/// A helper that is gone cannot be told anything; its end kills this process anyway.
-fn write_all(to: BorrowedFd<'_>, mut bytes: &[u8]) {
-    while !bytes.is_empty() {
-        match rustix::io::write(to, bytes) {
-            Ok(written) => bytes = &bytes[written..],
-            Err(Errno::INTR) => {}
-            Err(_) => return,
-        }
-    }
+    sys::write_all(helper, &InitReport::Failed(failure).encode());
 }
 
 /// Builds the root and starts the builder.
@@ -132,25 +105,6 @@ fn die_with_helper(helper: BorrowedFd<'_>) -> Result<(), SetupFailure> {
         return Err(Errno::PIPE).at(Step::Init, "");
     }
     Ok(())
-}
-
-/// Reaps everything until the builder itself has ended; gives the report of that. Takes no memory.
-fn reap_until(builder: Pid) -> Option<[u8; ENDING]> {
-    loop {
-        match rustix::process::wait(WaitOptions::empty()) {
-            Ok(Some((pid, status))) if pid == builder => {
-                if let Some(code) = status.exit_status() {
-                    return Some(wire::encode_ending(true, code));
-                }
-                if let Some(signal) = status.terminating_signal() {
-                    return Some(wire::encode_ending(false, signal));
-                }
-            }
-            Ok(_) | Err(Errno::INTR) => {}
-            // There is no child, which cannot be; the helper then has no report.
-            Err(_) => return None,
-        }
-    }
 }
 
 /// Becomes the builder, or gives an exit code. The memory is still that of init, which waits.

@@ -12,6 +12,13 @@ use std::time::Duration;
 use rustix::io::Errno;
 use rustix::process::Pid;
 
+mod borrowed;
+
+pub(crate) use borrowed::{
+    Init, Stack, Terms, fork_with_borrowed_memory, start_with_borrowed_memory,
+    start_with_copied_memory, write_all,
+};
+
 /// Which side of a [`fork`] this is.
 pub(crate) enum Fork {
     /// The new process.
@@ -26,7 +33,8 @@ pub(crate) fn fork() -> Result<Fork, Errno> {
     // missing in the copy, and the child may use the whole standard library.
     match unsafe { libc::fork() } {
         0 => Ok(Fork::Child),
-        id => Pid::from_raw(id).filter(|_| id > 0).map(Fork::Parent).ok_or_else(last_error),
+        id if id > 0 => Pid::from_raw(id).map(Fork::Parent).ok_or(Errno::IO),
+        _ => Err(last_error()),
     }
 }
 
@@ -88,7 +96,7 @@ const NAMESPACES: libc::c_int =
 
 /// As [`fork`], and the child is process 1 of a new pid namespace, with new ipc, uts and cgroup
 /// namespaces.
-pub(crate) fn fork_into_namespaces() -> Result<Fork, Errno> {
+fn fork_into_namespaces() -> Result<Fork, Errno> {
     let flags = NAMESPACES | libc::SIGCHLD;
     // SAFETY: without a stack and with neither CLONE_VM nor CLONE_SETTLS this is a fork, of a process
     // that has a single thread, see above; all further arguments are 0 on every architecture. The C
@@ -125,63 +133,6 @@ pub(crate) fn without_huge_pages<T>(start: impl FnOnce(bool) -> T) -> T {
 pub(crate) fn allow_huge_pages() {
     // SAFETY: as above. What was forbidden can be allowed again, so there is no error.
     unsafe { libc::prctl(libc::PR_SET_THP_DISABLE, 0, 0, 0, 0) };
-}
-
-/// Stack of a process that borrows its parent's memory, in units of 16 bytes: 256 KiB.
-const BORROWED_STACK: usize = 16 << 10;
-
-/// What such a process runs.
-pub(crate) type BorrowedChild<'c> = &'c mut dyn FnMut() -> i32;
-
-extern "C" fn enter_borrowed(child: *mut libc::c_void) -> libc::c_int {
-    // SAFETY: the pointer is that of a variable which lives until this process has left this memory
-    // or does not use it any more.
-    let child = unsafe { &mut *child.cast::<BorrowedChild<'_>>() };
-    child()
-}
-
-/// A stack for processes that borrow this one's memory, one at a time.
-pub(crate) struct Stack(Vec<u128>);
-
-impl Stack {
-    /// A new one. Its pages take memory only when they are used.
-    pub(crate) fn new() -> Self {
-        // Of a type with the alignment that a stack needs.
-        Stack(vec![0; BORROWED_STACK])
-    }
-}
-
-/// As [`fork_into_namespaces`], and the child has this process's memory, without a copy. This process
-/// goes on at the same time; `child` gives the exit code.
-///
-/// The caller sees to three things, without which both would destroy each other's memory:
-///
-/// - Nothing here uses the allocator or anything else that threads would need locks for, until the child
-///   has said that it does not use such things any more.
-/// - What `child` refers to stays alive, and unchanged, until the child has ended or has said so.
-/// - The stack is not used again before the child has ended.
-pub(crate) fn start_with_borrowed_memory(
-    stack: &mut Stack,
-    child: &mut BorrowedChild<'_>,
-) -> Result<Pid, Errno> {
-    let top = stack.0.as_mut_ptr_range().end;
-    let flags = libc::CLONE_VM | NAMESPACES | libc::SIGCHLD;
-    // SAFETY: as for `fork_with_borrowed_memory`, except that this process is not stopped: its caller
-    // keeps to what is said above.
-    let child = std::ptr::from_mut(child).cast();
-    match unsafe { libc::clone(enter_borrowed, top.cast(), flags, child) } {
-        id if id > 0 => Pid::from_raw(id).ok_or(Errno::IO),
-        _ => Err(last_error()),
-    }
-}
-
-/// Closes descriptors of this process, whose copies in another process are owned by values in the
-/// memory that both have.
-pub(crate) fn close_copies(descriptors: &[BorrowedFd<'_>]) {
-    for descriptor in descriptors {
-        // SAFETY: called in a new process, in which no value is dropped that owns the descriptor.
-        unsafe { libc::close(descriptor.as_raw_fd()) };
-    }
 }
 
 /// A program with its arguments and its environment, which can be executed without memory being taken.
@@ -231,28 +182,8 @@ impl Executable {
     }
 }
 
-/// Starts a process that has this one's memory until it executes a program or ends, and waits for
-/// that. Copying the memory would cost more than anything else that such a process does. All else
-/// is its own: descriptors, working directory, limits and signal actions.
-///
-/// `child` gives the exit code where it returns.
-pub(crate) fn fork_with_borrowed_memory(
-    stack: &mut Stack,
-    child: &mut dyn FnMut() -> i32,
-) -> Result<Pid, Errno> {
-    let mut child: BorrowedChild<'_> = child;
-    let top = stack.0.as_mut_ptr_range().end;
-    let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
-    // SAFETY: this process has a single thread, which the kernel stops while the child uses its
-    // memory, as after vfork. The child has a stack of its own, which outlives it, and does not
-    // unwind out of `enter_borrowed`: a panic there ends it.
-    match unsafe { libc::clone(enter_borrowed, top.cast(), flags, (&raw mut child).cast()) } {
-        id if id > 0 => Pid::from_raw(id).ok_or(Errno::IO),
-        _ => Err(last_error()),
-    }
-}
-
 /// How a child ended and what it and its own reaped children used.
+#[derive(Debug)]
 pub(crate) struct Reaped {
     /// The raw wait status.
     pub(crate) status: i32,

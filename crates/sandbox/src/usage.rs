@@ -69,8 +69,13 @@ impl Usage {
         self.memory.iter().chain(&self.disk).chain(&self.cpu).map(|look| look.due).min()
     }
 
-    /// Looks at what is due; gives the limit that is passed.
-    pub(crate) fn look(&mut self, now: impl Fn() -> Instant) -> Option<Outcome> {
+    /// Looks at what is due; gives the limit that is passed. `counted` is the processor time that the
+    /// kernel has counted for the sandbox, if it does.
+    pub(crate) fn look(
+        &mut self,
+        now: impl Fn() -> Instant,
+        counted: impl Fn() -> Option<Duration>,
+    ) -> Option<Outcome> {
         let started = now();
         if let Some(memory) = self.memory.as_mut().filter(|look| look.due <= started) {
             memory.due = started + MEMORY_INTERVAL;
@@ -81,7 +86,7 @@ impl Usage {
             }
         }
         if let Some(cpu) = self.cpu.as_mut().filter(|look| look.due <= started) {
-            let used = cpu_of(self.init);
+            let used = counted().map_or_else(|| cpu_of(self.init), nanoseconds);
             if used > cpu.limit {
                 return Some(Outcome::OutOfCpu);
             }

@@ -80,15 +80,20 @@ fn main() -> io::Result<()> {
     let _ = rustix::process::setsid();
     std::env::set_current_dir("/")?;
     let children = sys::child_signals()?;
-    let own: Vec<_> =
-        rustix::process::getppid().into_iter().chain([rustix::process::getpid()]).collect();
-    let place = Place::find(&own);
+    let place = rustix::process::getppid().and_then(|parent| {
+        // One that has died by now has another parent in its place, whose group is not cbuild's.
+        let maker = rustix::net::sockopt::socket_peercred(&caller).ok()?.pid;
+        (maker == parent).then(|| Place::find(&[parent, rustix::process::getpid()])).flatten()
+    });
     while wait(&caller, &children, place.as_ref())? {
         let Some(socket) = receive(&caller)? else { break };
-        // An order that cannot be carried out shows to the caller as a helper without a report.
-        if let Ok(Fork::Child) = sys::fork() {
-            drop((caller, children));
-            sys::exit(help(&socket, place.as_ref()));
+        match sys::fork() {
+            Ok(Fork::Child) => {
+                drop((caller, children));
+                sys::exit(help(&socket, place.as_ref()));
+            }
+            Ok(Fork::Parent(_)) => {}
+            Err(errno) => helper::refuse(&socket, errno),
         }
     }
     // Their use of processor time then counts as the caller's.

@@ -18,8 +18,9 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
-use cbuild_sandbox::{Launcher, SandboxSpec, Status};
-use support::{Place, Test, eventually};
+use cbuild_sandbox::{Launcher, Running, SandboxSpec, Status};
+use rustix::process::{Pid, Resource, Rlimit};
+use support::{Place, Test, eventually, processes_with};
 
 const TESTS: &[Test] = &[
     ("a_flood_of_output_hides_no_limit", a_flood_of_output_hides_no_limit),
@@ -34,6 +35,7 @@ const TESTS: &[Test] = &[
     ("memory_without_a_process_counts", memory_without_a_process_counts),
     ("shared_memory_counts_once", shared_memory_counts_once),
     ("shared_memory_files_are_limited", shared_memory_files_are_limited),
+    ("a_helper_that_cannot_be_made_is_explained", a_helper_that_cannot_be_made_is_explained),
 ];
 
 fn main() {
@@ -238,4 +240,30 @@ fn shared_memory_files_are_limited() {
     let exit = place.run(&spec).unwrap();
     // With a control group the kernel may be faster.
     assert!(matches!(exit.status, Status::Exited(1) | Status::OutOfMemory), "{exit:?}");
+}
+
+/// The zygote may have no more processes. For root the kernel does not count them.
+fn a_helper_that_cannot_be_made_is_explained() {
+    if rustix::process::geteuid().is_root() {
+        return;
+    }
+    let place = Place::new();
+    let launcher = Launcher::new();
+    // One that is busy, so that another is needed.
+    let busy = launcher.spawn(&place.shell("touch /build/begun; sleep 1000"), place.log()).unwrap();
+    eventually("the builder runs", || place.path("build/begun").exists());
+    let own = std::process::id().to_string();
+    let zygote = processes_with("cbuild-sandbox").into_iter().find(|id| {
+        let stat = fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
+        stat.rsplit(") ").next().and_then(|rest| rest.split(' ').nth(1)) == Some(&own)
+    });
+    let zygote = Pid::from_raw(i32::try_from(zygote.unwrap()).unwrap());
+    let none = Rlimit { current: Some(0), maximum: Some(0) };
+    rustix::process::prlimit(zygote, Resource::Nproc, none).unwrap();
+    let error = launcher.spawn(&place.shell("true"), place.log()).and_then(Running::wait);
+    let error = error.unwrap_err();
+    assert_eq!(error.code(), "E0822", "{error}");
+    assert!(error.to_string().contains("temporarily unavailable"), "{error}");
+    busy.kill();
+    assert_eq!(busy.wait().unwrap().status, Status::Killed);
 }
