@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::harness::{cbuild, module, run};
+use crate::harness::{cbuild, module, run, shared_root};
 
 const LIBRARY: &str = "//! A library.\n\nimport std\n\n/// Greets politely.\n\
                        pub fn greet(name: Str, times: Int = 1) -> Script = sh\"echo #{name} #{times}\"\n";
@@ -75,4 +75,17 @@ fn failing_tests_and_examples_tell_values() {
     assert_eq!(first["values"][0]["expression"], "double(three)");
     assert_eq!(first["values"][0]["value"], "6");
     assert_eq!(first["values"][0]["line"], 16);
+}
+
+#[test]
+fn imports_that_lead_nowhere_are_told() {
+    let folder = module(
+        "import std\nimport ./gone.cbuild as gone\nimport ext.other\n\n/// One.\npub let x: Int = gone.y\n",
+    );
+    let (at, pages) = (folder.path().display().to_string(), folder.path().join("pages"));
+    let done = cbuild(&shared_root(), ["doc", &at, "-o", pages.to_str().unwrap()]).ok();
+    assert_eq!(done.stderr.matches("warning[E1072]").count(), 2, "{}", done.stderr);
+    assert!(done.stderr.contains("main.cbuild:2 imports `./gone.cbuild`"), "{}", done.stderr);
+    assert!(done.stderr.contains("main.cbuild:3 imports `ext.other`"), "{}", done.stderr);
+    assert!(pages.join("module/main.html").is_file());
 }

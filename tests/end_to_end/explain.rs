@@ -307,6 +307,8 @@ fn graphs_are_trees_dot_json_and_pages() {
     assert!(searched.contains(&format!(">1 of {all}<")), "{searched}");
     assert_eq!(searched.matches("<tr><td><button>").count(), 1);
     assert!(searched.contains(" B</td>"), "no size is shown");
+    // What is no percent-encoded text is searched for as it is.
+    assert!(rendered(&file, "#%").contains(&format!(">0 of {all}<")));
 }
 
 /// What a browser makes of a page, after its scripts have run.

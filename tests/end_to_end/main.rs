@@ -33,3 +33,4 @@ mod recall;
 mod repl;
 mod reproducible;
 mod soak;
+mod streams;

@@ -3,6 +3,7 @@
 
 use std::ffi::OsString;
 use std::fs::File;
+use std::ops::Range;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -18,10 +19,13 @@ use crate::exec::{self, Bounds, Prepared};
 use crate::resolve::Outputs;
 use crate::step::{Workshop, host_system};
 use crate::vary::{self, Variation};
-use crate::{BuildFailure, Builder, Target, log};
+use crate::{BuildFailure, Builder, Target, clock, log, shell};
 
 /// Time between two looks at the cancel flag.
 const TICK: Duration = Duration::from_millis(50);
+
+/// Seconds between the end of a build and its repetition. Archives of the zip format count in steps of two.
+const APART: i64 = 2;
 
 /// Where a shell in a sandbox finds what the user types.
 const INPUT: &str = "/cbuild/input";
@@ -37,14 +41,17 @@ pub struct Again {
     pub renamed: Vec<(Digest, Digest)>,
     /// Whether the build folder was another one than `/build`.
     pub moved: bool,
+    /// When the first result and the second one were built, in seconds since 1970, as far as that is recorded.
+    pub times: Option<(Range<u64>, Range<u64>)>,
     _scratch: Scratch,
 }
 
 /// A visit to the sandbox of a step.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Visit {
-    /// A shell, by its path inside the sandbox.
-    pub shell: PathBuf,
+    /// A shell, by its path inside the sandbox. With `None` the nearest one is taken: `/bin/sh`, the
+    /// step's own program, or one of an input.
+    pub shell: Option<PathBuf>,
     /// A command to run instead of an interactive shell; its first word is looked up in `PATH`.
     pub command: Vec<OsString>,
     /// Whether the shell writes prompts, where it has no terminal of its own.
@@ -55,8 +62,8 @@ pub struct Visit {
 pub struct Terminal<'t> {
     /// Where the builder's and the shell's output goes.
     pub output: File,
-    /// Told how the builder ended, before the shell starts.
-    pub ended: &'t mut dyn FnMut(&str),
+    /// Told how the builder ended and which shell it is, before that starts.
+    pub ended: &'t mut dyn FnMut(&str, &Path),
     /// When given, the shell gets a terminal of its own, made inside the sandbox. This is called with
     /// its other end, and returns when there is nothing to be read from that any more.
     pub attach: Option<&'t mut dyn FnMut(OwnedFd)>,
@@ -170,6 +177,8 @@ impl Subject {
         if let Some((vary, moved)) = vary {
             vary::apply(vary, moved, &mut prepared, &self.derivation)?;
         }
+        let first_time = self.let_time_pass(builder)?;
+        let started = clock::unix_seconds();
         let exit = attended(&workshop, || workshop.run_sandbox(&self.drv, &prepared))?;
         let closure = workshop.closure(&self.derivation.references())?;
         let built = prepared.outputs(&exit, &closure, || log::end(&prepared.log, None))?;
@@ -181,7 +190,27 @@ impl Subject {
         }
         let (name, moved) =
             (self.derivation.name.to_string(), vary.is_some_and(|(_, moved)| moved));
-        Ok(Again { name, outputs, renamed, moved, _scratch: scratch })
+        let second_time = seconds(started, clock::unix_seconds());
+        let times = first_time.map(|first_time| (first_time, second_time));
+        Ok(Again { name, outputs, renamed, moved, times, _scratch: scratch })
+    }
+
+    /// Waits until the first build is so long ago that a result with a time in it differs: a program that
+    /// runs twice within one second writes the same time twice. Gives the time of the first build.
+    fn let_time_pass(&self, builder: &Builder<'_>) -> Result<Option<Range<u64>>, StepError> {
+        let records = builder.store.builds(Some(self.derivation.name.as_str()), u32::MAX)?;
+        let Some(first) = records.iter().find(|record| record.key == self.key) else {
+            return Ok(None);
+        };
+        let end = first.started + i64::try_from(first.duration_ms.div_ceil(1000)).unwrap_or(0);
+        // Waiting makes sense after the end only; before it stands a clock that was set back.
+        while (end..end + APART).contains(&clock::unix_seconds()) {
+            if builder.options.cancel.load(Ordering::SeqCst) {
+                return Err(StepError::Cancelled);
+            }
+            std::thread::sleep(TICK);
+        }
+        Ok(Some(seconds(first.started, end)))
     }
 
     fn visit(
@@ -201,8 +230,11 @@ impl Subject {
         }
         let ended = exec::ending(&exit, &prepared.spec);
         let how = ended.map_or("the builder succeeded".to_owned(), |ending| ending.to_string());
-        (terminal.ended)(&how);
-        let spec = visited(prepared.spec, visit, scratch.path(), terminal.attach.is_some())?;
+        let shell = visit.shell.clone().or_else(|| shell::find(&prepared.spec));
+        let shell = shell.ok_or(StepError::NoShell)?;
+        (terminal.ended)(&how, &shell);
+        let has_terminal = terminal.attach.is_some();
+        let spec = visited(prepared.spec, visit, &shell, scratch.path(), has_terminal)?;
         let lease = workshop.lease()?;
         let exit = attended(&workshop, || {
             let (ours, theirs) = UnixStream::pair()
@@ -230,10 +262,17 @@ impl Subject {
     }
 }
 
+/// From one second to another, both of them included.
+fn seconds(from: i64, to: i64) -> Range<u64> {
+    let second = |number: i64| u64::try_from(number).unwrap_or(0);
+    second(from)..second(to) + 1
+}
+
 /// The sandbox of a builder with a shell in the builder's place.
 fn visited(
     mut spec: SandboxSpec,
     visit: &Visit,
+    shell: &Path,
     scratch: &Path,
     has_terminal: bool,
 ) -> Result<SandboxSpec, StepError> {
@@ -241,19 +280,24 @@ fn visited(
     spec.limits = cbuild_sandbox::Limits::default();
     let mut script = OsString::from("exec \"$@\"");
     spec.args = visit.command.clone();
+    let own = shell::arguments(shell);
+    if visit.command.is_empty() {
+        spec.args.clone_from(&own);
+    }
     if visit.command.is_empty() && has_terminal {
-        script = "exec \"$0\" -i".into();
+        script = "exec \"$0\" \"$@\" -i".into();
     } else if visit.command.is_empty() {
         let pipe = scratch.join("input");
         make_pipe(&pipe).map_err(StepError::io("create the pipe", &pipe))?;
-        script = if visit.prompts { "exec \"$0\" -i <" } else { "exec \"$0\" <" }.into();
+        let interactive = if visit.prompts { " -i" } else { "" };
+        script = format!("exec \"$0\" \"$@\"{interactive} <").into();
         script.push(INPUT);
         spec = spec.bind_read_only(&pipe, INPUT);
         pass_input(pipe);
     }
-    let words = ["-c".into(), script, visit.shell.clone().into_os_string()];
-    spec.args.splice(0..0, words);
-    spec.program.clone_from(&visit.shell);
+    let words = ["-c".into(), script, shell.as_os_str().to_owned()];
+    spec.args.splice(0..0, own.into_iter().chain(words));
+    spec.program = shell.to_owned();
     Ok(spec)
 }
 

@@ -191,6 +191,11 @@ pub enum StepError {
         /// Name of the derivation.
         name: Name,
     },
+    /// A step that is to be entered has no shell among its inputs.
+    #[error(
+        "there is no shell in the sandbox: neither `/bin/sh`, nor one in an input's `bin` folder"
+    )]
+    NoShell,
     /// A file or folder of the build could not be read or written.
     #[error("cannot {doing} `{}`: {source}", path.display())]
     Io {
@@ -227,6 +232,7 @@ impl StepError {
             Self::InputMissing { .. } => "E0522",
             Self::NotBuilt { .. } => "E0523",
             Self::NotAProgram { .. } => "E0524",
+            Self::NoShell => "E0525",
             Self::Io { source, .. } if is_full(source) => "E0531",
             Self::Io { .. } => "E0530",
             Self::Cancelled => "E0532",
@@ -258,7 +264,7 @@ impl StepError {
                 ),
                 None => return None,
             },
-            Self::Builder { .. } => "the builder's own words are in the log, `cbuild log TARGET`".to_owned(),
+            Self::Builder { .. } => "`cbuild log TARGET` prints all that the builder wrote; `cbuild debug TARGET` opens a shell where it failed".to_owned(),
             Self::OutputMissing { outputs, .. } => match outputs.first() {
                 Some(first) => format!("let it create the path that it finds in the variable `{first}`"),
                 None => return None,
@@ -284,6 +290,9 @@ impl StepError {
             Self::InputMissing { .. } => "evaluate again, which adds source files to the store; or run `cbuild store verify`".to_owned(),
             Self::NotBuilt { .. } => "build it first, with `cbuild build`".to_owned(),
             Self::NotAProgram { .. } => "name a target that a program makes".to_owned(),
+            Self::NoShell => "add a package with a shell to the step's `inputs` while you look for the cause, or name a program that can \
+                              run scripts with `--shell PATH`"
+                .to_owned(),
             Self::Io { source, .. } if is_full(source) => {
                 "make room; `cbuild store gc` removes what nothing needs".to_owned()
             }

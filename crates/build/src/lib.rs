@@ -21,6 +21,7 @@ mod place;
 mod queue;
 mod resolve;
 mod run;
+mod shell;
 mod step;
 mod tokens;
 mod vary;

@@ -90,9 +90,12 @@ pub fn read_log(path: &Path) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// The end of a log together with the place where it is kept.
+/// The end of a log together with the place where it is kept, if something was written.
 pub(crate) fn end(log: &Path, kept: Option<PathBuf>) -> LogEnd {
-    LogEnd { lines: tail(log), path: kept }
+    let lines = tail(log);
+    // A log without a byte has no file.
+    let path = kept.filter(|_| !lines.is_empty());
+    LogEnd { lines, path }
 }
 
 /// Reads a log that grows.
@@ -157,6 +160,18 @@ mod tests {
         assert_eq!((lines[0].as_str(), lines[24].as_str()), ("line 75", "line 99"));
         assert_eq!(last_lines(b""), Vec::<String>::new());
         assert_eq!(last_lines(b"a\r\n\xffb"), ["a", "\u{fffd}b"]);
+    }
+
+    #[test]
+    fn only_a_log_with_something_in_it_has_a_place() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        let kept = || Some(PathBuf::from("/store/logs/1.log.zst"));
+        assert_eq!(end(file.path(), kept()), LogEnd::default());
+        file.write_all(b"one").unwrap();
+        assert_eq!(
+            end(file.path(), kept()),
+            LogEnd { lines: vec!["one".to_owned()], path: kept() }
+        );
     }
 
     #[test]

@@ -41,10 +41,10 @@ pub(crate) struct Global {
     #[arg(long, global = true, value_enum, default_value_t = Color::Auto, value_name = "WHEN")]
     pub(crate) color: Color,
     /// Builds that run at the same time [default: one more than there are processors]
-    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    #[arg(long, global = true, value_name = "N", value_parser = whole::<u16, 1024>)]
     pub(crate) jobs: Option<u16>,
     /// Processors that one build may use [default: the number of processors]
-    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=4096))]
+    #[arg(long, global = true, value_name = "N", value_parser = whole::<u16, 4096>)]
     pub(crate) cores: Option<u16>,
     /// Memory that the evaluation may use, such as 4G [default: 3/4 of the machine's]
     #[arg(long, global = true, value_name = "SIZE", value_parser = limit)]
@@ -71,13 +71,13 @@ pub(crate) struct Global {
 #[command(next_help_heading = "Limits of each build step")]
 pub(crate) struct Limits {
     /// Longest time of a build step
-    #[arg(long, global = true, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, global = true, value_name = "SECONDS", value_parser = whole::<u64, { u64::MAX }>)]
     pub(crate) max_time: Option<u64>,
     /// Longest time in which a build step may write nothing
-    #[arg(long, global = true, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, global = true, value_name = "SECONDS", value_parser = whole::<u64, { u64::MAX }>)]
     pub(crate) max_silence: Option<u64>,
     /// Most processor time of all processes of a build step
-    #[arg(long, global = true, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, global = true, value_name = "SECONDS", value_parser = whole::<u64, { u64::MAX }>)]
     pub(crate) max_cpu: Option<u64>,
     /// Most memory of all processes of a build step, such as 4G
     #[arg(long, global = true, value_name = "SIZE", value_parser = limit)]
@@ -86,14 +86,14 @@ pub(crate) struct Limits {
     #[arg(long, global = true, value_name = "SIZE", value_parser = limit)]
     pub(crate) max_disk: Option<u64>,
     /// Most processes and threads of a build step at the same time [default: 8192]
-    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, global = true, value_name = "N", value_parser = whole::<u64, { u64::MAX }>)]
     pub(crate) max_processes: Option<u64>,
 }
 
 /// Bytes, above 0.
 fn limit(text: &str) -> Result<u64, String> {
     match size(text)? {
-        0 => Err("a limit is above 0; leave it out for none".to_owned()),
+        0 => Err("more than 0, or leave the option out".to_owned()),
         bytes => Ok(bytes),
     }
 }
@@ -209,7 +209,7 @@ pub(crate) enum Command {
         #[arg(value_name = "DIR", default_value = ".")]
         dir: PathBuf,
     },
-    /// Print the build log of a target
+    /// Print the build log of a target, or of the step that kept it from being built
     Log {
         /// Which target
         #[arg(value_name = "TARGET")]
@@ -232,10 +232,11 @@ pub(crate) enum Command {
         /// Which target
         #[arg(value_name = "TARGET")]
         target: String,
-        /// Shell to start, by its path inside the sandbox
-        #[arg(long, value_name = "PATH", default_value = "/bin/sh")]
-        shell: PathBuf,
-        /// Run a command instead of an interactive shell
+        /// Shell to start, by its path inside the sandbox [default: /bin/sh, or the nearest one of the
+        /// step's program and inputs]
+        #[arg(long, value_name = "PATH")]
+        shell: Option<PathBuf>,
+        /// Run a command instead of an interactive shell, after `--`
         #[arg(last = true, value_name = "CMD")]
         command: Vec<std::ffi::OsString>,
     },
@@ -443,7 +444,7 @@ pub(crate) enum StoreCommand {
         #[arg(value_name = "NAME")]
         name: Option<String>,
         /// How many
-        #[arg(short = 'n', long, value_name = "N", default_value_t = 20)]
+        #[arg(short = 'n', long, value_name = "N", default_value_t = 20, value_parser = whole::<u32, 4_294_967_295>)]
         limit: u32,
     },
     /// Take a file or folder into the store as it is, and print its path
@@ -486,13 +487,26 @@ fn with_unit(text: &str, units: &[(char, u64)], expected: &str) -> Result<u64, S
 /// Bytes.
 fn size(text: &str) -> Result<u64, String> {
     let units = [('K', 1 << 10), ('M', 1 << 20), ('G', 1 << 30), ('T', 1 << 40)];
-    with_unit(text, &units, "a size is a number of bytes, or one with K, M, G or T behind it")
+    with_unit(text, &units, "a number of bytes, or one with K, M, G or T behind it, such as 4G")
+}
+
+/// A whole number from 1 to `MAX`. The error says what is allowed, for "give …".
+fn whole<T: TryFrom<u64>, const MAX: u64>(text: &str) -> Result<T, String> {
+    let number = text.parse().ok().filter(|number| (1..=MAX).contains(number));
+    number.and_then(|number: u64| T::try_from(number).ok()).ok_or_else(|| match MAX {
+        u64::MAX => "a whole number from 1 on".to_owned(),
+        _ => format!("a whole number from 1 to {MAX}"),
+    })
 }
 
 /// Seconds.
 fn age(text: &str) -> Result<u64, String> {
     let units = [('s', 1), ('m', 60), ('h', 3600), ('d', 86_400), ('w', 604_800)];
-    with_unit(text, &units, "an age is a number with s, m, h, d or w behind it")
+    with_unit(
+        text,
+        &units,
+        "a number of seconds, or one with m, h, d or w behind it, such as 12h or 30d",
+    )
 }
 
 #[cfg(test)]

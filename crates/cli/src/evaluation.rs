@@ -38,6 +38,8 @@ pub(crate) struct Evaluated {
     pub(crate) graph: Graph,
     /// The targets in the order in which they were given.
     pub(crate) targets: Vec<Buildable>,
+    /// Files that were decoded, by the names that are shown, with their texts.
+    pub(crate) decoded: Vec<(String, String)>,
 }
 
 /// Loads and checks a module; warnings are reported, errors end the command.
@@ -151,6 +153,8 @@ pub(crate) fn evaluate(
             return Err(not_buildable(&name, &value));
         };
         let target = Target { drv: found.drv, output: found.output };
+        let decoded = evaluator.decoded().iter();
+        evaluated.decoded.extend(decoded.map(|file| (file.name.clone(), file.text.clone())));
         evaluated.graph.extend(evaluator.into_graph());
         if let Some(recall) = recall.as_ref().filter(|_| silent) {
             let outcome = Outcome::new(&target, found.image, None);

@@ -12,6 +12,8 @@ use cbuild_diag::{Diagnostic, RenderOptions, Sources};
 use cbuild_fetch::FetchError;
 use serde_json::json;
 
+use crate::output::{tell, tell_line};
+
 /// Columns of a rendered diagnostic on a terminal.
 const DIAGNOSTIC_WIDTH: usize = 100;
 
@@ -260,10 +262,10 @@ impl Failure {
                 }
             }
             Self::Problems(problems) if json => {
-                problems.iter().for_each(|problem| eprintln!("{}", problem.to_json()));
+                problems.iter().for_each(|problem| tell_line(&problem.to_json().to_string()));
             }
             Self::Problems(problems) => {
-                problems.iter().for_each(|problem| eprint!("{}", problem.to_text()));
+                problems.iter().for_each(|problem| tell(&problem.to_text()));
             }
         }
     }
@@ -278,9 +280,9 @@ pub(crate) fn report_diagnostic(
 ) {
     if json {
         match serde_json::to_string(&cbuild_diag::to_json(sources, diagnostic)) {
-            Ok(line) => eprintln!("{line}"),
+            Ok(line) => tell_line(&line),
             // Plain data always serialises; if not, the message must not be lost.
-            Err(_) => eprintln!("{diagnostic}"),
+            Err(_) => tell_line(&diagnostic.to_string()),
         }
         return;
     }
@@ -289,5 +291,5 @@ pub(crate) fn report_diagnostic(
     } else {
         RenderOptions { colour: color, ..RenderOptions::plain() }
     };
-    eprint!("{}", cbuild_diag::render(sources, diagnostic, options));
+    tell(&cbuild_diag::render(sources, diagnostic, options));
 }

@@ -4,6 +4,8 @@
 //! It holds no logic of the language, of builds or of images: it parses arguments, connects the
 //! crates and shows what they say.
 #![forbid(unsafe_code)]
+// These macros panic where the other end of a pipe is closed; `output` does not.
+#![warn(clippy::print_stderr, clippy::print_stdout)]
 
 mod args;
 mod commands;

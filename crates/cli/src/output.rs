@@ -1,4 +1,4 @@
-//! Results on standard output, as text or JSON.
+//! Results on standard output, as text or JSON, and everything else on standard error.
 
 use std::io::Write;
 
@@ -17,6 +17,18 @@ pub(crate) fn line(text: &str) -> Result<(), Failure> {
                 .into())
         }
     }
+}
+
+/// Writes text to standard error as it is. Where nobody reads that any more, or it cannot be written,
+/// the text is lost: the command goes on, and its exit code tells how it ended.
+pub(crate) fn tell(text: &str) {
+    let mut out = std::io::stderr().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+/// Writes one line to standard error, see [`tell`].
+pub(crate) fn tell_line(text: &str) {
+    tell(&format!("{text}\n"));
 }
 
 /// Writes a JSON document as one line.

@@ -129,9 +129,9 @@ pub(crate) fn with_means<T>(
                     "module": module.to_string(),
                     "source": source.to_string(),
                 });
-                eprintln!("{event}");
+                crate::output::tell_line(&event.to_string());
             } else if !silent {
-                eprintln!("fetching module {module} from {source}");
+                crate::output::tell_line(&format!("fetching module {module} from {source}"));
             }
         },
     })

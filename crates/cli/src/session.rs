@@ -42,9 +42,12 @@ impl Session {
         Ok(Self { options, cancel: Arc::default(), places: Mutex::default() })
     }
 
-    /// Makes Ctrl-C and a polite kill end running builds cleanly.
+    /// Makes Ctrl-C, a polite kill and a terminal that is closed end running builds cleanly. Under
+    /// `nohup` a closed terminal ends nothing.
     pub(crate) fn stop_on_signals(&self) -> Result<(), Failure> {
-        for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+        let hang_up = (!ignores(SIGHUP)).then_some(SIGHUP);
+        for signal in [SIGINT, SIGTERM].into_iter().chain(hang_up) {
             // The first signal asks; a second one, while the first is not served yet, ends at once.
             let ended = signal_hook::flag::register_conditional_shutdown(
                 signal,
@@ -157,6 +160,20 @@ pub(crate) fn mirrors_file() -> Result<PathBuf, Failure> {
     })
 }
 
+/// Whether the program that started this one wants a signal to be ignored. What Linux does not tell
+/// counts as no.
+fn ignores(signal: i32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    is_ignored(&status, signal)
+}
+
+/// Looks a signal up in the text of `/proc/self/status`, where bit 0 is signal 1.
+fn is_ignored(status: &str, signal: i32) -> bool {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask & (1 << (signal - 1)) != 0)
+}
+
 fn deaf(signal: i32, error: &std::io::Error) -> Problem {
     let message = format!("cannot wait for signal {signal}: {error}");
     Problem::new(Exit::Environment, "E1002", message)
@@ -220,6 +237,16 @@ pub(crate) fn shown(path: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::deaf;
+
+    #[test]
+    fn ignored_signals_are_read_from_the_status() {
+        use super::is_ignored;
+        let status =
+            "Name:\tcbuild\nSigBlk:\tffffffffffffffff\nSigIgn:\t0000000000001001\nSigCgt:\t0\n";
+        let ignored: Vec<i32> = (1..=64).filter(|signal| is_ignored(status, *signal)).collect();
+        assert_eq!(ignored, [signal_hook::consts::SIGHUP, signal_hook::consts::SIGPIPE]);
+        assert!(!is_ignored("", 1) && !is_ignored("SigIgn: none", 1));
+    }
 
     #[test]
     fn a_signal_that_cannot_be_waited_for() {

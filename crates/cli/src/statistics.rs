@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 use cbuild_eval::Stats;
 use serde_json::json;
 
+use crate::output::tell_line;
+
 /// Memory that an evaluation may use when nobody says otherwise, as a part of the machine's: 3/4.
 const SHARE: (u64, u64) = (3, 4);
 
@@ -47,16 +49,16 @@ impl Phases {
             let document = json!({
                 "type": "stats", "milliseconds": times, "counts": counts, "peak_memory": memory,
             });
-            eprintln!("{document}");
+            tell_line(&document.to_string());
             return;
         }
         for (phase, time) in &self.taken {
-            eprintln!("{:>14.1} ms  {phase}", time.as_secs_f64() * 1000.0);
+            tell_line(&format!("{:>14.1} ms  {phase}", time.as_secs_f64() * 1000.0));
         }
         for (_, meaning, count) in counts {
-            eprintln!("{count:>14}     {meaning}");
+            tell_line(&format!("{count:>14}     {meaning}"));
         }
-        eprintln!("{:>14.1} MB  peak memory of the process", memory as f64 / 1e6);
+        tell_line(&format!("{:>14.1} MB  peak memory of the process", memory as f64 / 1e6));
     }
 }
 

@@ -23,5 +23,5 @@ mod signature;
 
 pub use examples::{Example, examples};
 pub use json::json;
-pub use library::{Library, Module};
+pub use library::{Library, MissingImport, Module};
 pub use page::pages;

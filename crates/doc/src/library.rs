@@ -28,6 +28,18 @@ pub struct Module {
     pub(crate) shown: bool,
 }
 
+/// An import of a documented package that leads to no module that can be read: what comes from there has no
+/// place that could be linked to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MissingImport {
+    /// The module that imports.
+    pub from: ModuleKey,
+    /// Line of the import in its file, counted from 1.
+    pub line: usize,
+    /// What is imported, as it is written there.
+    pub wanted: String,
+}
+
 /// The modules of one documentation.
 #[derive(Debug, Default)]
 pub struct Library {
@@ -63,7 +75,7 @@ impl Library {
                     queue.extend(module.imports.values().cloned());
                     library.modules.insert(key, module);
                 }
-                // An import that leads nowhere is for `cbuild check` to report.
+                // What imports it is in `missing_imports`.
                 Err(error) if wanted.contains(&key) => return Err((key, error)),
                 Err(_) => {}
             }
@@ -82,6 +94,31 @@ impl Library {
         let mut shown: Vec<&Module> = self.modules.values().filter(|module| module.shown).collect();
         shown.sort_by_key(|module| (module.key.package, module.name != "main", &module.name));
         shown.into_iter()
+    }
+
+    /// The imports of the package's own modules that lead nowhere, by module and line.
+    pub fn missing_imports(&self) -> Vec<MissingImport> {
+        let mut missing = Vec::new();
+        let own = self.modules.values().filter(|module| module.key.package == Package::Root);
+        for (module, item) in
+            own.flat_map(|module| module.file.items.iter().map(move |i| (module, i)))
+        {
+            let ast::ItemKind::Import(import) = &item.kind else { continue };
+            let target = module.imports.get(&import.name.text);
+            if target.is_some_and(|target| self.modules.contains_key(target)) {
+                continue;
+            }
+            let wanted = match &import.source {
+                ast::ImportSource::File { path, .. } => path.clone(),
+                ast::ImportSource::Module(path) => {
+                    path.iter().map(|part| part.text.as_str()).collect::<Vec<_>>().join(".")
+                }
+            };
+            let before = module.text.get(..import.name.span.start as usize).unwrap_or_default();
+            let line = before.matches('\n').count() + 1;
+            missing.push(MissingImport { from: module.key.clone(), line, wanted });
+        }
+        missing
     }
 
     pub(crate) fn module(&self, key: &ModuleKey) -> Option<&Module> {

@@ -2,9 +2,10 @@
 //! to have been different between two builds.
 
 use std::fmt;
+use std::ops::Range;
 
 use crate::content::Excerpt;
-use crate::processor;
+use crate::{processor, umask};
 
 /// A reason for a difference between two builds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -85,6 +86,10 @@ pub struct Hints {
     pub build_folder: Option<(String, String)>,
     /// The name of the processor that the second builder could read.
     pub processor: Option<String>,
+    /// Permission bits that new files did not get.
+    pub umask: Option<(u32, u32)>,
+    /// When the two were built, in seconds since 1970.
+    pub times: Option<(Range<u64>, Range<u64>)>,
 }
 
 impl Hints {
@@ -113,6 +118,9 @@ impl Hints {
                 .map(|(first, second)| then("the host name was", first, second)),
             Cause::User => self.user.map(|(first, second)| {
                 then("the user was", &first.to_string(), &second.to_string())
+            }),
+            Cause::Umask => self.umask.map(|(first, second)| {
+                then("the umask was", &format!("{first:03o}"), &format!("{second:03o}"))
             }),
             Cause::CpuFeatures => self.processor.as_ref().map(|name| {
                 format!("`/proc/cpuinfo` was the machine's in the first build and named a `{name}` in the second")
@@ -145,8 +153,15 @@ pub(crate) fn classify(excerpt: &Excerpt, hints: &Hints) -> Cause {
     if hints.host_name.as_ref().is_some_and(|(x, y)| pair(x, y)) {
         return Cause::HostName;
     }
-    if hints.user.is_some_and(|(x, y)| pair(&x.to_string(), &y.to_string())) {
+    let octal = |word: &str, number: u32| word.trim_start_matches('0') == format!("{number:o}");
+    if hints
+        .user
+        .is_some_and(|(x, y)| pair(&x.to_string(), &y.to_string()) || octal(&a, x) && octal(&b, y))
+    {
         return Cause::User;
+    }
+    if hints.umask.is_some_and(|masks| umask::explains(&a, &b, masks)) {
+        return Cause::Umask;
     }
     let digits = |text: &str| text.trim_matches(|c: char| !c.is_ascii_digit()).parse().ok();
     if hints.cores.iter().any(|&(x, y)| (digits(&a), digits(&b)) == (Some(x), Some(y))) {
@@ -161,7 +176,7 @@ pub(crate) fn classify(excerpt: &Excerpt, hints: &Hints) -> Cause {
     if excerpt.reordered {
         return Cause::Order;
     }
-    if is_time(excerpt, at, &a, &b) {
+    if is_time(excerpt, at, (&a, &b), hints) {
         return Cause::Time;
     }
     if processor::differs(first, second, at) {
@@ -194,7 +209,7 @@ fn in_digest(bytes: &[u8], at: usize) -> bool {
     before + after == cbuild_drv::digest::DIGEST_TEXT_LEN
 }
 
-fn is_time(excerpt: &Excerpt, at: usize, a: &str, b: &str) -> bool {
+fn is_time(excerpt: &Excerpt, at: usize, (a, b): (&str, &str), hints: &Hints) -> bool {
     // A gzip member has a time at byte 4, an entry of a zip archive at byte 10.
     let gzip = excerpt.magic.starts_with(&[0x1f, 0x8b]) && (4..8).contains(&excerpt.offset);
     let zip = excerpt.first[..at.min(excerpt.first.len())]
@@ -219,7 +234,10 @@ fn is_time(excerpt: &Excerpt, at: usize, a: &str, b: &str) -> bool {
     if dated && near(&excerpt.first) && near(&excerpt.second) {
         return true;
     }
-    binary_time(&excerpt.first, &excerpt.second, at)
+    hints
+        .times
+        .as_ref()
+        .is_some_and(|times| binary_time(&excerpt.first, &excerpt.second, at, times))
 }
 
 /// A number of seconds, milliseconds or nanoseconds since 1970, a date or a time of day.
@@ -232,22 +250,36 @@ fn is_date(text: &str) -> bool {
     seconds || shape.contains("0000-00-00") || shape.contains("00:00")
 }
 
-/// Four bytes that hold two times less than two years apart, in a file that is no text.
-fn binary_time(first: &[u8], second: &[u8], at: usize) -> bool {
+/// Bytes of a number, and how many of its units are a second.
+const BINARY_TIMES: [(usize, u64); 4] = [(4, 1), (8, 1_000), (8, 1_000_000), (8, 1_000_000_000)];
+
+/// A number that holds in each file a time at which that file was built, and not the same one, in files that are
+/// no text. Any bytes are some time: only the two times of the builds make it sure.
+fn binary_time(
+    first: &[u8],
+    second: &[u8],
+    at: usize,
+    (built, again): &(Range<u64>, Range<u64>),
+) -> bool {
     let is_text =
         |bytes: &[u8]| bytes.iter().all(|b| b.is_ascii_graphic() || b.is_ascii_whitespace());
     if is_text(first) || is_text(second) {
         return false;
     }
-    let number = |bytes: &[u8], from: usize, little: bool| -> Option<u64> {
-        let four: [u8; 4] = bytes.get(from..from + 4)?.try_into().ok()?;
-        Some(u64::from(if little { u32::from_le_bytes(four) } else { u32::from_be_bytes(four) }))
+    let number = |bytes: &[u8], place: Range<usize>, little: bool| {
+        let bytes = bytes.get(place)?.iter();
+        let put = |number: u64, byte: &u8| number << 8 | u64::from(*byte);
+        Some(if little { bytes.rev().fold(0, put) } else { bytes.fold(0, put) })
     };
-    (at.saturating_sub(3)..=at).any(|from| {
-        [true, false].into_iter().any(|little| {
-            let pair = (number(first, from, little), number(second, from, little));
-            matches!(pair, (Some(a), Some(b)) if a != b && TIMES.contains(&a)
-                && TIMES.contains(&b) && a.abs_diff(b) < 2 * 366 * 86_400)
+    BINARY_TIMES.iter().any(|&(width, units)| {
+        (at.saturating_sub(width - 1)..=at).any(|from| {
+            [true, false].into_iter().any(|little| {
+                let time = |bytes| Some(number(bytes, from..from + width, little)? / units);
+                let (one, other) = (time(first), time(second));
+                one != other
+                    && one.is_some_and(|time| built.contains(&time))
+                    && other.is_some_and(|time| again.contains(&time))
+            })
         })
     })
 }
@@ -288,6 +320,8 @@ mod tests {
             cores: vec![(4, 1), (8, 1)],
             build_folder: Some(("/build".to_owned(), "/build/moved".to_owned())),
             processor: Some("varied processor".to_owned()),
+            umask: Some((0o022, 0o077)),
+            times: Some((1_700_000_000..1_700_000_010, 1_700_000_060..1_700_000_080)),
         };
         let excerpt = crate::content::compare((&a, &[]), (&b, &[])).unwrap().unwrap();
         classify(&excerpt, &hints)
@@ -295,7 +329,7 @@ mod tests {
 
     #[test]
     fn causes_are_told_apart() {
-        let cases: [(&[u8], &[u8], Cause); 25] = [
+        let cases: [(&[u8], &[u8], Cause); 33] = [
             (b"built 1700000000", b"built 1700000033", Cause::Time),
             (b"built 2026-11-21 08:00:01", b"built 2026-11-21 08:00:09", Cause::Time),
             (b"Sat Nov 21 2026", b"Sun Nov 22 2026", Cause::Time),
@@ -305,6 +339,15 @@ mod tests {
                 Cause::Time,
             ),
             (b"\0\0\x00\xf1\x53\x65\0\0", b"\0\0\x44\xf1\x53\x65\0\0", Cause::Time),
+            // The same place, and no time at which either was built.
+            (b"\0\0\x00\xf1\x53\x75\0\0", b"\0\0\x44\xf1\x53\x75\0\0", Cause::Unknown),
+            (b"\0\0\0\x01\x8b\xcf\xe5\x68\x05\0", b"\0\0\0\x01\x8b\xcf\xe6\x66\x81\0", Cause::Time),
+            (b"-m 0644", b"-m 0600", Cause::Umask),
+            (b"umask 022", b"umask 077", Cause::Umask),
+            (b"-rwxr-xr-x 1 x", b"-rwx------ 1 x", Cause::Umask),
+            (b"f\x000000644\x000001750\0", b"f\x000000600\x000001751\0", Cause::Umask),
+            (b"f\x000000600\x000001750\0", b"f\x000000600\x000001751\0", Cause::User),
+            (b"port 644", b"port 645", Cause::Unknown),
             (b"host=cbuild", b"host=varied", Cause::HostName),
             (b"uid 1000", b"uid 1001", Cause::User),
             (b"jobs: 4", b"jobs: 1", Cause::Parallelism),
@@ -334,6 +377,47 @@ mod tests {
         for (first, second, expected) in cases {
             let text = String::from_utf8_lossy(first).into_owned();
             assert_eq!(cause(first, second), expected, "{text}");
+        }
+    }
+
+    /// Both files hold a number at the same place, between other bytes.
+    fn with_numbers(head: &[u8], numbers: (&[u8], &[u8]), tail: &[u8]) -> (Vec<u8>, Vec<u8>) {
+        let file = |number: &[u8]| [&[0][..], head, number, tail].concat();
+        (file(numbers.0), file(numbers.1))
+    }
+
+    fn at(first: &[u8], second: &[u8]) -> usize {
+        first.iter().zip(second).take_while(|(a, b)| a == b).count()
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn binary_times_of_the_builds_are_found(
+            head: [u8; 9], tail: [u8; 9], start in 1_600_000_000_u64..1_900_000_000,
+            (into, took, later) in (0_u64..100, 100_u64..4000, 4000_u64..100_000),
+            unit in 0_usize..4, little: bool,
+        ) {
+            let (width, units) = BINARY_TIMES[unit];
+            let times = (start..start + took, start + later..start + later + took);
+            let bytes = |seconds: u64| {
+                let mut bytes = (seconds * units).to_be_bytes()[8 - width..].to_vec();
+                if little { bytes.reverse(); }
+                bytes
+            };
+            let numbers = (bytes(start + into), bytes(start + later + into));
+            let (first, second) = with_numbers(&head, (&numbers.0, &numbers.1), &tail);
+            proptest::prop_assert!(binary_time(&first, &second, at(&first, &second), &times));
+        }
+
+        /// Chance bytes of two builds of an hour each are a time in about one of 10^11 cases.
+        #[test]
+        fn chance_bytes_are_no_time(
+            head: [u8; 9], tail: [u8; 9], first: [u8; 8], second: [u8; 8],
+            start in 1_600_000_000_u64..1_900_000_000,
+        ) {
+            let times = (start..start + 3600, start + 7200..start + 10_800);
+            let (first, second) = with_numbers(&head, (&first, &second), &tail);
+            proptest::prop_assert!(!binary_time(&first, &second, at(&first, &second), &times));
         }
     }
 }

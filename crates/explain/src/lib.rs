@@ -16,6 +16,7 @@ pub mod graph;
 mod lines;
 mod processor;
 mod rebuilt;
+mod umask;
 
 pub use cause::{Cause, Hints};
 pub use change::{Change, changes};

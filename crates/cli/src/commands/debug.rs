@@ -3,13 +3,14 @@
 use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use cbuild_build::{Builder, RunError, StepError, Target, Terminal, Visit};
 use cbuild_drv::DrvId;
 
 use crate::evaluation::evaluate;
 use crate::failure::{Exit, Failure, Problem};
+use crate::output;
 use crate::progress::Display;
 use crate::session::Session;
 
@@ -17,7 +18,7 @@ use crate::session::Session;
 pub(crate) fn debug(
     session: &Session,
     target: &str,
-    shell: PathBuf,
+    shell: Option<PathBuf>,
     command: Vec<OsString>,
 ) -> Result<(), Failure> {
     let store = session.store()?;
@@ -34,14 +35,14 @@ pub(crate) fn debug(
             .help("close other programs, or raise the limit of open files (`ulimit -n`)")
     })?;
     let quiet = session.options.quiet;
-    let place = if command.is_empty() {
-        format!("`{}`", shell.display())
-    } else {
-        "the command".to_owned()
-    };
-    let mut ended = |how: &str| {
+    let is_shell = command.is_empty();
+    let mut ended = |how: &str, shell: &Path| {
+        let shell = is_shell.then(|| format!("`{}`", shell.display()));
+        let place = shell.as_deref().unwrap_or("the command");
         if !quiet {
-            eprintln!("{how}; {place} sees what it left in /build, /tmp and /cbuild/store");
+            output::tell_line(&format!(
+                "{how}; {place} sees what it left in /build, /tmp and /cbuild/store"
+            ));
         }
     };
     let is_terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();

@@ -23,8 +23,8 @@ const USERS: (u32, u32) = (1000, 1001);
 /// The build folder of an ordinary sandbox, and that of a varied one.
 const BUILD_FOLDERS: (&str, &str) = ("/build", "/build/moved");
 
-/// Permission bits that new files of a varied build do not get.
-const UMASK: u32 = 0o077;
+/// Permission bits that new files of an ordinary build and of a varied one do not get.
+const UMASKS: (u32, u32) = (0o022, 0o077);
 
 /// Builds the targets, then their programs again, and compares.
 pub(crate) fn check(session: &Session, targets: &[String], mode: CheckMode) -> Result<(), Failure> {
@@ -40,6 +40,8 @@ pub(crate) fn check(session: &Session, targets: &[String], mode: CheckMode) -> R
         cores: vec![(options.cores.get(), vary.cores.get()), (processors(), 1)],
         build_folder: None,
         processor: Some(PLAIN_PROCESSOR.to_owned()),
+        umask: Some((UMASKS.0, vary.umask)),
+        times: None,
     });
     let builder = Builder::new(&store, &evaluated.graph, &fetcher, options, &|_| {});
     let programs: BTreeSet<_> =
@@ -48,6 +50,7 @@ pub(crate) fn check(session: &Session, targets: &[String], mode: CheckMode) -> R
     for drv in &programs {
         let again = builder.again(drv, vary.as_ref())?;
         let (first, second) = BUILD_FOLDERS;
+        hints.times.clone_from(&again.times);
         hints.build_folder = again.moved.then(|| (first.to_owned(), second.to_owned()));
         if vary.is_some() && !again.moved && !session.options.json {
             let name = &again.name;
@@ -74,7 +77,7 @@ fn variation(cores: NonZeroUsize) -> Variation {
     Variation {
         host_name: HOST_NAMES.1.to_owned(),
         user: USERS.1,
-        umask: UMASK,
+        umask: UMASKS.1,
         cores: NonZeroUsize::new(other).unwrap_or(NonZeroUsize::MIN),
         one_processor: true,
         // Without it there is nothing that a builder could depend on.

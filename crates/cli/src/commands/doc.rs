@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use cbuild_doc::Library;
-use cbuild_sema::{LoadError, ModuleKey};
+use cbuild_sema::{LoadError, Loader as _, ModuleKey};
+use serde_json::json;
 
 use super::check::files;
 use crate::failure::{Exit, Failure, Problem};
@@ -12,6 +13,9 @@ use crate::output;
 use crate::outside::FileLoader;
 use crate::session::{Session, shown};
 use crate::target;
+
+/// Code of an import that documentation cannot follow.
+const MISSING: &str = "E1072";
 
 /// Folder of the pages when none is given.
 const DEFAULT_FOLDER: &str = "doc";
@@ -22,12 +26,32 @@ pub(crate) fn doc(session: &Session, path: &Path, folder: Option<&Path>) -> Resu
     let mut loader = FileLoader::new(session.places(&root)?);
     let library = Library::load(&title, &mut loader, &modules)
         .map_err(|(key, error)| unreadable(&key, &error))?;
+    warn_of_missing(session, &library, &loader);
     if session.options.json {
         return output::json(&cbuild_doc::json(&library));
     }
     let folder = folder.unwrap_or(Path::new(DEFAULT_FOLDER));
     write(folder, &cbuild_doc::pages(&library))?;
     output::line(&shown(&folder.join("index.html")))
+}
+
+/// Says which imports lead nowhere. The pages are of use without what comes from there.
+fn warn_of_missing(session: &Session, library: &Library, loader: &FileLoader) {
+    for missing in library.missing_imports() {
+        let (file, line, wanted) = (loader.shown_name(&missing.from), missing.line, missing.wanted);
+        let message =
+            format!("{file}:{line} imports `{wanted}`, which cannot be read; nothing links there");
+        let help = format!("`cbuild check {file}` says why");
+        if session.options.json {
+            let (severity, code) = ("warning", MISSING);
+            output::tell_line(
+                &json!({"severity": severity, "code": code, "message": message, "help": help})
+                    .to_string(),
+            );
+        } else {
+            output::tell(&format!("warning[{MISSING}]: {message}\n  help: {help}\n"));
+        }
+    }
 }
 
 /// The title, the top folder and the modules to document.

@@ -18,8 +18,8 @@ const MAX_FILES: usize = 100;
 /// Bytes around the first difference that are shown: before it, and from it on.
 const SHOWN: (usize, usize) = (16, 32);
 
-/// Says where a line of text stands in the source, such as `main.cbuild:12`.
-pub(crate) type Locate<'a> = &'a dyn Fn(&str) -> Option<String>;
+/// Says where a new line of text, which replaces others, comes from in the sources, such as `main.cbuild:12`.
+pub(crate) type Locate<'a> = &'a dyn Fn(&str, &[&str]) -> Option<String>;
 
 /// Prints differing files with causes, and what is known to have been different.
 pub(crate) fn print_differences(differences: &[Difference], hints: &Hints) -> Result<(), Failure> {
@@ -154,9 +154,7 @@ fn print_explanation(
     let indent = "  ".repeat(depth);
     match explanation {
         Explanation::Built(explained) => print_explained(explained, locate, depth),
-        Explanation::Source(files) => {
-            files.iter().try_for_each(|file| print_file(file, locate, depth))
-        }
+        Explanation::Source(files) => files.iter().try_for_each(|file| print_file(file, depth)),
         Explanation::NotReproducible(key) => output::line(&format!(
             "{indent}the same action {key} gave two results; `cbuild build --check=vary` finds the cause"
         )),
@@ -165,19 +163,22 @@ fn print_explanation(
     }
 }
 
-fn print_file(file: &FileChange, locate: Locate<'_>, depth: usize) -> Result<(), Failure> {
+fn print_file(file: &FileChange, depth: usize) -> Result<(), Failure> {
     let place = shown_path(&file.path);
     output::line(&format!("{}source file {place} was {}", "  ".repeat(depth), file.verb))?;
-    print_lines(&file.lines, locate, depth + 1)
+    // The file itself is the place.
+    print_lines(&file.lines, &|_, _| None, depth + 1)
 }
 
 fn print_lines(lines: &[LineChange], locate: Locate<'_>, depth: usize) -> Result<(), Failure> {
     let indent = "  ".repeat(depth);
+    let before = removed(lines);
     for line in lines.iter().take(MAX_LINES) {
         let text = match line {
             LineChange::Removed(_, text) => format!("{indent}- {text}"),
             LineChange::Added(_, text) => {
-                let place = locate(text).map_or(String::new(), |place| format!("   ({place})"));
+                let place =
+                    locate(text, &before).map_or(String::new(), |place| format!("   ({place})"));
                 format!("{indent}+ {text}{place}")
             }
         };
@@ -218,7 +219,7 @@ fn why_to_json(why: &Why, locate: Locate<'_>) -> Value {
                     "files": files.iter().map(|file| json!({
                         "file": file.path.display().to_string(),
                         "was": file.verb,
-                        "lines": lines_to_json(&file.lines, locate),
+                        "lines": lines_to_json(&file.lines, &|_, _| None),
                     })).collect::<Vec<_>>(),
                 }),
                 Explanation::NotReproducible(key) => json!({"notReproducible": key.to_string()}),
@@ -230,11 +231,20 @@ fn why_to_json(why: &Why, locate: Locate<'_>) -> Value {
     }
 }
 
+fn removed(lines: &[LineChange]) -> Vec<&str> {
+    let old = lines.iter().filter_map(|line| match line {
+        LineChange::Removed(_, text) => Some(text.as_str()),
+        LineChange::Added(..) => None,
+    });
+    old.collect()
+}
+
 fn lines_to_json(lines: &[LineChange], locate: Locate<'_>) -> Vec<Value> {
+    let before = removed(lines);
     let one = |line: &LineChange| match line {
         LineChange::Removed(at, text) => json!({"removed": text, "line": at}),
         LineChange::Added(at, text) => {
-            json!({"added": text, "line": at, "place": locate(text)})
+            json!({"added": text, "line": at, "place": locate(text, &before)})
         }
     };
     lines.iter().map(one).collect()

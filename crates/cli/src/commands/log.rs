@@ -1,5 +1,10 @@
 //! `cbuild log`.
 
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use cbuild_build::Known;
+use cbuild_drv::ActionKey;
 use cbuild_store::BuildRecord;
 use serde_json::json;
 
@@ -10,34 +15,80 @@ use crate::failure::{Exit, Failure, Problem};
 use crate::output;
 use crate::session::Session;
 
-/// Prints the log of the newest build of the target's derivation.
+/// Prints the log of the newest build of the target's derivation. Where that could not be built because
+/// something that it needs failed, the log of that. The place of a log, as errors and the history show
+/// it, may stand for a target.
 pub(crate) fn log(session: &Session, target: &str) -> Result<(), Failure> {
+    let place = Path::new(target);
+    if target.ends_with(KEPT) && place.is_file() {
+        let text = read(place)?;
+        return if session.options.json {
+            output::json(&json!({"log": text}))
+        } else {
+            print_text(&text)
+        };
+    }
     let store = session.store()?;
     let evaluated = evaluate(session, &store, &[target.to_owned()])?;
     let wanted = evaluated.targets.first().map(|found| found.target.drv);
     let drv = wanted.and_then(|drv| evaluated.graph.get(&drv));
     let name = drv.map(|drv| drv.name.to_string()).unwrap_or_default();
     let known = known(session, &store, &evaluated)?;
-    let resolved = wanted.and_then(|drv| known.get(&drv)?.resolved.as_ref());
-    let key = resolved.map(|(key, _)| *key);
-    let records = store.builds(Some(&name), u32::MAX)?;
-    // Other targets may have a derivation of the same name; only where the target's own action
-    // has no log, such as before its first build, one of them is better than nothing.
-    let logged = |of: &dyn Fn(&BuildRecord) -> bool| {
-        records.iter().filter(|r| of(r)).find_map(|r| r.log.as_deref().map(|path| (r, path)))
+    let key_of = |known: &Known| known.resolved.as_ref().map(|(key, _)| *key);
+    let key = wanted.and_then(|drv| key_of(known.get(&drv)?));
+    let needed: BTreeSet<ActionKey> = known.values().filter_map(key_of).collect();
+    let records = store.builds(None, u32::MAX)?;
+    let Some((record, path)) = choose(&records, key, &name, &needed) else {
+        return Err(none(&name).into());
     };
-    let logged = logged(&|r| Some(r.key) == key).or_else(|| logged(&|_| true));
-    let Some((record, path)) = logged else {
-        let message = format!("there is no log of `{name}`");
-        return Err(Problem::new(Exit::Failed, "E1025", message)
-            .help("only programs that ran here have logs; downloads and compositions have none")
-            .into());
-    };
-    let text = cbuild_build::read_log(path).map_err(|error| unreadable(path, &error))?;
-    print(session, record, &text)
+    if record.name != name && !session.options.quiet && !session.options.json {
+        let failed = &record.name;
+        output::tell_line(&format!(
+            "{name} was not built: this is the log of {failed}, which failed"
+        ));
+    }
+    print(session, record, &read(path)?)
 }
 
-fn unreadable(path: &std::path::Path, error: &std::io::Error) -> Problem {
+/// How the place of a kept log ends.
+const KEPT: &str = ".log.zst";
+
+/// The record, with the place of its log, that tells most about a target: of its own action; otherwise
+/// of a step that failed last time, and is `needed` for it; otherwise of its name. Other targets may have
+/// a derivation of the same name; before an action's first build one of them is better than nothing.
+fn choose<'r>(
+    records: &'r [BuildRecord],
+    key: Option<ActionKey>,
+    name: &str,
+    needed: &BTreeSet<ActionKey>,
+) -> Option<(&'r BuildRecord, &'r Path)> {
+    let logged = |of: &dyn Fn(&BuildRecord) -> bool| {
+        let found = records.iter().filter(|record| of(record));
+        found.filter_map(|record| Some((record, record.log.as_deref()?))).next()
+    };
+    // Records are ordered from the newest on: only the first of an action tells how it is.
+    let mut seen = BTreeSet::new();
+    let latest: Vec<bool> = records.iter().map(|record| seen.insert(record.key)).collect();
+    let failed = || {
+        let last = records.iter().zip(&latest).filter(|(_, latest)| **latest);
+        let failed = last.filter(|(record, _)| needed.contains(&record.key) && record.status != 0);
+        failed.filter_map(|(record, _)| Some((record, record.log.as_deref()?))).next()
+    };
+    logged(&|record| Some(record.key) == key)
+        .or_else(|| if key.is_none() { failed() } else { None })
+        .or_else(|| logged(&|record| record.name == name))
+}
+
+fn none(name: &str) -> Problem {
+    Problem::new(Exit::Failed, "E1025", format!("there is no log of `{name}`"))
+        .help("only programs that ran here and wrote something have logs; downloads and compositions have none")
+}
+
+fn read(path: &Path) -> Result<String, Failure> {
+    cbuild_build::read_log(path).map_err(|error| unreadable(path, &error).into())
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> Problem {
     let message = format!("cannot read the log `{}`: {error}", path.display());
     Problem::new(Exit::Environment, "E1026", message)
         .help("build again with `--check`: a step that runs writes its log anew")
@@ -56,15 +107,55 @@ fn print(session: &Session, record: &BuildRecord, text: &str) -> Result<(), Fail
             "log": text,
         }));
     }
+    print_text(text)
+}
+
+fn print_text(text: &str) -> Result<(), Failure> {
     text.lines().try_for_each(output::line)
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
-    use std::path::Path;
+    use cbuild_drv::Digest;
 
     use super::*;
+
+    fn record(name: &str, key: u8, status: i32, log: bool) -> BuildRecord {
+        BuildRecord {
+            key: ActionKey(Digest::of(&[key])),
+            name: name.to_owned(),
+            started: 0,
+            duration_ms: 0,
+            status,
+            log: log.then(|| format!("/{name}-{key}").into()),
+            usage: None,
+        }
+    }
+
+    #[test]
+    fn the_log_that_tells_most_is_chosen() {
+        let key = |key: u8| ActionKey(Digest::of(&[key]));
+        let records = [
+            record("lib", 1, 0, true),
+            record("gen", 2, 3, true),
+            record("lib", 1, 4, true),
+            record("app", 9, 0, true),
+            record("app", 8, 0, false),
+        ];
+        let needed = BTreeSet::from([key(1), key(2)]);
+        let chosen = |own: Option<u8>, needed: &BTreeSet<ActionKey>| {
+            let found = choose(&records, own.map(key), "app", needed);
+            found.map(|(record, path)| (record.name.clone(), path.display().to_string()))
+        };
+        let expect = |name: &str, path: &str| Some((name.to_owned(), path.to_owned()));
+        assert_eq!(chosen(Some(9), &needed), expect("app", "/app-9"));
+        // `lib` failed before, and was built since; `gen` is what keeps `app` from being built.
+        assert_eq!(chosen(None, &needed), expect("gen", "/gen-2"));
+        assert_eq!(chosen(None, &BTreeSet::from([key(1)])), expect("app", "/app-9"));
+        assert_eq!(chosen(Some(8), &needed), expect("app", "/app-9"), "an empty log");
+        assert_eq!(choose(&records[..1], None, "app", &needed), None);
+    }
 
     #[test]
     fn a_log_that_cannot_be_read() {

@@ -42,7 +42,7 @@ fn detect_and_save(session: &Session) -> Result<(), Failure> {
             && !session.options.quiet
             && !session.options.json
         {
-            eprintln!("{}: {} ({problem})", finding.mirror, finding.source);
+            output::tell_line(&format!("{}: {} ({problem})", finding.mirror, finding.source));
         }
     }
     if found.mirrors.iter().next().is_none() {

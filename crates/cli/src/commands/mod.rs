@@ -18,6 +18,7 @@ mod module;
 mod repl;
 mod store;
 mod test;
+mod whereabouts;
 mod why;
 
 pub(crate) use store::history::{memory_of, taken};

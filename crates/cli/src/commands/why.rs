@@ -1,26 +1,26 @@
 //! `cbuild why`.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use cbuild_build::{Builder, Known, Target};
-use cbuild_diag::{SourceId, Sources};
 use cbuild_drv::{ActionKey, Derivation, DrvId, Input, StorePath};
 use cbuild_explain::{Hints, Side, chain, compare, explain_change, explain_pending, last_two};
-use cbuild_sema::{ModuleKey, Package};
 use cbuild_store::Store;
 use serde_json::json;
 
 use super::build::lost;
 use super::explanation;
 use super::store::parse_path;
+use super::whereabouts::Whereabouts;
 use crate::args::WhyCommand;
 use crate::evaluation::{Evaluated, check, evaluate};
 use crate::failure::{Exit, Failure, Problem};
 use crate::output;
 use crate::session::Session;
 
-/// Shortest line that is looked for in sources; shorter ones, such as `fi`, tell no place.
-const MIN_LINE: usize = 4;
+/// Seconds of a day.
+const DAY: u64 = 86_400;
 
 /// Answers a question.
 pub(crate) fn run(session: &Session, command: WhyCommand) -> Result<(), Failure> {
@@ -110,7 +110,8 @@ fn differs(session: &Session, first: &str, second: &str) -> Result<(), Failure> 
     // An object's own digest is in its path; where it names itself, that is no difference.
     let renamed = vec![(*b.digest(), *a.digest())];
     let sides = (Side::new(&store.physical(&a)), Side { path: store.physical(&b), renamed });
-    let hints = Hints::default();
+    let times = built_before(&store, &a)?.zip(built_before(&store, &b)?);
+    let hints = Hints { times, ..Hints::default() };
     let differences = compare(&sides.0, &sides.1, &hints)?;
     if session.options.json {
         return output::json(&json!({
@@ -125,6 +126,12 @@ fn differs(session: &Session, first: &str, second: &str) -> Result<(), Failure> 
         return output::line("the two have the same content");
     }
     explanation::print_differences(&differences, &hints)
+}
+
+/// When an object can have been built, in seconds since 1970: in the day before it was registered.
+fn built_before(store: &Store, path: &StorePath) -> Result<Option<Range<u64>>, Failure> {
+    let registered = store.info(path)?.and_then(|info| u64::try_from(info.registered_at).ok());
+    Ok(registered.map(|end| end.saturating_sub(DAY)..end + 1))
 }
 
 fn gone(name: &str) -> Problem {
@@ -157,8 +164,8 @@ fn rebuilt(session: &Session, target: &str) -> Result<(), Failure> {
     let Some(explained) = explain_change(&store, &before, &last)? else {
         return Err(gone(&name).into());
     };
-    let places = Places::of(session, target)?;
-    let locate = |line: &str| places.find(line);
+    let places = whereabouts(session, target, &evaluated)?;
+    let locate = |line: &str, before: &[&str]| places.find(line, before);
     if session.options.json {
         return output::json(&explanation::explained_to_json(&explained, &locate));
     }
@@ -177,8 +184,8 @@ fn uncached(session: &Session, target: &str) -> Result<(), Failure> {
         return output::line("nothing: all that the target needs is in the store");
     }
     let known = known(session, &store, &evaluated)?;
-    let places = Places::of(session, target)?;
-    let locate = |line: &str| places.find(line);
+    let places = whereabouts(session, target, &evaluated)?;
+    let locate = |line: &str, before: &[&str]| places.find(line, before);
     let planned: BTreeMap<DrvId, String> =
         plan.steps.iter().map(|step| (step.drv, step.name.to_string())).collect();
     for step in &plan.steps {
@@ -244,36 +251,14 @@ fn waits_for(evaluated: &Evaluated, drv: &DrvId, planned: &BTreeMap<DrvId, Strin
     names
 }
 
-/// The texts of a target's own package, to find lines of scripts in.
-struct Places {
-    sources: Sources,
-    own: Vec<SourceId>,
-}
-
-impl Places {
-    fn of(session: &Session, target: &str) -> Result<Self, Failure> {
-        let (checked, sources) = check(session, &crate::target::parse(target)?.entry)?;
-        let is_own = |key: &ModuleKey| key.package == Package::Root;
-        let own = checked.keys.iter().filter(|(_, key)| is_own(key)).map(|(id, _)| *id).collect();
-        Ok(Self { sources, own })
-    }
-
-    /// The one place where a line stands; none when it stands nowhere or more than once.
-    fn find(&self, line: &str) -> Option<String> {
-        let line = line.trim();
-        let mut found = None;
-        for &source in self.own.iter().filter(|_| line.len() >= MIN_LINE) {
-            for (at, text) in self.sources.text(source).lines().enumerate() {
-                if text.contains(line) {
-                    if found.is_some() {
-                        return None;
-                    }
-                    found = Some(format!("{}:{}", self.sources.name(source), at + 1));
-                }
-            }
-        }
-        found
-    }
+/// Where the texts of a target come from.
+fn whereabouts(
+    session: &Session,
+    target: &str,
+    evaluated: &Evaluated,
+) -> Result<Whereabouts, Failure> {
+    let (checked, sources) = check(session, &crate::target::parse(target)?.entry)?;
+    Ok(Whereabouts::of(&checked, &sources, evaluated))
 }
 
 #[cfg(test)]

@@ -210,7 +210,7 @@ impl<'s> State<'s> {
             image: target.image,
         };
         let store = self.session.store()?;
-        let evaluated = Evaluated { graph, targets: vec![buildable] };
+        let evaluated = Evaluated { graph, targets: vec![buildable], decoded: Vec::new() };
         for path in build::realise(self.session, &store, &evaluated)? {
             output::line(&store.physical(&path).display().to_string())?;
         }

@@ -38,15 +38,21 @@ pub(super) fn export(session: &Session, paths: &[String], to: &Path) -> Result<(
     let store = session.store()?;
     let paths = paths.iter().map(|text| parse_path(&store, text)).collect::<Result<Vec<_>, _>>()?;
     if to == Path::new("-") {
-        let mut out = BufWriter::with_capacity(BUFFER, io::stdout().lock());
-        store.export(&paths, &mut out)?;
-        return Ok(());
+        let out = io::stdout().lock();
+        return write(&store, &paths, out, Path::new("standard output")).map(|_| ());
+    }
+    // A link stays a link: what it leads to is replaced.
+    let to = &to.canonicalize().unwrap_or_else(|_| to.to_owned());
+    // A device or a pipe is written to; moving a file there would put the file in its place.
+    if fs::metadata(to).is_ok_and(|found| !found.is_file() && !found.is_dir()) {
+        let out = File::options().write(true).open(to).map_err(|e| write_failed(to, &e))?;
+        return write(&store, &paths, out, to).map(|_| ());
     }
     // Half a file must not look like a whole one.
     let mut fresh = to.as_os_str().to_owned();
     fresh.push(format!(".new-{}", std::process::id()));
     let fresh = PathBuf::from(fresh);
-    let written = write_to(&store, &paths, &fresh, to);
+    let written = write_beside(&store, &paths, &fresh, to);
     if written.is_err() {
         // What was begun is of no use; that it cannot be removed says less than the error.
         let _ = fs::remove_file(&fresh);
@@ -59,25 +65,71 @@ pub(super) fn export(session: &Session, paths: &[String], to: &Path) -> Result<(
 }
 
 /// Writes an export beside its place, and moves it there when all of it is on the disk.
-fn write_to(
+fn write_beside(
     store: &Store,
     paths: &[StorePath],
     fresh: &Path,
     to: &Path,
 ) -> Result<TransferReport, Failure> {
     let failed = |error: io::Error| write_failed(to, &error);
-    let mut out = BufWriter::with_capacity(BUFFER, File::create(fresh).map_err(failed)?);
-    let report = store.export(paths, &mut out)?;
-    out.flush().and_then(|()| out.get_ref().sync_all()).map_err(failed)?;
+    let file = File::create(fresh).map_err(failed)?;
+    let report = write(store, paths, &file, to)?;
+    file.sync_all().map_err(failed)?;
     fs::rename(fresh, to).map_err(failed)?;
     Ok(report)
 }
 
+/// Writes an export; `to` is what messages call the place.
+fn write(
+    store: &Store,
+    paths: &[StorePath],
+    out: impl Write,
+    to: &Path,
+) -> Result<TransferReport, Failure> {
+    let mut out = Noting { to: BufWriter::with_capacity(BUFFER, out), failed: None };
+    let written = store.export(paths, &mut out);
+    match (written, out.failed) {
+        (Err(_), Some(error)) => Err(write_failed(to, &error)),
+        (written, _) => Ok(written?),
+    }
+}
+
+/// Keeps why it could not be written to: the store tells no errors of its own files from these.
+struct Noting<W> {
+    to: W,
+    failed: Option<io::Error>,
+}
+
+impl<W> Noting<W> {
+    fn note<T>(&mut self, done: io::Result<T>) -> io::Result<T> {
+        done.map_err(|error| {
+            let kind = error.kind();
+            self.failed = Some(error);
+            kind.into()
+        })
+    }
+}
+
+impl<W: Write> Write for Noting<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let done = self.to.write(bytes);
+        self.note(done)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let done = self.to.flush();
+        self.note(done)
+    }
+}
+
 fn write_failed(to: &Path, error: &io::Error) -> Failure {
-    let message = format!("cannot write `{}`: {error}", to.display());
-    Problem::new(Exit::Environment, "E1033", message)
-        .help("give a file in a folder that is there, that you may write to and that has space")
-        .into()
+    let message = format!("cannot write the export to `{}`: {error}", to.display());
+    let help = if error.kind() == io::ErrorKind::BrokenPipe {
+        "the program that reads the export ended before all of it was written"
+    } else {
+        "give a file in a folder that is there, that you may write to and that has space"
+    };
+    Problem::new(Exit::Environment, "E1033", message).help(help).into()
 }
 
 /// Opens an export, or standard input for `-`.

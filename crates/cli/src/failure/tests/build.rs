@@ -126,6 +126,7 @@ fn steps() {
         E::InputMissing { .. } => [E::InputMissing { path: object("zlib-1.3") }],
         E::NotBuilt { .. } => [E::NotBuilt { name: name() }],
         E::NotAProgram { .. } => [E::NotAProgram { name: name() }],
+        E::NoShell => [E::NoShell],
         E::Io { .. } => [io(NO_SPACE), io(NO_ACCESS)],
         E::Cancelled => [E::Cancelled],
     });

@@ -1,0 +1,86 @@
+//! Where output goes that nobody reads, and outputs that are no plain files.
+
+use std::os::unix::fs::FileTypeExt;
+use std::process::Stdio;
+
+use crate::harness::{Done, cbuild, cbuild_command, module, run, shared_root};
+
+/// A step that fails and is needed by another one.
+fn failing(name: &str) -> String {
+    format!(
+        r##"
+import std
+
+fn step(name: Str, script: Script) -> Package = std.build.derivation {{
+  name = name,
+  root = std.c_toolchain,
+  program = sh"/bin/sh",
+  args = [sh"-c", script],
+}}
+
+let low: Package = step("{name}-low", sh"echo the reason; exit 3")
+
+pub let default: Package = step("{name}-high", sh"echo #{{low}} > $out")
+"##
+    )
+}
+
+#[test]
+fn messages_that_nobody_reads_change_no_exit_code() {
+    let folder = module(&failing(&format!("unread-{}", std::process::id())));
+    let root = shared_root();
+    let at = folder.path().display().to_string();
+    for (args, exit) in [(vec!["build", &at], 1), (vec!["--json", "build", &at], 1)] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let status = cbuild_command(&root).args(&args).stderr(writer).status().unwrap();
+        assert_eq!(status.code(), Some(exit), "{args:?}");
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let status = cbuild_command(&root).args(&args).stderr(full).status().unwrap();
+        assert_eq!(status.code(), Some(exit), "{args:?} on a full disk");
+    }
+    let mut wrong = cbuild_command(&root);
+    let (_, writer) = std::io::pipe().unwrap();
+    let status = wrong.args(["build", "--bogus"]).stderr(writer).status().unwrap();
+    assert_eq!(status.code(), Some(2));
+}
+
+#[test]
+fn the_log_of_what_kept_a_target_from_being_built() {
+    let name = format!("kept-{}", std::process::id());
+    let folder = module(&failing(&name));
+    let root = shared_root();
+    let at = folder.path().display().to_string();
+    let failed = cbuild(&root, ["build", &at]).fails(1, "E0501");
+    let done = cbuild(&root, ["log", &at]).ok();
+    assert_eq!(done.stdout, "the reason\n");
+    assert!(done.stderr.contains(&format!("this is the log of {name}-low")), "{}", done.stderr);
+    let place = failed.stderr.lines().find_map(|line| line.trim().strip_prefix("whole log: "));
+    assert_eq!(cbuild(&root, ["log", place.unwrap()]).ok().stdout, "the reason\n");
+}
+
+#[test]
+fn an_export_into_a_pipe_leaves_the_pipe() {
+    let folder = tempfile::tempdir().unwrap();
+    let (root, file) = (folder.path().join("root"), folder.path().join("motd"));
+    std::fs::write(&file, "hello\n").unwrap();
+    let path = cbuild(&root, ["store", "add", file.to_str().unwrap()]).ok().stdout;
+    let (path, pipe) = (path.trim(), folder.path().join("pipe"));
+    run(std::process::Command::new("mkfifo").arg(&pipe)).ok();
+    let mut export = cbuild_command(&root);
+    export.args(["store", "export", path, "-o"]).arg(&pipe);
+    let export = export.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let got = std::fs::read(&pipe).unwrap();
+    Done::from(export.wait_with_output().unwrap()).ok();
+    assert!(std::fs::symlink_metadata(&pipe).unwrap().file_type().is_fifo());
+
+    // Through a link, the file that it leads to is replaced, and the link stays.
+    let (real, link) = (folder.path().join("real"), folder.path().join("link"));
+    std::fs::write(&real, "old").unwrap();
+    std::os::unix::fs::symlink(&real, &link).unwrap();
+    cbuild(&root, ["store", "export", path, "-o", link.to_str().unwrap()]).ok();
+    assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink());
+    assert_eq!(std::fs::read(&real).unwrap(), got);
+    let full = cbuild(&root, ["store", "export", path, "-o", "/dev/full"]).fails(3, "E1033");
+    assert!(full.stderr.contains("No space left"), "{}", full.stderr);
+}
