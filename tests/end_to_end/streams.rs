@@ -84,3 +84,16 @@ fn an_export_into_a_pipe_leaves_the_pipe() {
     let full = cbuild(&root, ["store", "export", path, "-o", "/dev/full"]).fails(3, "E1033");
     assert!(full.stderr.contains("No space left"), "{}", full.stderr);
 }
+
+#[test]
+fn a_root_that_cannot_be_made_is_told_before_the_build() {
+    let name = format!("taken-{}", std::process::id());
+    let folder = module(&failing(&name));
+    let (at, taken) = (folder.path().display().to_string(), folder.path().join("taken"));
+    std::fs::write(&taken, "mine").unwrap();
+    let args = ["build", &at, "-o", taken.to_str().unwrap()];
+    cbuild(&shared_root(), args).fails(2, "E0614");
+    let history = cbuild(&shared_root(), ["store", "history", &format!("{name}-low")]).ok();
+    assert_eq!(history.stdout, "", "nothing was built");
+    assert!(history.stderr.contains("no build of"), "{}", history.stderr);
+}

@@ -53,6 +53,9 @@ pub struct Outlined {
     pub above: Option<usize>,
 }
 
+/// Shortest wait for somebody else's work that is told.
+pub const NOTICED: Duration = Duration::from_millis(500);
+
 /// Most names that [`Event::Started`] has of steps that wait.
 pub const SHOWN_WAITING: usize = 3;
 
@@ -86,6 +89,16 @@ pub enum Event {
         waiting: Vec<Name>,
         /// Number of steps that wait for this one directly.
         waiting_total: usize,
+    },
+    /// A step waits for somebody else who is doing the same: mostly another process. Told once the wait
+    /// is longer than [`NOTICED`], and again when it is over and the step goes on itself.
+    Elsewhere {
+        /// The step.
+        drv: DrvId,
+        /// Its name.
+        name: Name,
+        /// Whether it waits now.
+        waits: bool,
     },
     /// A line that a builder wrote; only with [`crate::Options::log_lines`].
     Log {

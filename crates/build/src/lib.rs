@@ -40,7 +40,7 @@ use cbuild_store::Store;
 pub use again::{Again, Terminal, Visit};
 pub use assemble::AssembleError;
 pub use error::{BuildFailure, Ending, ExitClass, LimitHit, LogEnd, RunError, StepError};
-pub use event::{Event, Kind, Outcome, Outlined, SHOWN_WAITING};
+pub use event::{Event, Kind, NOTICED, Outcome, Outlined, SHOWN_WAITING};
 pub use known::Known;
 pub use log::{LOG_TAIL_LINES, read_log};
 pub use resolve::Outputs;

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
-use cbuild_drv::{Action, ActionKey, Derivation, DrvId, Fetch, Input, OutputName, StorePath};
+use cbuild_drv::{Action, ActionKey, Derivation, DrvId, Fetch, Input, Name, OutputName, StorePath};
 use cbuild_sandbox::{Exit, Killer, Launcher};
 use cbuild_store::{ActionLock, BuildRecord, BuildUsage, BuiltOutput, MemoryOf, Registration};
 use rustix::io::Errno;
@@ -16,7 +16,7 @@ use crate::Builder;
 use crate::assemble::assemble;
 use crate::clock;
 use crate::error::{Ending, ExitClass, StepError};
-use crate::event::{Event, Kind, Outcome};
+use crate::event::{Event, Kind, NOTICED, Outcome};
 use crate::exec;
 use crate::forbidden;
 use crate::log::{self, Follower};
@@ -155,7 +155,7 @@ impl<'a> Workshop<'a> {
         if is_done(&outputs) {
             return Ok(Worked::Done(Done { outputs, outcome: Outcome::CutOff, usage: None }));
         }
-        let (lock, waited) = self.lock(key)?;
+        let (lock, waited) = self.lock(drv, &derivation.name, key)?;
         let outputs = self.look_up(key, &derivation.outputs)?;
         if is_done(&outputs) {
             let outcome = if waited { Outcome::Shared } else { Outcome::CutOff };
@@ -244,14 +244,29 @@ impl<'a> Workshop<'a> {
     }
 
     /// Holds the action; the flag says that another process had it before.
-    fn lock(&self, key: &ActionKey) -> Result<(ActionLock, bool), StepError> {
+    fn lock(
+        &self,
+        drv: &DrvId,
+        name: &Name,
+        key: &ActionKey,
+    ) -> Result<(ActionLock, bool), StepError> {
         let (mut pause, longest) = LOCK_POLL;
-        let mut waited = false;
+        // The sum of the pauses is near enough to the time to need no clock.
+        let (mut waited, mut told) = (Duration::ZERO, false);
+        let tell = |waits| {
+            (self.builder.events)(Event::Elsewhere { drv: *drv, name: name.clone(), waits });
+        };
         loop {
             if let Some(lock) = self.builder.store.try_lock_action(key)? {
-                return Ok((lock, waited));
+                if told {
+                    tell(false);
+                }
+                return Ok((lock, !waited.is_zero()));
             }
-            waited = true;
+            waited += pause;
+            if waited > NOTICED && !std::mem::replace(&mut told, true) {
+                tell(true);
+            }
             if self.is_stopped() {
                 return Err(StepError::Cancelled);
             }

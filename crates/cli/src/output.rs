@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use crate::failure::{Exit, Failure, Problem};
+use crate::session::Session;
 
 /// Writes one line of a result. A reader that went away ends the command quietly.
 pub(crate) fn line(text: &str) -> Result<(), Failure> {
@@ -29,6 +30,13 @@ pub(crate) fn tell(text: &str) {
 /// Writes one line to standard error, see [`tell`].
 pub(crate) fn tell_line(text: &str) {
     tell(&format!("{text}\n"));
+}
+
+/// Says on standard error what a result without a line means; nothing with `--quiet` or `--json`.
+pub(crate) fn note(session: &Session, text: &str) {
+    if !session.options.quiet && !session.options.json {
+        tell_line(text);
+    }
 }
 
 /// Writes a JSON document as one line.

@@ -89,6 +89,9 @@ impl Display {
                     }
                 }
             }
+            // The live lines say it as long as it is so.
+            Event::Elsewhere { name, waits: true, .. } => (!matches!(self.mode, Mode::Terminal(_)))
+                .then(|| format!("waiting for another process, which is at {name}")),
             Event::Failed { name, code, .. } => Some(format!("failed {name} ({code})")),
             Event::Skipped { name, .. } => self.verbose.then(|| format!("skipped {name}")),
             Event::Log { line, .. } => self.verbose.then(|| format!("| {line}")),
@@ -136,6 +139,9 @@ fn to_json(event: &Event) -> Option<serde_json::Value> {
             "last_duration_ms": last_duration.as_ref().map(millis),
             "waiting": waiting.iter().map(Name::as_str).collect::<Vec<_>>(),
             "waiting_total": waiting_total,
+        }),
+        Event::Elsewhere { drv, name, waits } => json!({
+            "event": "elsewhere", "drv": drv.to_string(), "name": name.to_string(), "waits": waits,
         }),
         Event::Log { drv, line } => json!({"event": "log", "drv": drv.to_string(), "line": line}),
         Event::FetchProgress { drv, bytes, total } => json!({

@@ -43,6 +43,7 @@ const TESTS: &[Test] = tests![
     reuse::equal_output_cuts_off_what_lies_above,
     reuse::equal_actions_run_once,
     reuse::two_processes_share_one_build,
+    reuse::work_of_others_is_waited_for_and_told,
     reuse::what_a_run_uses_is_not_collected,
     reuse::a_plan_tells_what_is_certain,
     reuse::many_small_steps,

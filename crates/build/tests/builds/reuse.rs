@@ -107,6 +107,30 @@ pub(crate) fn two_processes_share_one_build() {
     assert!(world.store.verify(&cbuild_store::VerifyOptions::default()).unwrap().is_clean());
 }
 
+/// Somebody else holds the action, until it is told that this is waited for.
+pub(crate) fn work_of_others_is_waited_for_and_told() {
+    let mut world = World::new();
+    let drv = world.sh("held", "echo 1 > $out", &[]);
+    world.build(&[world.busybox]).unwrap();
+    let target = [Target::out(drv)];
+    let builder = |events| {
+        Builder::new(&world.store, &world.graph, &world.fetcher, world.options.clone(), events)
+    };
+    let key = builder(&|_| {}).known(&target).unwrap()[&drv].resolved.as_ref().unwrap().0;
+    let other = cbuild_store::Store::open(&world.root).unwrap();
+    let held = std::sync::Mutex::new(other.try_lock_action(&key).unwrap());
+    assert!(held.lock().unwrap().is_some());
+    let told = std::sync::Mutex::new(Vec::new());
+    let listen = |event| {
+        if let Event::Elsewhere { waits, .. } = event {
+            told.lock().unwrap().push(waits);
+            drop(held.lock().unwrap().take());
+        }
+    };
+    builder(&listen).build(&target).unwrap();
+    assert_eq!(*told.lock().unwrap(), [true, false]);
+}
+
 pub(crate) fn what_a_run_uses_is_not_collected() {
     let mut world = World::new();
     let drv = world.sh("used", "echo 1 > $out", &[]);

@@ -21,6 +21,10 @@ pub(crate) fn build(
     dry_run: bool,
 ) -> Result<(), Failure> {
     let store = session.store()?;
+    if let Some(link) = out_link {
+        let mut links = (0..targets.len()).map(|position| numbered(link, position));
+        links.try_for_each(free)?;
+    }
     if dry_run {
         return print_plan(session, &store, &evaluate(session, &store, targets)?);
     }
@@ -89,6 +93,14 @@ pub(super) fn lost(what: &str) -> Failure {
     Problem::defect("E1099", what).into()
 }
 
+/// Refuses before the build what no root can replace after it.
+fn free(link: PathBuf) -> Result<(), cbuild_store::Error> {
+    match link.symlink_metadata() {
+        Ok(found) if !found.is_symlink() => Err(cbuild_store::Error::RootTaken { path: link }),
+        _ => Ok(()),
+    }
+}
+
 /// The link of the first target has the given name, those of others get `-2`, `-3` ….
 fn numbered(link: &Path, position: usize) -> PathBuf {
     if position == 0 {
@@ -103,7 +115,11 @@ fn print_plan(session: &Session, store: &Store, evaluated: &Evaluated) -> Result
     let fetcher = session.fetcher()?;
     let builder = Builder::new(store, &evaluated.graph, &fetcher, session.build_options(), &|_| {});
     let targets: Vec<_> = evaluated.targets.iter().map(|found| found.target.clone()).collect();
-    for step in builder.plan(&targets)?.steps {
+    let steps = builder.plan(&targets)?.steps;
+    if steps.is_empty() {
+        output::note(session, "nothing to do: all that the targets need is in the store");
+    }
+    for step in steps {
         let verb = match step.kind {
             Kind::Exec => "build",
             Kind::Fetch => "fetch",

@@ -41,13 +41,16 @@ pub(crate) fn log(session: &Session, target: &str) -> Result<(), Failure> {
     let Some((record, path)) = choose(&records, key, &name, &needed) else {
         return Err(none(&name).into());
     };
-    if record.name != name && !session.options.quiet && !session.options.json {
+    let text = read(path)?;
+    if record.name != name {
         let failed = &record.name;
-        output::tell_line(&format!(
-            "{name} was not built: this is the log of {failed}, which failed"
-        ));
+        let note = format!("{name} was not built: this is the log of {failed}, which failed");
+        output::note(session, &note);
     }
-    print(session, record, &read(path)?)
+    if text.is_empty() {
+        output::note(session, "the log is empty");
+    }
+    print(session, record, &text)
 }
 
 /// How the place of a kept log ends.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::path::Path;
 
 use cbuild_build::{Builder, Known, Target};
 use cbuild_drv::{ActionKey, Derivation, DrvId, Input, StorePath};
@@ -34,11 +35,13 @@ pub(crate) fn run(session: &Session, command: WhyCommand) -> Result<(), Failure>
 
 /// The object that a store path or a target names.
 fn object(session: &Session, store: &Store, text: &str) -> Result<StorePath, Failure> {
-    if let Ok(path) = parse_path(store, text) {
-        return match store.info(&path)? {
-            Some(_) => Ok(path),
-            None => Err(cbuild_store::Error::NotInStore { path }.into()),
-        };
+    let last = Path::new(text).file_name().and_then(|last| last.to_str());
+    let is_object = last.is_some_and(|last| StorePath::parse(last).is_ok());
+    match parse_path(store, text) {
+        Ok(path) if store.info(&path)?.is_some() => return Ok(path),
+        Ok(path) => return Err(cbuild_store::Error::NotInStore { path }.into()),
+        Err(error) if is_object => return Err(error),
+        Err(_) => {}
     }
     let evaluated = evaluate(session, store, &[text.to_owned()])?;
     let target = first_target(&evaluated)?;

@@ -59,8 +59,8 @@ struct Running {
     head: String,
     /// How long it took last time.
     last: Option<Duration>,
-    /// What a download has brought so far.
-    fetched: String,
+    /// What a download has brought so far, or that another process does it.
+    more: String,
     started: Instant,
 }
 
@@ -155,14 +155,20 @@ impl State {
                     drv: *drv,
                     head: format!("{} {name}", verb(*kind)),
                     last: *last_duration,
-                    fetched: String::new(),
+                    more: String::new(),
                     started: now(),
                 });
+            }
+            Event::Elsewhere { drv, waits, .. } => {
+                if let Some(running) = self.running.iter_mut().find(|step| step.drv == *drv) {
+                    running.more =
+                        if *waits { " · by another process".to_owned() } else { String::new() };
+                }
             }
             Event::FetchProgress { drv, bytes, total } => {
                 if let Some(running) = self.running.iter_mut().find(|one| one.drv == *drv) {
                     let of = total.map_or(String::new(), |all| format!(" of {}", HumanBytes(all)));
-                    running.fetched = format!(" · {}{of}", HumanBytes(*bytes));
+                    running.more = format!(" · {}{of}", HumanBytes(*bytes));
                 }
             }
             Event::Finished { drv, .. }
@@ -199,7 +205,7 @@ impl Running {
         let taken = if taken > 0 { format!(" {taken} s") } else { String::new() };
         let last =
             self.last.map_or(String::new(), |last| format!(" (last time {})", seconds(last)));
-        format!("{}{taken}{last}{}", self.head, self.fetched)
+        format!("{}{taken}{last}{}", self.head, self.more)
     }
 }
 
@@ -241,7 +247,14 @@ mod tests {
         state.take(&start("a", Kind::Exec, Some(Duration::from_millis(9_500))));
         state.take(&start("b", Kind::Fetch, None));
         state.take(&Event::FetchProgress { drv: id("b"), bytes: 1 << 20, total: Some(1 << 21) });
+        let elsewhere = |waits| Event::Elsewhere { drv: id("a"), name: name("a"), waits };
+        state.take(&elsewhere(true));
         let later = now() + Duration::from_millis(7_500);
+        assert_eq!(
+            state.lines(later, 24)[1],
+            "├─ building a 7 s (last time 9.5 s) · by another process"
+        );
+        state.take(&elsewhere(false));
         assert_eq!(
             state.lines(later, 24),
             [

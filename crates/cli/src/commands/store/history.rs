@@ -12,10 +12,12 @@ use crate::session::Session;
 /// Lists the latest builds, newest first.
 pub(super) fn list(session: &Session, name: Option<&str>, limit: u32) -> Result<(), Failure> {
     let store = session.store()?;
-    for build in store.builds(name, limit)? {
-        print(session, &build)?;
+    let builds = store.builds(name, limit)?;
+    if builds.is_empty() {
+        let what = name.map(|name| format!(" of `{name}`")).unwrap_or_default();
+        output::note(session, &format!("no build{what} is recorded"));
     }
-    Ok(())
+    builds.iter().try_for_each(|build| print(session, build))
 }
 
 fn print(session: &Session, build: &BuildRecord) -> Result<(), Failure> {

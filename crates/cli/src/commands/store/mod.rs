@@ -5,6 +5,8 @@ pub(super) mod history;
 mod mend;
 mod transfer;
 
+use std::path::Path;
+
 use cbuild_drv::StorePath;
 use cbuild_store::{ObjectInfo, Store};
 use serde_json::json;
@@ -50,15 +52,36 @@ fn info(session: &Session, paths: &[String]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// A store path as it is inside a sandbox, as it is on the host, or its last component alone.
+/// A store path as it is inside a sandbox, as it is on the host, its last component alone, or a link to
+/// it such as `build -o` makes.
 pub(crate) fn parse_path(store: &Store, text: &str) -> Result<StorePath, Failure> {
     let physical = store.store_dir();
-    let base = std::path::Path::new(text).strip_prefix(&physical).ok().and_then(|p| p.to_str());
-    StorePath::parse(base.unwrap_or(text)).map_err(|error| {
-        Problem::new(Exit::Input, "E1027", error.to_string())
-            .help("give a path as `cbuild build` or `cbuild store ls` prints it")
-            .into()
-    })
+    let given = Path::new(text);
+    let base = |path: &Path| Some(path.strip_prefix(&physical).ok()?.to_str()?.to_owned());
+    let error = match StorePath::parse(base(given).as_deref().unwrap_or(text)) {
+        Ok(path) => return Ok(path),
+        Err(error) => error,
+    };
+    let place = std::fs::read_link(given).or_else(|_| std::path::absolute(given));
+    let place = place.unwrap_or_else(|_| given.to_owned());
+    if let Some(Ok(path)) = base(&place).map(|base| StorePath::parse(&base)) {
+        return Ok(path);
+    }
+    Err(elsewhere(text, &place).unwrap_or_else(|| no_path(&error.to_string())).into())
+}
+
+fn no_path(error: &str) -> Problem {
+    Problem::new(Exit::Input, "E1027", error)
+        .help("give a path as `cbuild build` or `cbuild store ls` prints it")
+}
+
+/// What is wrong with a path of another store.
+fn elsewhere(text: &str, place: &Path) -> Option<Problem> {
+    StorePath::parse(place.file_name()?.to_str()?).ok()?;
+    let folder = place.parent().filter(|folder| folder.ends_with("store"))?;
+    let root = folder.parent()?.display();
+    let problem = Problem::new(Exit::Input, "E1027", format!("`{text}` is in another store"));
+    Some(problem.help(format!("name that store: `--root {root}`")))
 }
 
 fn summary(session: &Session, store: &Store) -> Result<(), Failure> {
@@ -109,4 +132,33 @@ fn list(session: &Session) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn store_paths_are_read_in_every_form() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("one")).unwrap();
+        let file = folder.path().join("file");
+        std::fs::write(&file, "x").unwrap();
+        let path = store.add_tree(&file, &cbuild_drv::Name::new("x").unwrap()).unwrap();
+        let physical = store.physical(&path).display().to_string();
+        let link = folder.path().join("link");
+        store.add_root(&link, &path).unwrap();
+        let base = format!("{}-x", path.digest());
+        for text in [&path.to_string(), &base, &physical, &link.display().to_string()] {
+            assert_eq!(parse_path(&store, text).map_err(|error| error.text()), Ok(path.clone()));
+        }
+        let other = Store::open(&folder.path().join("two")).unwrap();
+        for text in [&physical, &link.display().to_string()] {
+            let error = parse_path(&other, text).unwrap_err().text();
+            assert!(error.contains("is in another store"), "{error}");
+            assert!(error.contains(&format!("--root {}/one`", folder.path().display())), "{error}");
+        }
+        assert!(parse_path(&other, "x").unwrap_err().text().contains("cbuild store ls"));
+    }
 }
