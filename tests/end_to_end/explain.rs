@@ -88,6 +88,47 @@ fn why_rebuilt_leads_down_to_the_line_of_a_source_file() {
     assert_eq!(document["changes"][0]["lines"][0]["removed"], "echo first line");
 }
 
+/// What a file two imports away and a decoded one give is followed to their lines.
+#[test]
+fn why_rebuilt_names_the_files_that_values_come_from() {
+    let name = unique("values");
+    let folder = module("");
+    let put = |file: &str, text: &str| std::fs::write(folder.path().join(file), text).unwrap();
+    put("flags.cbuild", "//! F.\npub let flags: List<Str> = [\"-O2\", \"-g\"]\n");
+    put(
+        "middle.cbuild",
+        "import std\nimport ./flags.cbuild as f\npub fn all() -> Str = std.text.join(f.flags, \" \")\n",
+    );
+    put("conf.json", "{\n  \"greeting\": \"hi\"\n}\n");
+    put(
+        "main.cbuild",
+        &format!(
+            r##"import std
+import ./middle.cbuild as middle
+let conf = decode<{{ greeting: Str }}>(./conf.json)
+pub let default: Package = std.build.derivation {{
+  name = "{name}",
+  root = std.c_toolchain,
+  program = sh"/bin/sh",
+  args = [sh"-ec", sh"""
+    echo $CFLAGS > $out
+    echo #{{conf.greeting}} >> $out
+    """],
+  env = {{ CFLAGS = std.script.raw(middle.all()) }},
+}}
+"##
+        ),
+    );
+    let at = target(&folder);
+    ask(["build", &at]).ok();
+    put("flags.cbuild", "//! F.\npub let flags: List<Str> = [\"-O3\", \"-g\"]\n");
+    put("conf.json", "{\n  \"greeting\": \"welcome\"\n}\n");
+    let places = ["`-O3` in", "flags.cbuild:2)", "main.cbuild:10, `welcome` in", "conf.json:2)"];
+    has(&ask(["why", "uncached", &at]).ok(), &places);
+    ask(["build", &at]).ok();
+    has(&ask(["why", "rebuilt", &at]).ok(), &places);
+}
+
 #[test]
 fn why_rebuilt_of_what_was_never_built_is_an_error() {
     let folder = with_source(&two_steps(&unique("never")));
