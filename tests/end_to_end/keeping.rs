@@ -89,7 +89,7 @@ pub let default: Package = std.build.derivation {{
     let log: serde_json::Value = serde_json::from_str(&log).unwrap();
     for (cpu, memory, of) in [
         (&finished["cpu_ms"], &finished["memory"], &finished["memory_of"]),
-        (&record["cpuMs"], &record["memory"], &record["memoryOf"]),
+        (&record["cpu_ms"], &record["memory"], &record["memory_of"]),
         (&log["cpu_ms"], &log["memory"], &log["memory_of"]),
     ] {
         assert!((1..600_000).contains(&cpu.as_u64().unwrap()), "{cpu}");

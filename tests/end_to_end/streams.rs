@@ -97,3 +97,16 @@ fn a_root_that_cannot_be_made_is_told_before_the_build() {
     assert_eq!(history.stdout, "", "nothing was built");
     assert!(history.stderr.contains("no build of"), "{}", history.stderr);
 }
+
+#[test]
+fn a_builder_cannot_command_the_terminal() {
+    let name = format!("escape-{}", std::process::id());
+    let script = r"printf 'a\033[2Jb\033]0;title\007c\nnext\n'; exit 1";
+    let folder = module(&failing(&name).replace("echo the reason; exit 3", script));
+    let (root, at) = (shared_root(), folder.path().display().to_string());
+    let done = cbuild(&root, ["build", "-v", &at]).fails(1, "E0501");
+    assert!(!done.stderr.contains('\u{1b}'), "{:?}", done.stderr);
+    assert!(done.stderr.contains(&format!("{name}-low | abc\n{name}-low | next\n")));
+    // A file gets what the builder wrote.
+    assert!(cbuild(&root, ["log", &at]).ok().stdout.starts_with("a\u{1b}[2Jb"));
+}

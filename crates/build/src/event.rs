@@ -104,7 +104,8 @@ pub enum Event {
     Log {
         /// The step.
         drv: DrvId,
-        /// The line without its end, at most 4096 bytes; broken UTF-8 is replaced.
+        /// The line without its end, at most 4096 bytes; broken UTF-8 is replaced, and there is
+        /// nothing in it that commands a terminal.
         line: String,
     },
     /// A download went on.

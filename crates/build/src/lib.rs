@@ -18,6 +18,7 @@ mod forbidden;
 mod known;
 mod log;
 mod place;
+mod plain;
 mod queue;
 mod resolve;
 mod run;
@@ -43,6 +44,7 @@ pub use error::{BuildFailure, Ending, ExitClass, LimitHit, LogEnd, RunError, Ste
 pub use event::{Event, Kind, NOTICED, Outcome, Outlined, SHOWN_WAITING};
 pub use known::Known;
 pub use log::{LOG_TAIL_LINES, read_log};
+pub use plain::plain;
 pub use resolve::Outputs;
 pub use vary::{PLAIN_PROCESSOR, Variation, plain_processor};
 

@@ -9,6 +9,7 @@ use cbuild_store::Store;
 
 use crate::error::LogEnd;
 use crate::event::Event;
+use crate::plain::plain;
 
 /// Log lines that come with a failure.
 pub const LOG_TAIL_LINES: usize = 25;
@@ -55,7 +56,7 @@ fn last_lines(bytes: &[u8]) -> Vec<String> {
 
 fn line(bytes: &[u8]) -> String {
     let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
-    String::from_utf8_lossy(&bytes[..bytes.len().min(MAX_LINE)]).into_owned()
+    plain(&String::from_utf8_lossy(&bytes[..bytes.len().min(MAX_LINE)]))
 }
 
 /// Compresses a log into the store's place for it and returns that place. The file appears there

@@ -4,11 +4,13 @@ mod live;
 mod screen;
 mod tree;
 
+use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use cbuild_build::{Event, Kind, Outcome};
-use cbuild_drv::Name;
+use cbuild_drv::{DrvId, Name};
 use serde_json::json;
 
 use self::live::Live;
@@ -20,6 +22,8 @@ use crate::session::Session;
 pub(crate) struct Display {
     mode: Mode,
     verbose: bool,
+    /// Names of the steps that run, where their logs are shown.
+    names: Mutex<BTreeMap<DrvId, Name>>,
 }
 
 enum Mode {
@@ -42,11 +46,14 @@ impl Display {
         } else {
             Mode::Plain
         };
-        Self { mode, verbose: options.verbose }
+        Self { mode, verbose: options.verbose, names: Mutex::default() }
     }
 
     /// Shows one event.
     pub(crate) fn show(&self, event: &Event) {
+        if self.verbose {
+            self.note_name(event);
+        }
         match &self.mode {
             Mode::Quiet => {}
             Mode::Json => {
@@ -60,6 +67,15 @@ impl Display {
                 }
             }
             Mode::Terminal(live) => live.show(event, self.finished_line(event)),
+        }
+    }
+
+    fn note_name(&self, event: &Event) {
+        let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        match event {
+            Event::Started { drv, name, .. } => drop(names.insert(*drv, name.clone())),
+            Event::Finished { drv, .. } | Event::Failed { drv, .. } => drop(names.remove(drv)),
+            _ => {}
         }
     }
 
@@ -94,7 +110,12 @@ impl Display {
                 .then(|| format!("waiting for another process, which is at {name}")),
             Event::Failed { name, code, .. } => Some(format!("failed {name} ({code})")),
             Event::Skipped { name, .. } => self.verbose.then(|| format!("skipped {name}")),
-            Event::Log { line, .. } => self.verbose.then(|| format!("| {line}")),
+            Event::Log { drv, line } => self.verbose.then(|| {
+                // Lines of steps that run at the same time come mixed.
+                let names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+                let name = names.get(drv).map(|name| format!("{name} ")).unwrap_or_default();
+                format!("{name}| {line}")
+            }),
             _ => None,
         }
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use cbuild_drv::{ActionKey, Derivation, StorePath};
-use cbuild_store::Store;
+use cbuild_store::{BuildRecord, Store};
 
 use crate::cause::Hints;
 use crate::change::{Change, changes};
@@ -66,12 +66,30 @@ pub struct FileChange {
     pub lines: Vec<LineChange>,
 }
 
-/// The action of the last build of a name, and the last different one before it.
-pub fn last_two(store: &Store, name: &str) -> Result<Option<(ActionKey, Option<ActionKey>)>> {
-    let builds = store.builds(Some(name), u32::MAX)?;
-    let Some(last) = builds.first().map(|build| build.key) else { return Ok(None) };
-    let before = builds.iter().map(|build| build.key).find(|&key| key != last);
-    Ok(Some((last, before)))
+/// The last build of an action, and the last one before it of another action of the same name. Without
+/// such a build of `own`, or without `own`, the last build of the name is taken. Builds of `others`, actions
+/// that have the name by chance or for another variant, do not count. `None` without any build.
+pub fn last_two(
+    store: &Store,
+    name: &str,
+    own: Option<ActionKey>,
+    others: &BTreeSet<ActionKey>,
+) -> Result<Option<(BuildRecord, Option<BuildRecord>)>> {
+    Ok(choose_two(store.builds(Some(name), u32::MAX)?, own, others))
+}
+
+/// Chooses among builds, which are ordered from the newest on.
+fn choose_two(
+    mut builds: Vec<BuildRecord>,
+    own: Option<ActionKey>,
+    others: &BTreeSet<ActionKey>,
+) -> Option<(BuildRecord, Option<BuildRecord>)> {
+    builds.retain(|build| Some(build.key) == own || !others.contains(&build.key));
+    let at = builds.iter().position(|build| Some(build.key) == own).unwrap_or(0);
+    let mut builds = builds.into_iter().skip(at);
+    let last = builds.next()?;
+    let before = builds.find(|build| build.key != last.key);
+    Some((last, before))
 }
 
 /// Compares two actions and follows their changed inputs. `None` when the record of one of them
@@ -216,5 +234,42 @@ fn lines_of(old: &std::path::Path, new: &std::path::Path) -> Vec<LineChange> {
     match (read(old), read(new)) {
         (Some(old), Some(new)) if !old.contains('\0') => line_changes(&old, &new),
         _ => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cbuild_drv::Digest;
+
+    use super::*;
+
+    fn key(key: u8) -> ActionKey {
+        ActionKey(Digest::of(&[key]))
+    }
+
+    #[test]
+    fn builds_of_other_variants_are_not_compared() {
+        let record = |(number, started): (u8, i64)| BuildRecord {
+            key: key(number),
+            name: "zlib".to_owned(),
+            started,
+            duration_ms: 0,
+            status: 0,
+            log: None,
+            usage: None,
+        };
+        let builds = [(9, 60), (3, 50), (3, 40), (9, 30), (2, 20), (1, 10)].map(record).to_vec();
+        let chosen = |own: Option<u8>, others: &[u8]| {
+            let others = others.iter().map(|number| key(*number)).collect();
+            let found = choose_two(builds.clone(), own.map(key), &others);
+            found.map(|(last, before)| (last.started, before.map(|before| before.started)))
+        };
+        assert_eq!(chosen(None, &[]), Some((60, Some(50))));
+        assert_eq!(chosen(Some(3), &[]), Some((50, Some(30))));
+        assert_eq!(chosen(Some(3), &[9]), Some((50, Some(20))));
+        assert_eq!(chosen(Some(3), &[3, 9]), Some((50, Some(20))));
+        assert_eq!(chosen(Some(1), &[9]), Some((10, None)));
+        assert_eq!(chosen(Some(7), &[9]), Some((50, Some(20))), "an action that never ran");
+        assert_eq!(choose_two(Vec::new(), None, &BTreeSet::new()), None);
     }
 }

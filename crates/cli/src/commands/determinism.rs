@@ -109,7 +109,7 @@ fn compare_with_first(
                 "name": again.name,
                 "output": output.as_str(),
                 "path": path.to_string(),
-                "pathVaried": again.moved,
+                "path_varied": again.moved,
                 "same": differences.is_empty(),
                 "differences": explanation::differences_to_json(&differences, hints),
             }))?;

@@ -222,7 +222,7 @@ fn why_to_json(why: &Why, locate: Locate<'_>) -> Value {
                         "lines": lines_to_json(&file.lines, &|_, _| None),
                     })).collect::<Vec<_>>(),
                 }),
-                Explanation::NotReproducible(key) => json!({"notReproducible": key.to_string()}),
+                Explanation::NotReproducible(key) => json!({"not_reproducible": key.to_string()}),
                 Explanation::Above => json!({"above": true}),
                 Explanation::Unknown(missing) => json!({"unknown": missing}),
             });

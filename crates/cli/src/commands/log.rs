@@ -1,9 +1,10 @@
 //! `cbuild log`.
 
 use std::collections::BTreeSet;
+use std::io::IsTerminal;
 use std::path::Path;
 
-use cbuild_build::Known;
+use cbuild_build::{Known, plain};
 use cbuild_drv::ActionKey;
 use cbuild_store::BuildRecord;
 use serde_json::json;
@@ -114,7 +115,10 @@ fn print(session: &Session, record: &BuildRecord, text: &str) -> Result<(), Fail
 }
 
 fn print_text(text: &str) -> Result<(), Failure> {
-    text.lines().try_for_each(output::line)
+    // What goes into a file or to another program is as the builder wrote it.
+    let is_shown = std::io::stdout().is_terminal();
+    let shown = |line: &str| if is_shown { output::line(&plain(line)) } else { output::line(line) };
+    text.lines().try_for_each(shown)
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ mod test;
 mod whereabouts;
 mod why;
 
-pub(crate) use store::history::{memory_of, taken};
+pub(crate) use store::history::{memory_of, taken, utc};
 
 use crate::args::Command;
 use crate::failure::Failure;

@@ -1,6 +1,6 @@
 //! `cbuild why`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::Path;
 
@@ -13,6 +13,7 @@ use serde_json::json;
 use super::build::lost;
 use super::explanation;
 use super::store::parse_path;
+use super::utc;
 use super::whereabouts::Whereabouts;
 use crate::args::WhyCommand;
 use crate::evaluation::{Evaluated, check, evaluate};
@@ -146,9 +147,10 @@ fn gone(name: &str) -> Problem {
 fn rebuilt(session: &Session, target: &str) -> Result<(), Failure> {
     let store = session.store()?;
     let evaluated = evaluate(session, &store, &[target.to_owned()])?;
-    let name = evaluated.graph.get(&first_target(&evaluated)?.drv).map(|drv| drv.name.to_string());
-    let name = name.unwrap_or_default();
-    let Some((last, before)) = last_two(&store, &name)? else {
+    let drv = first_target(&evaluated)?.drv;
+    let name = evaluated.graph.get(&drv).map(|drv| drv.name.to_string()).unwrap_or_default();
+    let (own, others) = own_and_others(&known(session, &store, &evaluated)?, &drv);
+    let Some((last, before)) = last_two(&store, &name, own, &others)? else {
         let message = format!("`{name}` was never built in this store");
         return Err(Problem::new(Exit::Failed, "E1045", message)
             .help("`cbuild why uncached` tells what a build would do")
@@ -159,12 +161,15 @@ fn rebuilt(session: &Session, target: &str) -> Result<(), Failure> {
             "{name} was built once, or each time from the same inputs; there is nothing to compare"
         );
         return if session.options.json {
-            output::json(&json!({"name": name, "after": last.to_string(), "before": null}))
+            output::json(&json!({"name": name, "after": last.key.to_string(), "before": null}))
         } else {
             output::line(&text)
         };
     };
-    let Some(explained) = explain_change(&store, &before, &last)? else {
+    if own != Some(last.key) {
+        output::note(session, "it has changed since its last build: see `cbuild why uncached`");
+    }
+    let Some(explained) = explain_change(&store, &before.key, &last.key)? else {
         return Err(gone(&name).into());
     };
     let places = whereabouts(session, target, &evaluated)?;
@@ -172,8 +177,19 @@ fn rebuilt(session: &Session, target: &str) -> Result<(), Failure> {
     if session.options.json {
         return output::json(&explanation::explained_to_json(&explained, &locate));
     }
-    output::line(&format!("{name} was built again because, since the build before the last,"))?;
+    let (at, since) = (utc(last.started), utc(before.started));
+    output::line(&format!("{name} was built again at {at} because, since the build of {since},"))?;
     explanation::print_explained(&explained, &locate, 1)
+}
+
+/// The action of a derivation as it is now, and those of the others that the target needs.
+fn own_and_others(
+    known: &BTreeMap<DrvId, Known>,
+    drv: &DrvId,
+) -> (Option<ActionKey>, BTreeSet<ActionKey>) {
+    let key = |known: &Known| known.resolved.as_ref().map(|(key, _)| *key);
+    let others = known.iter().filter(|(other, _)| *other != drv);
+    (known.get(drv).and_then(key), others.filter_map(|(_, known)| key(known)).collect())
 }
 
 fn uncached(session: &Session, target: &str) -> Result<(), Failure> {
@@ -189,12 +205,16 @@ fn uncached(session: &Session, target: &str) -> Result<(), Failure> {
     let known = known(session, &store, &evaluated)?;
     let places = whereabouts(session, target, &evaluated)?;
     let locate = |line: &str, before: &[&str]| places.find(line, before);
+    let keys = known.values().filter_map(|known| known.resolved.as_ref());
+    let current: BTreeSet<ActionKey> = keys.map(|(key, _)| *key).collect();
     let planned: BTreeMap<DrvId, String> =
         plan.steps.iter().map(|step| (step.drv, step.name.to_string())).collect();
     for step in &plan.steps {
         let resolved = known.get(&step.drv).and_then(|known| known.resolved.as_ref());
         match resolved.filter(|_| step.certain) {
-            Some((key, derivation)) => certain(session, &store, (key, derivation), &locate)?,
+            Some((key, derivation)) => {
+                certain(session, &store, (key, derivation), &current, &locate)?;
+            }
             None => {
                 let waits = waits_for(&evaluated, &step.drv, &planned);
                 let (name, reason) = (step.name.as_str(), "depends on what others will give");
@@ -210,16 +230,19 @@ fn uncached(session: &Session, target: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Says why a step will run whose inputs are known.
+/// Says why a step will run whose inputs are known. What the target needs now, `current`, is nothing that it
+/// was built from before.
 fn certain(
     session: &Session,
     store: &Store,
     (key, derivation): (&ActionKey, &Derivation<StorePath>),
+    current: &BTreeSet<ActionKey>,
     locate: explanation::Locate<'_>,
 ) -> Result<(), Failure> {
     let name = derivation.name.as_str();
     let record = store.builds(Some(name), u32::MAX)?;
-    let before = record.iter().map(|build| build.key).find(|other| other != key);
+    let before =
+        record.iter().map(|build| build.key).find(|other| other != key && !current.contains(other));
     let last = record.iter().find(|build| build.key == *key).map(|build| build.status);
     let reason = match (last, before) {
         (Some(0), _) => "its result is no longer in the store",

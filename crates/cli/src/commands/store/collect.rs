@@ -27,8 +27,8 @@ pub(super) fn collect(
             "bytes": report.freed,
             "kept": report.kept,
             "records": report.records,
-            "recordBytes": report.records_freed,
-            "dryRun": dry_run,
+            "record_bytes": report.records_freed,
+            "dry_run": dry_run,
         }));
     }
     if dry_run || session.options.verbose {
@@ -51,7 +51,7 @@ pub(super) fn optimise(session: &Session, dry_run: bool) -> Result<(), Failure> 
         return output::json(&json!({
             "files": report.files,
             "bytes": report.bytes,
-            "dryRun": dry_run,
+            "dry_run": dry_run,
         }));
     }
     let verb = if dry_run { "would link" } else { "linked" };
@@ -95,7 +95,7 @@ fn print(
         return output::json(&json!({
             "link": link.display().to_string(),
             "path": path.to_string(),
-            "closureBytes": bytes,
+            "closure_bytes": bytes,
         }));
     }
     let size = bytes.map(|bytes| format!("  {}", HumanBytes(bytes))).unwrap_or_default();

@@ -28,11 +28,11 @@ fn print(session: &Session, build: &BuildRecord) -> Result<(), Failure> {
             "name": build.name,
             "action": build.key.to_string(),
             "started": build.started,
-            "durationMs": build.duration_ms,
+            "duration_ms": build.duration_ms,
             "status": build.status,
-            "cpuMs": build.usage.map(|usage| usage.cpu_ms),
+            "cpu_ms": build.usage.map(|usage| usage.cpu_ms),
             "memory": build.usage.map(|usage| usage.memory),
-            "memoryOf": build.usage.map(|usage| memory_of(usage.memory_of)),
+            "memory_of": build.usage.map(|usage| memory_of(usage.memory_of)),
             "log": log.map(|path| path.display().to_string()),
         }));
     }
@@ -68,7 +68,7 @@ pub(crate) fn memory_of(of: MemoryOf) -> &'static str {
 }
 
 /// A time as `2026-01-31 23:59:59`, in UTC.
-fn utc(seconds: i64) -> String {
+pub(crate) fn utc(seconds: i64) -> String {
     let (days, rest) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
     // Days are counted from the 1st of March of the year 0, so that a leap day ends a year.
     let days = days + 719_468;

@@ -109,7 +109,7 @@ fn describe(session: &Session, store: &Store, info: &ObjectInfo) -> Result<(), F
             "path": info.path.to_string(),
             "physical": store.physical(&info.path).display().to_string(),
             "tree": info.tree.to_string(),
-            "selfReference": info.self_reference,
+            "self_reference": info.self_reference,
             "references": references,
             "bytes": info.size,
             "registered": info.registered_at,
