@@ -111,11 +111,14 @@ impl Commit<'_> {
         self.end()
     }
 
-    /// Notes that directories of an object are about to be writable for a while.
+    /// Notes that directories of an object are about to be writable for a while. The note is on the
+    /// disk before that: when the power goes, an object with a foreign name in it must not stay, which
+    /// nothing but a verification would notice.
     pub(crate) fn begin_mending(&mut self, object: &StorePath) -> Result<()> {
         let line = format!("mend {}\n", object.base_name());
         let path = self.layout.commit_lock();
-        self.lock.write_all_at(line.as_bytes(), 0).at("write", &path)
+        self.lock.write_all_at(line.as_bytes(), 0).at("write", &path)?;
+        self.lock.sync_data().at("write", &path)
     }
 
     /// Notes what is about to change.

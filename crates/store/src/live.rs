@@ -215,7 +215,8 @@ pub(crate) fn sweep(layout: &Layout) -> Result<()> {
             Err(error) if error.kind() == ErrorKind::AlreadyExists => continue,
             other => other.at("create", &mark)?,
         };
-        if is_dead(&file, &mark)? {
+        // Another sweeper may have removed the new mark, and a new owner have made one since.
+        if is_dead(&file, &mark)? && fstat(&file).at("look at", &mark)?.st_nlink > 0 {
             disk::remove_tree(&layout.tmp().join(&name))?;
             disk::remove_if_there(&mark)?;
         }

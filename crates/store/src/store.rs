@@ -61,11 +61,13 @@ impl Store {
         let index = Mutex::new(index);
         let store = Self { layout, index, commit_lock, live: Mutex::new(None) };
         let boot = boot_id();
-        let same_boot = store.index()?.meta("boot")?.is_some_and(|known| known == boot);
+        // Without /proc nobody knows, and then it may be another one each time.
+        let is_same = |known: &String| *known == boot && !boot.is_empty();
+        let same_boot = store.index()?.meta("boot")?.as_ref().is_some_and(is_same);
         if !same_boot {
             let mut commit = store.commit()?;
             // Another process may have been quicker.
-            if commit.index.meta("boot")?.is_none_or(|known| known != boot) {
+            if !commit.index.meta("boot")?.as_ref().is_some_and(is_same) {
                 commit.reconcile_all()?;
                 commit.index.set_meta("boot", &boot)?;
             }
