@@ -39,6 +39,10 @@ const ROOT_PATH: &str = "/usr/bin:/bin";
 /// Most bytes that a builder may have in `/tmp`, which is memory. What is large belongs to `/build`.
 const TMP_SIZE: u64 = 4 << 30;
 
+/// Largest file of a builder whose disk space has no limit, in bytes. A file of holes takes no space, and
+/// reading it into the store would take for ever.
+const MAX_FILE: u64 = 1 << 40;
+
 /// Longest argument or variable; the kernel takes no more (`MAX_ARG_STRLEN`).
 const MAX_STRING: usize = 128 * 1024 - 1;
 
@@ -130,6 +134,8 @@ impl Bounds {
         limits.processors = u32::try_from(self.cores.get()).ok();
         limits.memory = own.memory.or(general.memory).or(limits.memory);
         limits.disk = own.disk.or(general.disk).or(limits.disk);
+        // `/tmp` is no part of the limit on disk space, but of this one.
+        limits.file_size = Some(limits.disk.map_or(MAX_FILE, |most| most.max(TMP_SIZE)));
         limits.processes = own.processes.or(general.processes).or(limits.processes);
     }
 }
@@ -309,6 +315,11 @@ pub(crate) fn ending(exit: &Exit, spec: &SandboxSpec) -> Option<Ending> {
         Status::LogTooLarge => {
             let limit = mebibytes(spec.limits.log_size);
             let what = format!("it wrote a log of more than {limit}");
+            Ending::Limit(LimitHit { what, field: None, option: None })
+        }
+        Status::Signaled(signal) if signal == rustix::process::Signal::XFSZ.as_raw() => {
+            let limit = mebibytes(spec.limits.file_size);
+            let what = format!("it made a file of more than {limit}");
             Ending::Limit(LimitHit { what, field: None, option: None })
         }
         Status::Exited(status) => Ending::Status(status),

@@ -107,7 +107,7 @@ impl Problem {
         if let Some(help) = &self.help {
             let _ = writeln!(text, "  help: {help}");
         }
-        text
+        cbuild_diag::clean(&text)
     }
 
     fn to_json(&self) -> serde_json::Value {

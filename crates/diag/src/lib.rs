@@ -15,7 +15,7 @@ use thin_vec::ThinVec;
 
 pub use crate::explain::{Explanation, explanation, explanations, similar_code};
 pub use crate::json::{JsonDiagnostic, JsonPlace, to_json};
-pub use crate::render::{RenderOptions, render};
+pub use crate::render::{RenderOptions, clean, render};
 
 /// Index of a source text in a [`Sources`] table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -113,8 +113,10 @@ fn snippet(sources: &Sources, id: SourceId, labels: &[&Label]) -> Snippet {
     Snippet { source: NamedSource::new(name, same_length(text)), labels }
 }
 
-/// A message without control characters other than line breaks and tabs.
-fn clean(text: &str) -> String {
+/// A message without control characters other than line breaks and tabs. What comes from elsewhere,
+/// such as a builder's log or a file's name, could otherwise steer the user's terminal.
+#[must_use]
+pub fn clean(text: &str) -> String {
     text.chars().map(|c| if is_steering(c) { '?' } else { c }).collect()
 }
 

@@ -84,6 +84,22 @@ pub(crate) fn missing_and_foreign_outputs_are_named() {
     assert!(world.store.verify(&cbuild_store::VerifyOptions::default()).unwrap().is_clean());
 }
 
+/// Such a file takes no space, and no limit stops the reading of it.
+pub(crate) fn a_file_of_holes_does_not_take_for_ever() {
+    let mut world = World::new();
+    let script = "exec busybox truncate -s 1500G $out";
+    let plain = world.sh("holes", script, &[]);
+    let failure = only_failure(&world, plain);
+    assert_eq!(failure.error.code(), "E0502", "{failure}");
+    assert!(failure.to_string().contains("a file of more than 1048576 MiB"), "{failure}");
+    let mut drv = world.script("limited-holes", &["out"], script, &[]);
+    let Action::Exec(exec) = &mut drv.action else { panic!("a program") };
+    exec.limits.disk = Some(1 << 20);
+    let drv = world.graph.add(drv);
+    let failure = only_failure(&world, drv);
+    assert!(failure.to_string().contains("a file of more than 4096 MiB"), "{failure}");
+}
+
 fn with_program(world: &World, program: &str) -> Derivation<Input> {
     let mut drv = world.script("odd", &["out"], "true", &[]);
     if let Action::Exec(exec) = &mut drv.action {

@@ -52,6 +52,7 @@ const TESTS: &[Test] = tests![
     outputs::forbidden_references_are_named,
     failures::limits_are_told_with_what_raises_them,
     failures::a_failure_has_its_log_and_is_not_cached,
+    failures::a_file_of_holes_does_not_take_for_ever,
     failures::missing_and_foreign_outputs_are_named,
     failures::programs_that_cannot_run_are_told,
     failures::what_does_not_need_the_failed_step_goes_on,

@@ -43,6 +43,15 @@ fn shown<E: Into<Failure>>(errors: Vec<E>) -> String {
     text
 }
 
+/// A builder chooses the bytes of its log and of file names.
+#[test]
+fn no_message_steers_the_terminal() {
+    let mut problem = Problem::new(Exit::Failed, "E0504", "beside outputs: \u{1b}]0;title\u{7}");
+    problem.details.push("| \u{1b}[2J\u{9b}1A\tred".to_owned());
+    let text = Failure::from(problem).text();
+    assert_eq!(text, "error[E0504]: beside outputs: ?]0;title?\n  | ?[2J?1A\tred\n");
+}
+
 /// What the system says of an error number.
 fn system(number: i32) -> io::Error {
     io::Error::from_raw_os_error(number)
