@@ -58,6 +58,23 @@ impl Places {
         Ok(Place { scratch: store.scratch()?, is_used: false })
     }
 
+    /// Removes waiting places until no more than `count` are left.
+    pub(crate) fn keep_at_most(&self, count: usize) {
+        let waiting = || self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            let surplus = {
+                let mut waiting = waiting();
+                if waiting.len() <= count {
+                    return;
+                }
+                // The one that was used last is the most likely to be at hand.
+                waiting.remove(0)
+            };
+            // Others take places meanwhile.
+            drop(surplus);
+        }
+    }
+
     /// Takes a place back after a build with the inputs of `closure`, if it can be used again.
     pub(crate) fn give_back(&self, store: &Store, place: Place, closure: &BTreeSet<StorePath>) {
         if place.is_used

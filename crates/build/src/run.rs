@@ -41,6 +41,8 @@ pub(crate) fn run(
         return Ok(known);
     }
     let has = |wanted| steps.iter().filter_map(kind).any(|kind| kind == wanted);
+    // The evaluation is over; what follows takes small pieces of memory in many threads.
+    cbuild_sandbox::give_up_huge_pages();
     if has(Kind::Fetch) && has(Kind::Exec) {
         // Nobody should wait for downloads to hear afterwards that nothing can be built here.
         let probed = cbuild_sandbox::probe().map_err(cbuild_sandbox::Error::from);
@@ -275,18 +277,23 @@ impl<'a> Run<'a> {
     /// The next step of a lane with the outputs of what it refers to; `None` at the run's end.
     fn take(&self, lane: Lane) -> Option<(usize, BTreeMap<DrvId, Outputs>)> {
         let mut state = self.lock();
+        let mut is_resting = false;
         let index = loop {
             if self.workshop.is_stopped() || state.queue.is_over() {
                 return None;
             }
-            match state.queue.next(lane) {
-                Some(index) => break index,
-                None => {
-                    self.workshop.offer_tokens();
-                    let waited = self.changed.wait(state);
-                    state = waited.unwrap_or_else(PoisonError::into_inner);
-                }
+            if let Some(index) = state.queue.next(lane) {
+                break index;
             }
+            if std::mem::replace(&mut is_resting, true) {
+                let waited = self.changed.wait(state);
+                state = waited.unwrap_or_else(PoisonError::into_inner);
+                continue;
+            }
+            // A step that becomes ready meanwhile is seen before the wait.
+            drop(state);
+            self.workshop.rest();
+            state = self.lock();
         };
         let makers: BTreeSet<DrvId> = self.steps[index]
             .node

@@ -404,6 +404,13 @@ impl<'a> Workshop<'a> {
         }
     }
 
+    /// What a worker does that has no step to do: it leaves its tokens to others, and removes places
+    /// that would otherwise be removed at the end, when everybody waits for it.
+    pub(crate) fn rest(&self) {
+        self.offer_tokens();
+        self.places.keep_at_most(self.builder.options.jobs.get());
+    }
+
     pub(crate) fn closure(
         &self,
         paths: &BTreeSet<StorePath>,

@@ -50,7 +50,7 @@ fn now() -> Instant {
 /// # Errors
 ///
 /// When the caller is gone in the middle of something, so that nobody can be told anything.
-pub(crate) fn serve(caller: &UnixStream, place: Option<&Place>) -> io::Result<()> {
+pub(crate) fn serve(caller: &UnixStream, gives: &Gives<'_>) -> io::Result<()> {
     let mut home = None;
     while let Some(mut given) = receive_descriptors(caller)? {
         let started = now();
@@ -64,7 +64,7 @@ pub(crate) fn serve(caller: &UnixStream, place: Option<&Place>) -> io::Result<()
                 Executable::new(&spec.program, &spec.args, &spec.env)
                     .at(Step::Execute, &spec.program)
                     .and_then(|executable| {
-                        let errand = Errand { request: &request, executable, given, place };
+                        let errand = Errand { request: &request, executable, given, gives };
                         run(&errand, &mut home, caller, started)
                     })
                     .unwrap_or_else(Report::Failed)
@@ -177,8 +177,15 @@ pub(crate) struct Errand<'a> {
     pub(crate) executable: Executable,
     /// What the builder gets besides standard output, in the order of the specification.
     pub(crate) given: Vec<OwnedFd>,
+    pub(crate) gives: &'a Gives<'a>,
+}
+
+/// What the zygote gives to all its sandboxes.
+pub(crate) struct Gives<'a> {
     /// Where control groups can be made.
-    place: Option<&'a Place>,
+    pub(crate) place: Option<&'a Place>,
+    /// Whether builders may have huge pages.
+    pub(crate) huge_pages: bool,
 }
 
 /// Enters the namespaces, starts init and watches it to its end.
@@ -206,7 +213,7 @@ fn run(
     };
     let (from_init, to_helper) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC).at(Step::Init, "")?;
     let (output, to_log) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC).at(Step::Init, "")?;
-    let group = errand.place.and_then(|place| place.group(&spec.limits));
+    let group = errand.gives.place.and_then(|place| place.group(&spec.limits));
     let around = Surroundings {
         base,
         group: group.as_ref(),

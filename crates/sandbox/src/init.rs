@@ -91,6 +91,10 @@ fn run(errand: &Errand<'_>, around: &Surroundings<'_>) -> Result<Pid, SetupFailu
     let mut stack = around.stack.try_borrow_mut().map_err(|_| Errno::BUSY).at(Step::Builder, "")?;
     let builder =
         sys::fork_with_borrowed_memory(&mut stack, &mut || builder(errand, around.helper));
+    if errand.gives.huge_pages {
+        // The builder took them for itself just before it left this memory.
+        sys::set_huge_pages(false);
+    }
     builder.at(Step::Builder, "")
 }
 
@@ -112,7 +116,12 @@ fn builder(errand: &Errand<'_>, helper: BorrowedFd<'_>) -> i32 {
     let spec = &errand.request.spec;
     let failure = match prepare(errand) {
         Ok(()) if errand.request.probe => return DONE,
-        Ok(()) => SetupFailure::new(Step::Execute, &spec.program, errand.executable.execute()),
+        Ok(()) => {
+            if errand.gives.huge_pages {
+                sys::set_huge_pages(true);
+            }
+            SetupFailure::new(Step::Execute, &spec.program, errand.executable.execute())
+        }
         Err(failure) => failure,
     };
     send(helper, failure);

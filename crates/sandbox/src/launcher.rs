@@ -17,11 +17,11 @@ use rustix::net::{
 use crate::diagnosis::{Facts, diagnose};
 use crate::error::{Error, SpecError};
 use crate::filter;
+use crate::huge_pages::without_huge_pages;
 use crate::running::{Running, send_all};
 use crate::spec::{MAX_DESCRIPTORS, SandboxSpec};
-use crate::sys;
 use crate::wire::Request;
-use crate::zygote::{ALLOW_HUGE_PAGES, MESSAGE, ZYGOTE_ARGUMENT, ZYGOTE_NAME};
+use crate::zygote::{HUGE_PAGES, MESSAGE, ZYGOTE_ARGUMENT, ZYGOTE_NAME};
 
 /// Most descriptors of one request: the log, the builder's, and the socket for a terminal.
 pub(crate) const MAX_SENT: usize = MAX_DESCRIPTORS + 2;
@@ -176,11 +176,11 @@ impl Zygote {
             None,
         )
         .map_err(failed)?;
-        let child = sys::without_huge_pages(|restore| {
+        let child = without_huge_pages(|for_builders| {
             Command::new("/proc/self/exe")
                 .arg0(ZYGOTE_NAME)
                 .arg(ZYGOTE_ARGUMENT)
-                .args(restore.then_some(ALLOW_HUGE_PAGES))
+                .args(for_builders.then_some(HUGE_PAGES))
                 .env_clear()
                 .stdin(Stdio::from(theirs))
                 .stdout(Stdio::null())

@@ -26,6 +26,7 @@ mod error;
 mod filter;
 mod group;
 mod helper;
+mod huge_pages;
 mod init;
 mod launcher;
 mod mounts;
@@ -47,6 +48,7 @@ mod zygote;
 
 pub use diagnosis::{Cause, Facts, Unavailable, diagnose, probe};
 pub use error::{Error, SetupFailure, SpecError, Step};
+pub use huge_pages::give_up_huge_pages;
 pub use launcher::Launcher;
 pub use running::{Exit, Killer, Running, Status, spawn};
 pub use spec::{Bind, Limits, MAX_DESCRIPTORS, SandboxSpec, Tmp};

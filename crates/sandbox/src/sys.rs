@@ -6,7 +6,6 @@ use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use rustix::io::Errno;
@@ -110,29 +109,17 @@ fn fork_into_namespaces() -> Result<Fork, Errno> {
     }
 }
 
-/// Runs `start`, which executes a program, so that the program gets no huge pages until it says
-/// [`allow_huge_pages`]. An allocator that begins with them makes every later copy of the process
-/// dear. `start` is told whether this is so: not where huge pages are off anyway.
-pub(crate) fn without_huge_pages<T>(start: impl FnOnce(bool) -> T) -> T {
-    // The setting belongs to the whole process, so only one thread at a time may change it.
-    static CHANGING: Mutex<()> = Mutex::new(());
-    let _changing = CHANGING.lock().unwrap_or_else(PoisonError::into_inner);
-    // SAFETY: both calls take and give integers and touch no memory of this process.
-    let changed = unsafe {
-        libc::prctl(libc::PR_GET_THP_DISABLE, 0, 0, 0, 0) == 0
-            && libc::prctl(libc::PR_SET_THP_DISABLE, 1, 0, 0, 0) == 0
-    };
-    let result = start(changed);
-    if changed {
-        allow_huge_pages();
-    }
-    result
+/// Whether this process may have huge pages; false where the system does not know of them.
+pub(crate) fn may_have_huge_pages() -> bool {
+    // SAFETY: the call takes and gives integers and touches no memory of this process.
+    unsafe { libc::prctl(libc::PR_GET_THP_DISABLE, 0, 0, 0, 0) == 0 }
 }
 
-/// Ends what [`without_huge_pages`] has brought about.
-pub(crate) fn allow_huge_pages() {
-    // SAFETY: as above. What was forbidden can be allowed again, so there is no error.
-    unsafe { libc::prctl(libc::PR_SET_THP_DISABLE, 0, 0, 0, 0) };
+/// Lets this process, and all that share its memory, have huge pages or not from now on. A program
+/// that it executes inherits that. There is no error where [`may_have_huge_pages`] was ever true.
+pub(crate) fn set_huge_pages(allowed: bool) {
+    // SAFETY: the call takes integers, and what memory holds does not change.
+    unsafe { libc::prctl(libc::PR_SET_THP_DISABLE, libc::c_ulong::from(!allowed), 0, 0, 0) };
 }
 
 /// A program with its arguments and its environment, which can be executed without memory being taken.

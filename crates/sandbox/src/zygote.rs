@@ -20,7 +20,7 @@ use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags};
 use rustix::process::WaitOptions;
 
 use crate::group::Place;
-use crate::helper;
+use crate::helper::{self, Gives};
 use crate::sys::{self, Fork};
 
 /// `argv[0]` of the zygote, and the name of all processes that come from it.
@@ -29,9 +29,8 @@ pub(crate) const ZYGOTE_NAME: &str = "cbuild-sandbox";
 /// `argv[1]` of the zygote. Together with [`ZYGOTE_NAME`] no ordinary call of the program has it.
 pub(crate) const ZYGOTE_ARGUMENT: &str = "__sandbox-zygote-4";
 
-/// `argv[2]` of a zygote that was started without huge pages, and is to allow them again: the
-/// setting would be handed down to builders.
-pub(crate) const ALLOW_HUGE_PAGES: &str = "allow-huge-pages";
+/// `argv[2]` of a zygote whose builders are to have huge pages; itself it was started without.
+pub(crate) const HUGE_PAGES: &str = "huge-pages";
 
 /// The byte that carries a descriptor; its value is the version of what helpers are told.
 pub(crate) const MESSAGE: u8 = 4;
@@ -49,13 +48,10 @@ pub fn helper_main_if_requested() {
     if is_zygote_call(std::env::args_os()) {
         // What the kernel's log calls it; the file name behind /proc/self/exe says nothing.
         let _ = rustix::thread::set_name(c"cbuild-sandbox");
-        if std::env::args_os().nth(2).is_some_and(|word| word == ALLOW_HUGE_PAGES) {
-            // The allocator has begun by now.
-            sys::allow_huge_pages();
-        }
+        let huge_pages = std::env::args_os().nth(2).is_some_and(|word| word == HUGE_PAGES);
         sys::close_inherited();
         sys::reset_signals();
-        let code = match main() {
+        let code = match main(huge_pages) {
             Ok(()) => 0,
             Err(error) => {
                 eprintln!("sandbox helper: {error}");
@@ -74,7 +70,7 @@ fn is_zygote_call(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> boo
     next(ZYGOTE_NAME) && next(ZYGOTE_ARGUMENT)
 }
 
-fn main() -> io::Result<()> {
+fn main(huge_pages: bool) -> io::Result<()> {
     let caller = take_standard_input()?;
     // Ctrl-C in the caller's terminal is the caller's business; it cancels through the sockets.
     let _ = rustix::process::setsid();
@@ -85,12 +81,13 @@ fn main() -> io::Result<()> {
         let maker = rustix::net::sockopt::socket_peercred(&caller).ok()?.pid;
         (maker == parent).then(|| Place::find(&[parent, rustix::process::getpid()])).flatten()
     });
+    let gives = Gives { place: place.as_ref(), huge_pages };
     while wait(&caller, &children, place.as_ref())? {
         let Some(socket) = receive(&caller)? else { break };
         match sys::fork() {
             Ok(Fork::Child) => {
                 drop((caller, children));
-                sys::exit(help(&socket, place.as_ref()));
+                sys::exit(help(&socket, &gives));
             }
             Ok(Fork::Parent(_)) => {}
             Err(errno) => helper::refuse(&socket, errno),
@@ -161,9 +158,9 @@ fn receive(caller: &OwnedFd) -> io::Result<Option<UnixStream>> {
 }
 
 /// Runs as a helper; the result is the exit code.
-fn help(caller: &UnixStream, place: Option<&Place>) -> i32 {
+fn help(caller: &UnixStream, gives: &Gives<'_>) -> i32 {
     sys::unblock_signals();
-    match helper::serve(caller, place) {
+    match helper::serve(caller, gives) {
         Ok(()) => 0,
         Err(error) => {
             eprintln!("sandbox helper: {error}");

@@ -18,7 +18,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use cbuild_sandbox::{Error, SandboxSpec, SpecError, Status, Step, Tmp};
-use support::{Place, Test, host_programs};
+use support::{Place, Test, host_programs, outside};
 
 const TESTS: &[Test] = &[
     ("probe_succeeds_here", probe_succeeds_here),
@@ -27,6 +27,7 @@ const TESTS: &[Test] = &[
     ("environment_is_exactly_as_specified", environment_is_exactly_as_specified),
     ("identity_is_fixed", identity_is_fixed),
     ("process_state_is_fixed", process_state_is_fixed),
+    ("a_caller_without_huge_pages_leaves_them_to_builders", huge_pages_are_left_to_builders),
     ("only_inputs_are_visible", only_inputs_are_visible),
     ("a_given_root_is_shown_without_the_own_names", a_given_root_is_shown_without_the_own_names),
     ("a_root_with_etc_keeps_it", a_root_with_etc_keeps_it),
@@ -57,6 +58,7 @@ fn main() {
 fn inside(what: &str, arguments: &[String]) {
     match what {
         "environment" => print_environment(),
+        "small-pages" => give_up_and_build(),
         "network" => try_network(&arguments[0], &arguments[1]),
         other => panic!("nothing to do for {other}"),
     }
@@ -133,11 +135,38 @@ fn process_state_is_fixed() {
         assert!(text.contains(&format!("{name}: {value}\n")), "{name} in:\n{text}");
     }
     assert!(text.ends_with("00040000\n0\n4096\n8192\n/dev/null\n"), "{text}");
-    // The zygote has none at first, which is not handed down.
-    let huge_pages = |text: &str| text.lines().find(|l| l.starts_with("THP_")).map(str::to_owned);
+    // The zygote has none, which is not handed down.
     let own = std::fs::read_to_string("/proc/self/status").unwrap();
     let inside = place.output(&place.shell("cat /proc/self/status"));
     assert_eq!(huge_pages(&inside), huge_pages(&own));
+}
+
+/// The line of `/proc/self/status` on huge pages; older kernels have none.
+fn huge_pages(status: &str) -> Option<&str> {
+    status.lines().find(|line| line.starts_with("THP_"))
+}
+
+/// Prints the status of a builder whose caller has given up huge pages, after its own.
+fn give_up_and_build() {
+    cbuild_sandbox::give_up_huge_pages();
+    let place = Place::new();
+    // Twice, because the second one gets a helper that has had a builder.
+    let launcher = cbuild_sandbox::Launcher::new();
+    for _ in 0..2 {
+        let running = launcher.spawn(&place.shell("cat /proc/self/status"), place.log()).unwrap();
+        assert!(running.wait().unwrap().success());
+    }
+    let own = std::fs::read_to_string("/proc/self/status").unwrap();
+    println!("{}", huge_pages(&own).unwrap_or_default());
+    let inside = place.log_text();
+    inside.lines().filter(|line| line.starts_with("THP_")).for_each(|line| println!("{line}"));
+}
+
+fn huge_pages_are_left_to_builders() {
+    let own = std::fs::read_to_string("/proc/self/status").unwrap();
+    let Some(own) = huge_pages(&own) else { return };
+    let text = String::from_utf8(outside(&["small-pages"]).output().unwrap().stdout).unwrap();
+    assert_eq!(text, format!("THP_enabled:\t0\n{own}\n{own}\n"));
 }
 
 fn only_inputs_are_visible() {
