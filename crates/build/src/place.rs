@@ -30,6 +30,9 @@ const FRESH_SIZE: u64 = 4096;
 #[derive(Debug, Default)]
 pub(crate) struct Places {
     waiting: Mutex<Vec<Place>>,
+    /// Those that cannot be used again. Removing one can take long, so the thread that gives one back
+    /// leaves it to the workers.
+    discarded: Mutex<Vec<Place>>,
     /// Whether objects are symlinks, as far as that was asked.
     links: Mutex<BTreeMap<StorePath, bool>>,
 }
@@ -39,6 +42,8 @@ pub(crate) struct Places {
 pub(crate) struct Place {
     scratch: Scratch,
     is_used: bool,
+    /// What stands in the folder of the store since the last build.
+    mount_points: BTreeSet<OsString>,
 }
 
 impl Places {
@@ -55,15 +60,14 @@ impl Places {
         {
             return Ok(place);
         }
-        Ok(Place { scratch: store.scratch()?, is_used: false })
+        Ok(Place { scratch: store.scratch()?, is_used: false, mount_points: BTreeSet::new() })
     }
 
     /// Removes waiting places until no more than `count` are left.
     pub(crate) fn keep_at_most(&self, count: usize) {
-        let waiting = || self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
             let surplus = {
-                let mut waiting = waiting();
+                let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
                 if waiting.len() <= count {
                     return;
                 }
@@ -75,15 +79,23 @@ impl Places {
         }
     }
 
-    /// Takes a place back after a build with the inputs of `closure`, if it can be used again.
-    pub(crate) fn give_back(&self, store: &Store, place: Place, closure: &BTreeSet<StorePath>) {
-        if place.is_used
+    /// Removes places that cannot be used again.
+    pub(crate) fn remove_discarded(&self) {
+        let next = || self.discarded.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        // The lock is free while one is removed, so that several workers can do so.
+        while let Some(place) = next() {
+            drop(place);
+        }
+    }
+
+    /// Takes a place back after a build with the inputs of `closure`.
+    pub(crate) fn give_back(&self, store: &Store, mut place: Place, closure: &BTreeSet<StorePath>) {
+        let is_kept = place.is_used
             && !self.has_link(store, closure)
             && place.is_clean(closure).unwrap_or(false)
-            && place.forget_times().is_ok()
-        {
-            self.waiting.lock().unwrap_or_else(PoisonError::into_inner).push(place);
-        }
+            && place.forget_times().is_ok();
+        let list = if is_kept { &self.waiting } else { &self.discarded };
+        list.lock().unwrap_or_else(PoisonError::into_inner).push(place);
     }
 
     /// Whether an input is a symlink. Such a one is no mount point in the folder of the store: the
@@ -113,24 +125,15 @@ impl Place {
         self.is_used = true;
     }
 
-    fn is_clean(&self, closure: &BTreeSet<StorePath>) -> io::Result<bool> {
-        for name in names(self.path())? {
-            let path = self.path().join(&name);
-            let clean = match name.to_str() {
-                Some(STORE) => {
-                    let inputs: BTreeSet<OsString> =
-                        closure.iter().map(|path| path.base_name().into()).collect();
-                    is_fresh(&path)? && names(&path)?.is_subset(&inputs)
-                }
-                Some(BUILD) => is_fresh(&path)? && names(&path)?.is_empty(),
-                Some(LOG) => empty(&path)?,
-                _ => false,
-            };
-            if !clean {
-                return Ok(false);
-            }
+    fn is_clean(&mut self, closure: &BTreeSet<StorePath>) -> io::Result<bool> {
+        let [store, build, log] = [STORE, BUILD, LOG].map(|name| self.path().join(name));
+        if !is_fresh(&build)? || !names(&build)?.is_empty() || !is_fresh(&store)? || !empty(&log)? {
+            return Ok(false);
         }
-        Ok(true)
+        let inputs: BTreeSet<OsString> =
+            closure.iter().map(|path| path.base_name().into()).collect();
+        self.mount_points = names(&store)?;
+        Ok(self.mount_points.is_subset(&inputs))
     }
 
     /// Gives the folders that a builder could write to the times of new ones.
@@ -149,7 +152,7 @@ impl Place {
         let store = self.path().join(STORE);
         let wanted: BTreeSet<OsString> =
             closure.iter().map(|path| path.base_name().into()).collect();
-        for name in names(&store)?.difference(&wanted) {
+        for name in self.mount_points.difference(&wanted) {
             let path = store.join(name);
             match fs::symlink_metadata(&path)?.is_dir() {
                 true => fs::remove_dir(&path)?,

@@ -54,7 +54,10 @@ pub(crate) fn run(
     let run = Run::new(&workshop, steps, known)?;
     (builder.events)(Event::Planned { total: run.steps.len(), expected: run.expected() });
     (builder.events)(Event::Outline { steps: run.outline() });
-    run.work_through()
+    let result = run.work_through();
+    // Its processes end while the rest is put away.
+    workshop.launcher.retire();
+    result
 }
 
 /// What [`run`] would do.
@@ -242,6 +245,7 @@ impl<'a> Run<'a> {
                 Err(failed) => self.failed(index, *failed),
             }
             self.wake();
+            self.workshop.places.remove_discarded();
         }
     }
 

@@ -39,10 +39,10 @@ pub(crate) struct Workshop<'a> {
     running: Mutex<BTreeMap<DrvId, Active>>,
     /// Closures of inputs: many steps share a root, whose closure is looked up once.
     closures: Mutex<BTreeMap<StorePath, BTreeSet<StorePath>>>,
-    /// Starts the sandboxes of all steps.
-    pub(crate) launcher: Launcher,
     /// Folders for builders.
     pub(crate) places: Places,
+    /// Starts the sandboxes of all steps. Dropped after the folders, see [`Launcher::retire`].
+    pub(crate) launcher: Launcher,
     /// What builders may do at the same time, together. Made when the first one runs.
     tokens: OnceLock<Tokens>,
 }

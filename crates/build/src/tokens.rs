@@ -320,17 +320,17 @@ impl Stock {
 
 impl Channel {
     fn new() -> Result<([OwnedFd; 2], Self), Errno> {
-        let (take, offer) = pipe_with(PipeFlags::CLOEXEC)?;
+        // The ends of this process never wait, those of the builder do.
+        let (take, offer) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
         fcntl_setpipe_size(&offer, ONE_SLOT)?;
-        let (returned, give) = pipe_with(PipeFlags::CLOEXEC)?;
-        // Descriptions of their own: the builder can change how its ends behave, not how these do.
-        let again = |end: &OwnedFd, access| {
-            let path = format!("/proc/self/fd/{}", end.as_raw_fd());
-            rustix::fs::open(path, access | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty())
-        };
-        let withdraw = again(&take, OFlags::RDONLY)?;
-        let offer = again(&offer, OFlags::WRONLY)?;
-        let returned = again(&returned, OFlags::RDONLY)?;
+        let (returned, give) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
+        // A description of its own: the builder can change how its end behaves, not how this does.
+        let path = format!("/proc/self/fd/{}", take.as_raw_fd());
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let withdraw = rustix::fs::open(path, flags, Mode::empty())?;
+        for end in [&take, &give] {
+            rustix::fs::fcntl_setfl(end, OFlags::empty())?;
+        }
         let (offer, returned) = (Arc::new(offer), Arc::new(returned));
         let channel = Channel { offer, withdraw, returned, is_offered: false, held: 0, turn: 0 };
         Ok(([take, give], channel))

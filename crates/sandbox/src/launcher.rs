@@ -51,6 +51,10 @@ impl Idle {
         Some(idle.remove(found).1)
     }
 
+    fn clear(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     /// Keeps a helper that has sent its report.
     pub(crate) fn put(&self, ids: (u32, u32), helper: Arc<UnixStream>) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push((ids, helper));
@@ -76,6 +80,15 @@ impl Launcher {
         let mut zygote = self.lock();
         if zygote.is_none() {
             *zygote = Zygote::start().ok();
+        }
+    }
+
+    /// Lets the processes behind the launcher end when they have nothing to do any more, and returns at
+    /// once; dropping the launcher waits for that. The next sandbox starts new ones.
+    pub fn retire(&self) {
+        self.idle.clear();
+        if let Some(zygote) = &mut *self.lock() {
+            zygote.socket = None;
         }
     }
 

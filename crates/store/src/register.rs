@@ -134,7 +134,10 @@ impl Store {
             let output = &mut scanned[position];
             let info = resolve(output, position, &finals, &candidates)?;
             finals[position] = Some(info.path.clone());
-            if self.protect(std::slice::from_ref(&info.path))?.is_empty() {
+            // What is not there yet is protected when it is moved in, under the same lock.
+            if disk::exists(&self.layout.object(&info.path))?
+                && self.protect(std::slice::from_ref(&info.path))?.is_empty()
+            {
                 continue;
             }
             pending.push(finish(output, position, info, staging, durable)?);
@@ -201,7 +204,10 @@ impl Store {
             // All was known before.
             return Ok(());
         }
-        self.commit()?.add(&pending, &realised, &notes)
+        let live = self.live()?;
+        let mut commit = self.commit()?;
+        live.add_roots(pending.iter().map(|object| &object.info.path))?;
+        commit.add(&pending, &realised, &notes)
     }
 
     /// The realisation of an action if it has all the outputs and they are in the store.
