@@ -110,3 +110,21 @@ fn a_builder_cannot_command_the_terminal() {
     // A file gets what the builder wrote.
     assert!(cbuild(&root, ["log", &at]).ok().stdout.starts_with("a\u{1b}[2Jb"));
 }
+
+#[test]
+fn going_on_gives_what_could_be_built() {
+    let name = format!("partly-{}", std::process::id());
+    let text = failing(&name)
+        + &format!("pub let good: Package = step(\"{name}-good\", sh\"echo > $out\")\n");
+    let folder = module(&text);
+    let (root, at) = (shared_root(), folder.path().display().to_string());
+    let (good, link) = (format!("{at}:good"), folder.path().join("link"));
+    let args = ["build", "--keep-going", &at, &good, "-o", link.to_str().unwrap()];
+    let done = cbuild(&root, args).fails(1, "E0501");
+    assert!(done.stdout.ends_with(&format!("-{name}-good\n")), "{}", done.stdout);
+    assert_eq!(done.stdout.lines().count(), 1);
+    let second = folder.path().join("link-2");
+    assert_eq!(std::fs::read_link(second).unwrap(), done.path());
+    assert!(link.symlink_metadata().is_err());
+    assert_eq!(cbuild(&root, ["build", &at, &good]).fails(1, "E0501").stdout, "");
+}

@@ -49,7 +49,7 @@ pub(crate) struct Global {
     /// Memory that the evaluation may use, such as 4G [default: 3/4 of the machine's]
     #[arg(long, global = true, value_name = "SIZE", value_parser = limit)]
     pub(crate) max_eval_memory: Option<u64>,
-    /// Go on with what does not depend on a failed build
+    /// Go on with what does not depend on a failed build, and give the results of the targets that could be built
     #[arg(long, global = true)]
     pub(crate) keep_going: bool,
     /// Where builds are stopped.

@@ -206,6 +206,11 @@ impl Error {
             Self::Index { .. } => {
                 "if another program holds the file, wait for it; otherwise run `cbuild store verify --rebuild-index`".into()
             }
+            Self::Version { path, .. } if path.extension().is_some_and(|end| end == "sqlite") => {
+                "use the cbuild that wrote it, or run `cbuild store verify --rebuild-index`: it makes an index of this version from \
+                 the files on disk, and moves the other one aside with its build history"
+                    .into()
+            }
             Self::Version { .. } => "use the cbuild that wrote it, or another `--root`".into(),
             Self::NotAStore { .. } => "choose an empty or new folder with `--root`".into(),
             Self::FileKind { .. } => "remove the file at the end of the build, or leave it out of the source folder".into(),

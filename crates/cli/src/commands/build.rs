@@ -8,7 +8,7 @@ use cbuild_store::Store;
 use serde_json::json;
 
 use crate::evaluation::{Buildable, Evaluated, built_before, evaluate};
-use crate::failure::{Failure, Problem};
+use crate::failure::{Exit, Failure, Problem};
 use crate::output;
 use crate::progress::Display;
 use crate::session::Session;
@@ -28,8 +28,9 @@ pub(crate) fn build(
     if dry_run {
         return print_plan(session, &store, &evaluate(session, &store, targets)?);
     }
-    let built = built_if(session, &store, targets, |_| Ok(()))?;
+    let (built, failure) = built_as_far_as_wanted(session, &store, targets)?;
     for (position, (target, path)) in built.iter().enumerate() {
+        let Some(path) = path else { continue };
         if let Some(link) = out_link {
             store.add_root(&numbered(link, position), path)?;
         }
@@ -44,7 +45,39 @@ pub(crate) fn build(
             output::line(&physical.display().to_string())?;
         }
     }
-    Ok(())
+    failure.map_or(Ok(()), Err)
+}
+
+/// Targets, each with its output if it has one.
+type Built = Vec<(Buildable, Option<StorePath>)>;
+
+/// Builds targets. With `--keep-going` those that could be built are given beside the failure of others.
+fn built_as_far_as_wanted(
+    session: &Session,
+    store: &Store,
+    targets: &[String],
+) -> Result<(Built, Option<Failure>), Failure> {
+    if let Some(built) = remembered(session, store, targets, |_| Ok(()))? {
+        return Ok((built.into_iter().map(|(target, path)| (target, Some(path))).collect(), None));
+    }
+    let evaluated = evaluate(session, store, targets)?;
+    let failure = match realise(session, store, &evaluated) {
+        Ok(paths) => {
+            let paths = paths.into_iter().map(Some);
+            return Ok((evaluated.targets.into_iter().zip(paths).collect(), None));
+        }
+        Err(failure) if failure.exit() == Exit::Failed && session.options.keep_going => failure,
+        Err(failure) => return Err(failure),
+    };
+    let known = super::why::known(session, store, &evaluated)?;
+    let output = |found: &Buildable| {
+        known.get(&found.target.drv)?.outputs.get(&found.target.output).cloned()
+    };
+    let built = evaluated.targets.into_iter().map(|found| {
+        let path = output(&found);
+        (found, path)
+    });
+    Ok((built.collect(), Some(failure)))
 }
 
 /// The targets and their outputs, which are built if they are not in the store; nothing is evaluated if
@@ -55,15 +88,26 @@ pub(crate) fn built_if(
     targets: &[String],
     allowed: impl Fn(&Buildable) -> Result<(), Failure>,
 ) -> Result<Vec<(Buildable, StorePath)>, Failure> {
-    if let Some(built) = built_before(session, store, targets)? {
-        built.iter().try_for_each(|(found, _)| allowed(found))?;
-        Display::new(session).show(&cbuild_build::Event::Planned { total: 0, expected: None });
+    if let Some(built) = remembered(session, store, targets, &allowed)? {
         return Ok(built);
     }
     let evaluated = evaluate(session, store, targets)?;
     evaluated.targets.iter().try_for_each(allowed)?;
     let paths = realise(session, store, &evaluated)?;
     Ok(evaluated.targets.into_iter().zip(paths).collect())
+}
+
+/// What was evaluated and built before, with the same inputs.
+fn remembered(
+    session: &Session,
+    store: &Store,
+    targets: &[String],
+    allowed: impl Fn(&Buildable) -> Result<(), Failure>,
+) -> Result<Option<Vec<(Buildable, StorePath)>>, Failure> {
+    let Some(built) = built_before(session, store, targets)? else { return Ok(None) };
+    built.iter().try_for_each(|(found, _)| allowed(found))?;
+    Display::new(session).show(&cbuild_build::Event::Planned { total: 0, expected: None });
+    Ok(Some(built))
 }
 
 /// Builds what an evaluation gave; the paths are in the order of its targets.

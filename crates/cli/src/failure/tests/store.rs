@@ -48,6 +48,7 @@ fn store_errors() {
         S::Index { .. } => [unusable_index(folder.path())],
         S::Version { .. } => [
             S::Version { path: "/home/me/cbuild/version".into(), found: text("9"), known: 1 },
+            S::Version { path: "/home/me/cbuild/index.sqlite".into(), found: text("9"), known: 2 },
         ],
         S::NotAStore { .. } => [S::NotAStore { path: "/home/me".into() }],
         S::FileKind { .. } => [S::FileKind { path: "/build/out/sock".into(), kind: "socket" }],
