@@ -494,7 +494,7 @@ fn size(text: &str) -> Result<u64, String> {
 fn whole<T: TryFrom<u64>, const MAX: u64>(text: &str) -> Result<T, String> {
     let number = text.parse().ok().filter(|number| (1..=MAX).contains(number));
     number.and_then(|number: u64| T::try_from(number).ok()).ok_or_else(|| match MAX {
-        u64::MAX => "a whole number from 1 on".to_owned(),
+        4_294_967_295.. => "a whole number from 1 on".to_owned(),
         _ => format!("a whole number from 1 to {MAX}"),
     })
 }

@@ -52,6 +52,8 @@ pub(crate) fn debug(
     let terminal = Terminal { output: output.into(), ended: &mut ended, attach };
     match builder.visit(&failed, &visit, terminal)? {
         0 => Ok(()),
+        // A shell that is left gives the status of what was typed last, which is no failure of this command.
+        _ if is_shell && is_terminal => Ok(()),
         status => Err(left_with(status).into()),
     }
 }

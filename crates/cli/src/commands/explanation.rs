@@ -15,6 +15,9 @@ use crate::output;
 const MAX_LINES: usize = 20;
 const MAX_FILES: usize = 100;
 
+/// Most lines of one changed text whose places are looked for: each is a search through all files.
+const MAX_PLACES: usize = 200;
+
 /// Bytes around the first difference that are shown: before it, and from it on.
 const SHOWN: (usize, usize) = (16, 32);
 
@@ -241,11 +244,12 @@ fn removed(lines: &[LineChange]) -> Vec<&str> {
 
 fn lines_to_json(lines: &[LineChange], locate: Locate<'_>) -> Vec<Value> {
     let before = removed(lines);
-    let one = |line: &LineChange| match line {
+    let one = |(at_all, line): (usize, &LineChange)| match line {
         LineChange::Removed(at, text) => json!({"removed": text, "line": at}),
         LineChange::Added(at, text) => {
-            json!({"added": text, "line": at, "place": locate(text, &before)})
+            let place = (at_all < MAX_PLACES).then(|| locate(text, &before)).flatten();
+            json!({"added": text, "line": at, "place": place})
         }
     };
-    lines.iter().map(one).collect()
+    lines.iter().enumerate().map(one).collect()
 }
