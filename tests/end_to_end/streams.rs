@@ -128,3 +128,19 @@ fn going_on_gives_what_could_be_built() {
     assert!(link.symlink_metadata().is_err());
     assert_eq!(cbuild(&root, ["build", &at, &good]).fails(1, "E0501").stdout, "");
 }
+
+#[test]
+fn a_size_that_roots_do_not_allow_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let (root, file) = (folder.path().join("root"), folder.path().join("motd"));
+    std::fs::write(&file, "hello\n").unwrap();
+    let path = cbuild(&root, ["store", "add", file.to_str().unwrap()]).ok().stdout;
+    let small = cbuild(&root, ["store", "gc", "--max-size", "6", "--dry-run"]).ok();
+    assert_eq!(small.stderr, "", "six bytes fit");
+    let store = cbuild_store::Store::open(&root).unwrap();
+    let path = cbuild_drv::StorePath::parse(path.trim()).unwrap();
+    store.add_root(&folder.path().join("link"), &path).unwrap();
+    drop(store);
+    let kept = cbuild(&root, ["store", "gc", "--max-size", "5"]).ok();
+    assert!(kept.stderr.contains("6 B stay, more than 5 B"), "{}", kept.stderr);
+}

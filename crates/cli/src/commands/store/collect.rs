@@ -37,6 +37,16 @@ pub(super) fn collect(
     let verb = if dry_run { "would delete" } else { "deleted" };
     let (deleted, bytes) = (report.deleted.len(), HumanBytes(report.freed));
     output::line(&format!("{verb} {deleted} objects, {bytes}; {} stay", report.kept))?;
+    if let Some(wanted) = max_size {
+        let there: u64 = store.objects()?.iter().map(|object| object.size).sum();
+        let stay = if dry_run { there.saturating_sub(report.freed) } else { there };
+        if stay > wanted {
+            let (stay, wanted) = (HumanBytes(stay), HumanBytes(wanted));
+            let kept = "running processes and roots keep them, and `--older-than` what is younger";
+            let note = format!("{stay} stay, more than {wanted}: {kept}; see `cbuild store roots`");
+            output::note(session, &note);
+        }
+    }
     if report.records == 0 {
         return Ok(());
     }
