@@ -24,12 +24,16 @@ use crate::sys;
 /// Most binds of a sandbox that is built this way: they are all open at the same time.
 const MAX_BINDS: usize = 256;
 
+/// Files that a process of the sandbox has open besides.
+const OTHER_FILES: usize = 64;
+
 /// Folders on which each sandbox gets a file system of its own.
 const FRESH: [&str; 4] = ["/proc", "/dev/pts", "/dev/shm", "/tmp"];
 
 /// The common part for the sandboxes of one helper.
-#[derive(Default)]
 pub(crate) struct Bases {
+    /// Most binds that this process can have open.
+    most: usize,
     /// A copy of the host's mounts, in which the helper lives from its second sandbox on.
     host: Option<OwnedFd>,
     /// The shape of the sandbox before, if it could be built this way.
@@ -62,13 +66,21 @@ enum Kind {
 }
 
 impl Bases {
+    /// Nothing in common yet.
+    pub(crate) fn new() -> Self {
+        let files = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+        let files = files.map_or(usize::MAX, |files| usize::try_from(files).unwrap_or(usize::MAX));
+        let most = MAX_BINDS.min(files.saturating_sub(OTHER_FILES));
+        Bases { most, host: None, last: None, base: None }
+    }
+
     /// Gives the base for a sandbox, which is made when two in a row have the same shape; most helpers
     /// serve one sandbox only, which would merely wait for it.
     ///
     /// # Errors
     /// When a step fails. The process may then be in a namespace where no sandbox can be made.
     pub(crate) fn prepare(&mut self, spec: &SandboxSpec) -> Result<Option<&Base>, SetupFailure> {
-        let shape = Shape::of(spec);
+        let shape = Shape::of(spec, self.most);
         let is_known = self.base.as_ref().is_some_and(|base| Some(&base.shape) == shape.as_ref());
         let again = self.last == shape;
         self.last.clone_from(&shape);
@@ -111,9 +123,9 @@ impl Bases {
 impl Shape {
     /// `None` for a sandbox that has to be built alone, also when what it needs cannot be read: then
     /// the one that builds it says why.
-    fn of(spec: &SandboxSpec) -> Option<Self> {
+    fn of(spec: &SandboxSpec, most: usize) -> Option<Self> {
         let top_level = root::top_level(spec).ok()?;
-        if spec.binds.len() + top_level.len() > MAX_BINDS {
+        if spec.binds.len() + top_level.len() > most {
             return None;
         }
         let own = spec.binds.iter().map(|bind| (&bind.source, &bind.target));
@@ -226,11 +238,12 @@ mod tests {
             ("/f".into(), Kind::File),
             ("/l".into(), Kind::Link("dir".into())),
         ];
-        let shape = Shape::of(&spec).unwrap();
+        let shape = Shape::of(&spec, MAX_BINDS).unwrap();
         assert_eq!((shape.places, shape.has_etc), (expected, false));
+        assert_eq!(Shape::of(&spec, 4), None, "there are five");
         let missing = spec.clone().bind_read_only(place("none"), "/none");
-        assert_eq!(Shape::of(&missing), None);
+        assert_eq!(Shape::of(&missing, MAX_BINDS), None);
         let with_root = SandboxSpec { root: Some(folder.path().to_owned()), ..spec };
-        assert_eq!(Shape::of(&with_root).unwrap().places.len(), 6);
+        assert_eq!(Shape::of(&with_root, MAX_BINDS).unwrap().places.len(), 6);
     }
 }

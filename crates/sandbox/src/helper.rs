@@ -322,7 +322,7 @@ fn enter_namespaces(spec: &SandboxSpec) -> Result<Home, SetupFailure> {
     Ok(Home {
         ids: (spec.uid, spec.gid),
         root_on_host: uid.is_root(),
-        bases: Bases::default(),
+        bases: Bases::new(),
         stack: Stack::new().at(Step::Init, "")?,
         builder_stack: RefCell::new(Stack::new().at(Step::Init, "")?),
         settled: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).at(Step::Init, "")?,

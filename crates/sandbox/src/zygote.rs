@@ -17,7 +17,7 @@ use std::os::unix::net::UnixStream;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags};
-use rustix::process::WaitOptions;
+use rustix::process::{Resource, Rlimit, WaitOptions, getrlimit, setrlimit};
 
 use crate::group::Place;
 use crate::helper::{self, Gives};
@@ -75,6 +75,9 @@ fn main(huge_pages: bool) -> io::Result<()> {
     // Ctrl-C in the caller's terminal is the caller's business; it cancels through the sockets.
     let _ = rustix::process::setsid();
     std::env::set_current_dir("/")?;
+    // A sandbox with many inputs opens all of them at once. A builder gets a limit of its own.
+    let files = getrlimit(Resource::Nofile).maximum;
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: files, maximum: files });
     let children = sys::child_signals()?;
     let place = rustix::process::getppid().and_then(|parent| {
         // One that has died by now has another parent in its place, whose group is not cbuild's.

@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use cbuild_sandbox::{Launcher, Running, SandboxSpec, Status};
 use rustix::process::{Pid, Resource, Rlimit};
-use support::{Place, Test, eventually, processes_with};
+use support::{Place, Test, eventually, outside, processes_with};
 
 const TESTS: &[Test] = &[
     ("a_flood_of_output_hides_no_limit", a_flood_of_output_hides_no_limit),
@@ -35,6 +35,7 @@ const TESTS: &[Test] = &[
     ("memory_without_a_process_counts", memory_without_a_process_counts),
     ("shared_memory_counts_once", shared_memory_counts_once),
     ("shared_memory_files_are_limited", shared_memory_files_are_limited),
+    ("few_open_files_are_enough_for_many_inputs", few_open_files_are_enough_for_many_inputs),
     ("a_helper_that_cannot_be_made_is_explained", a_helper_that_cannot_be_made_is_explained),
 ];
 
@@ -42,8 +43,9 @@ fn main() {
     support::run(TESTS, inside);
 }
 
-fn inside(what: &str, _: &[String]) {
+fn inside(what: &str, arguments: &[String]) {
     match what {
+        "few files" => build_with_few_files(&arguments[0], &arguments[1]),
         "flood" => write_without_end(),
         "memory file" => fill_a_memory_file(),
         "shared" => share_memory(),
@@ -266,4 +268,37 @@ fn a_helper_that_cannot_be_made_is_explained() {
     assert!(error.to_string().contains("temporarily unavailable"), "{error}");
     busy.kill();
     assert_eq!(busy.wait().unwrap().status, Status::Killed);
+}
+
+/// A caller that may open fewer files than a build has inputs. Builds that follow each other are built
+/// in another way than the first.
+fn few_open_files_are_enough_for_many_inputs() {
+    let place = Place::new();
+    for number in 0..200 {
+        place.input(&number.to_string(), "");
+    }
+    for limits in ["100 100", "100 4096"] {
+        let output = outside(&["few files", place.folder(), limits]).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(text.lines().collect::<Vec<_>>(), ["200"; 4], "{output:?}");
+        fs::remove_file(place.path("log")).unwrap();
+    }
+}
+
+fn build_with_few_files(folder: &str, limits: &str) {
+    let place = Place::at(folder);
+    let (soft, hard) = limits.split_once(' ').unwrap();
+    let limit = Rlimit { current: soft.parse().ok(), maximum: hard.parse().ok() };
+    rustix::process::setrlimit(Resource::Nofile, limit).unwrap();
+    let launcher = Launcher::new();
+    for _ in 0..4 {
+        let mut spec = place.shell("ls /inputs | wc -l");
+        for number in 0..200 {
+            let source = place.path("in").join(number.to_string());
+            spec = spec.bind_read_only(source, format!("/inputs/{number}"));
+        }
+        let exit = launcher.spawn(&spec, place.log()).and_then(Running::wait);
+        assert!(exit.as_ref().is_ok_and(|exit| exit.success()), "{exit:?}");
+    }
+    print!("{}", place.log_text());
 }
