@@ -144,3 +144,25 @@ fn a_size_that_roots_do_not_allow_is_told() {
     let kept = cbuild(&root, ["store", "gc", "--max-size", "5"]).ok();
     assert!(kept.stderr.contains("6 B stay, more than 5 B"), "{}", kept.stderr);
 }
+
+#[test]
+fn results_that_nobody_reads_change_neither_roots_nor_exit_codes() {
+    let name = format!("unread-results-{}", std::process::id());
+    let text = failing(&name)
+        + &format!("pub let a: Package = step(\"{name}-a\", sh\"echo a > $out\")\n")
+        + &format!(
+            "pub let b: Package = step(\"{name}-b\", sh\"cat /proc/sys/kernel/random/uuid > $out\")\n"
+        );
+    let folder = module(&text);
+    let (root, at, link) =
+        (shared_root(), folder.path().display().to_string(), folder.path().join("link"));
+    let unread = |args: &[&str]| {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        cbuild_command(&root).args(args).stdout(writer).status().unwrap().code()
+    };
+    let (a, b) = (format!("{at}:a"), format!("{at}:b"));
+    assert_eq!(unread(&["build", &a, &b, "-o", link.to_str().unwrap()]), Some(0));
+    assert!(folder.path().join("link-2").symlink_metadata().is_ok());
+    assert_eq!(unread(&["build", "--check", &b]), Some(1));
+}

@@ -1,16 +1,27 @@
 //! Results on standard output, as text or JSON, and everything else on standard error.
 
 use std::io::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::failure::{Exit, Failure, Problem};
 use crate::session::Session;
 
-/// Writes one line of a result. A reader that went away ends the command quietly.
+/// Whether nobody reads standard output any more.
+static UNREAD: AtomicBool = AtomicBool::new(false);
+
+/// Writes one line of a result. When the reader went away (`| head`), the rest of the result is lost; the command
+/// goes on with what else it does, such as roots, and its exit code is the true one.
 pub(crate) fn line(text: &str) -> Result<(), Failure> {
+    if UNREAD.load(Ordering::Relaxed) {
+        return Ok(());
+    }
     let mut out = std::io::stdout().lock();
     match writeln!(out, "{text}") {
         Ok(()) => Ok(()),
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {
+            UNREAD.store(true, Ordering::Relaxed);
+            Ok(())
+        }
         Err(error) => {
             let message = format!("cannot write the result: {error}");
             Err(Problem::new(Exit::Environment, "E1020", message)
