@@ -4,6 +4,7 @@
 //! it, and then everything of that id can be swept. The file's lines are temporary roots.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
@@ -201,25 +202,62 @@ pub(crate) fn sweep(layout: &Layout) -> Result<()> {
             Err(error) if error.kind() == ErrorKind::NotFound => continue,
             other => other.at("read", &mark)?,
         };
-        if is_dead(&file, &mark)? && fstat(&file).at("look at", &mark)?.st_nlink > 0 {
-            disk::remove_tree(&layout.tmp().join(&name))?;
-            disk::remove_if_there(&mark)?;
-        }
+        remove_if_dead(layout, &name, &file)?;
     }
     // A scratch folder is made after its mark, so one without a mark has no owner any more;
     // the mark of a new owner of the same id would have been refused.
     for name in disk::list(&layout.tmp())? {
-        let mark = layout.live().join(&name);
-        let opened = OpenOptions::new().append(true).create_new(true).open(&mark);
-        let file = match opened {
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => continue,
-            other => other.at("create", &mark)?,
-        };
-        // Another sweeper may have removed the new mark, and a new owner have made one since.
-        if is_dead(&file, &mark)? && fstat(&file).at("look at", &mark)?.st_nlink > 0 {
-            disk::remove_tree(&layout.tmp().join(&name))?;
-            disk::remove_if_there(&mark)?;
+        if let Some(file) = mark_anew(layout, &name)? {
+            remove_if_dead(layout, &name, &file)?;
         }
     }
     Ok(())
+}
+
+/// Makes the mark of a folder that has none.
+fn mark_anew(layout: &Layout, name: &OsStr) -> Result<Option<File>> {
+    let mark = layout.live().join(name);
+    match OpenOptions::new().append(true).create_new(true).open(&mark) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(None),
+        other => other.at("create", &mark).map(Some),
+    }
+}
+
+/// Removes a mark and its folder if their owner is gone. Not if the file is not the mark any more:
+/// another sweeper was faster then, and a new owner may have taken the name since.
+fn remove_if_dead(layout: &Layout, name: &OsStr, file: &File) -> Result<()> {
+    let mark = layout.live().join(name);
+    if is_dead(file, &mark)? && fstat(file).at("look at", &mark)?.st_nlink > 0 {
+        disk::remove_tree(&layout.tmp().join(name))?;
+        disk::remove_if_there(&mark)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn a_slow_sweeper_leaves_a_new_owner_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let layout = Layout::prepare(folder.path()).unwrap();
+        let name = OsStr::new("7-0");
+        let (mark, tmp) = (layout.live().join(name), layout.tmp().join(name));
+        fs::create_dir(&tmp).unwrap();
+        let slow = mark_anew(&layout, name).unwrap().unwrap();
+        assert!(mark_anew(&layout, name).unwrap().is_none());
+        // Another sweeper does all of it, and a new process takes the name.
+        sweep(&layout).unwrap();
+        assert!(!mark.exists() && !tmp.exists());
+        let owner = mark_anew(&layout, name).unwrap().unwrap();
+        owner.lock().unwrap();
+        fs::create_dir(&tmp).unwrap();
+        remove_if_dead(&layout, name, &slow).unwrap();
+        assert!(mark.exists() && tmp.exists());
+        drop(owner);
+        sweep(&layout).unwrap();
+        assert!(!mark.exists() && !tmp.exists());
+    }
 }
