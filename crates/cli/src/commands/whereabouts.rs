@@ -15,8 +15,8 @@ const MIN_LINE: usize = 4;
 /// Shortest word that is looked for.
 const MIN_WORD: usize = 2;
 
-/// Most words of a line of which the places are told.
-const MAX_WORDS: usize = 3;
+/// Most new words of a line that are looked for.
+const MAX_WORDS: usize = 8;
 
 /// What stands around a word and is no part of it.
 const AROUND: &str = "'\"`,;()[]{}:";
@@ -60,19 +60,21 @@ impl Whereabouts {
     /// The places of the words that are new in a line.
     fn words(&self, line: &str, before: &[&str]) -> Vec<String> {
         let old: BTreeSet<&str> = before.iter().flat_map(|line| words(line)).collect();
-        let mut places = Vec::new();
-        for word in words(line).filter(|word| !old.contains(word)) {
+        let mut places: Vec<(String, String)> = Vec::new();
+        for word in words(line).filter(|word| !old.contains(word)).take(MAX_WORDS) {
             let hash = ContentHash::parse(word).map(|hash| hash.to_hex()).ok();
             let has = |text: &str| {
                 has_word(text, word) || hash.as_ref().is_some_and(|hash| text.contains(hash))
             };
-            let place = self.one(has).map(|place| format!("`{word}` in {place}"));
-            places.extend(place.filter(|place| !places.contains(place)));
-            if places.len() == MAX_WORDS {
-                break;
+            let Some(place) = self.one(has) else { continue };
+            let word = format!("`{word}`");
+            match places.iter_mut().find(|(_, other)| *other == place) {
+                Some((words, _)) if words.contains(&word) => {}
+                Some((words, _)) => *words = format!("{words} {word}"),
+                None => places.push((word, place)),
             }
         }
-        places
+        places.into_iter().map(|(words, place)| format!("{words} in {place}")).collect()
     }
 
     /// The one line that is wanted: of the target's own files, and only without one there, of others.
@@ -81,7 +83,9 @@ impl Whereabouts {
             let lines = texts.iter().flat_map(|(name, text)| {
                 text.lines().enumerate().map(move |(at, line)| (name, at + 1, line))
             });
-            let mut found = lines.filter(|(_, _, line)| wanted(line));
+            // What a comment says gives no value.
+            let code = lines.filter(|(_, _, line)| !line.trim_start().starts_with("//"));
+            let mut found = code.filter(|(_, _, line)| wanted(line));
             match (found.next(), found.next()) {
                 (Some((name, at, _)), None) => Some(format!("{name}:{at}")),
                 _ => None,
@@ -156,7 +160,10 @@ mod tests {
                 "main.cbuild",
                 "fn f() = sh\"\"\"\n  cc $CFLAGS\n  echo #{conf.greeting} > $out/greeting\n  cp #{a}/b #{c { d = 1 }}/e\n",
             ),
-            ("lib/flags.cbuild", "let flags = [\"-O3\", \"-g\"]\nlet twice = \"-g\"\n"),
+            (
+                "lib/flags.cbuild",
+                "let flags = [\"-O3\", \"-g\"]\n  // not -O3 alone\nlet twice = \"-g\"\n",
+            ),
             ("conf.json", "{\"greeting\":\"hello there\"}\n"),
             (
                 "fetch.cbuild",
@@ -178,7 +185,7 @@ mod tests {
         assert_eq!(find("-g", "-O2"), "", "two places");
         assert_eq!(
             find("echo 'hello there' > $out/greeting", "echo hi > $out/greeting"),
-            "main.cbuild:3, `hello` in conf.json:1, `there` in conf.json:1"
+            "main.cbuild:3, `hello` `there` in conf.json:1"
         );
         assert_eq!(find("cp /cbuild/store/…-a/b /cbuild/store/…-c/e", "cp"), "main.cbuild:4");
         assert_eq!(
