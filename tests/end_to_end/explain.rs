@@ -307,8 +307,7 @@ fn a_shell_in_a_failed_build_has_a_terminal() {
         ["see", "now-ready"],
         ["type", "\u{3}"],
         ["see", "status 9"],
-        ["type", "(exit 7)\n"],
-        ["type", "\u{4}"],
+        ["type", "exit 7\n"],
     ]);
     let mut command = Command::new("python3");
     command.current_dir(crate::harness::repository()).env("CBUILD_ROOT", shared_root());
