@@ -348,6 +348,30 @@ mod tests {
         assert!(!name.exists());
     }
 
+    /// Whatever a kernel or a place lacks, the rest is limited, and nothing new is made in the group.
+    #[test]
+    fn each_controller_may_be_missing() {
+        const FILES: [&str; 5] =
+            ["memory.max", "memory.swap.max", "memory.oom.group", "pids.max", "cpu.max"];
+        let limits = Limits { memory: Some(1), processors: Some(1), ..Limits::default() };
+        for missing in 0..1 << FILES.len() {
+            let folder = tempfile::tempdir().unwrap();
+            let is_there = |at: usize| missing & (1 << at) == 0;
+            let present: Vec<_> = (0..FILES.len()).filter(|at| is_there(*at)).collect();
+            for at in &present {
+                fs::write(folder.path().join(FILES[*at]), "").unwrap();
+            }
+            let entrance = tempfile::tempfile().unwrap();
+            let group = Group { folder: folder.path().to_owned(), entrance };
+            group.limit(&limits);
+            for (at, file) in FILES.iter().enumerate() {
+                let found = group.read(file);
+                assert_eq!(found.is_some_and(|text| !text.is_empty()), is_there(at), "{missing}");
+            }
+            assert!(!group.ran_out_of_memory() && group.counted().is_none());
+        }
+    }
+
     #[test]
     fn limits_are_written_where_there_is_a_controller() {
         let folder = tempfile::tempdir().unwrap();
