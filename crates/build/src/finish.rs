@@ -4,6 +4,7 @@
 //! files than for one. So workers do not wait: they hand over what they have made and go on.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use crate::error::StepError;
 use crate::resolve::Outputs;
@@ -11,6 +12,9 @@ use crate::step::{Done, Failed, Made, Rest, Workshop};
 
 /// Most steps that are finished at a time, so that the first of them does not wait for long.
 const MAX_GROUP: usize = 64;
+
+/// When nothing has come for so long, the finisher has time for other things.
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// Most steps that wait. Beyond, workers wait too, because what waits takes space on disk.
 const MAX_WAITING: usize = 256;
@@ -48,14 +52,27 @@ impl<T> Handover<T> {
         self.changed.notify_all();
     }
 
-    /// All that wait, but not too many; waits for the first. `None` after the end.
-    pub(crate) fn take(&self) -> Option<Vec<T>> {
+    /// All that wait, but not too many; waits for the first. `None` after the end. When nothing has
+    /// come for a while, `idle` is called, once.
+    pub(crate) fn take(&self, idle: impl FnOnce()) -> Option<Vec<T>> {
         let mut state = self.lock();
+        let mut idle = Some(idle);
         while state.waiting.is_empty() {
             if state.is_closed {
                 return None;
             }
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            let pause = if idle.is_some() { PAUSE } else { Duration::MAX };
+            let waited = self.changed.wait_timeout(state, pause);
+            let (after, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+            state = after;
+            if timeout.timed_out()
+                && state.waiting.is_empty()
+                && let Some(idle) = idle.take()
+            {
+                drop(state);
+                idle();
+                state = self.lock();
+            }
         }
         let count = state.waiting.len().min(MAX_GROUP);
         let group = state.waiting.drain(..count).collect();
@@ -122,11 +139,11 @@ mod tests {
     fn what_waits_is_taken_together_and_in_order() {
         let handover = Handover::new();
         (0..100).for_each(|number| handover.put(number));
-        assert_eq!(handover.take(), Some((0..64).collect()));
+        assert_eq!(handover.take(|| ()), Some((0..64).collect()));
         handover.put(100);
         handover.close();
-        assert_eq!(handover.take(), Some((64..=100).collect()));
-        assert_eq!(handover.take(), None);
+        assert_eq!(handover.take(|| ()), Some((64..=100).collect()));
+        assert_eq!(handover.take(|| ()), None);
     }
 
     #[test]
@@ -134,11 +151,11 @@ mod tests {
         let handover = Handover::new();
         std::thread::scope(|scope| {
             scope.spawn(|| (0..MAX_WAITING * 2).for_each(|number| handover.put(number)));
-            assert!(handover.take().is_some());
+            assert!(handover.take(|| ()).is_some());
             handover.close();
         });
         let mut left = 0;
-        while let Some(group) = handover.take() {
+        while let Some(group) = handover.take(|| ()) {
             left += group.len();
         }
         assert!(left > MAX_WAITING, "all were handed over: {left}");

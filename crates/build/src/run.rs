@@ -252,7 +252,11 @@ impl<'a> Run<'a> {
     /// Brings what workers have made into the store, until no worker is left.
     fn finisher(&self) {
         let _leave = LeaveFinisher(self);
-        while let Some(group) = self.made.take() {
+        let store = self.workshop.builder.store;
+        let _ = store.expect_many(true);
+        // What fails here is done by a later transaction.
+        let checkpoint = || drop(store.checkpoint());
+        while let Some(group) = self.made.take(checkpoint) {
             let (mut steps, mut made) = (Vec::new(), Vec::new());
             for (index, started, one) in group {
                 steps.push((index, started));
@@ -266,6 +270,8 @@ impl<'a> Run<'a> {
             }
             self.wake();
         }
+        checkpoint();
+        let _ = store.expect_many(false);
     }
 
     fn done(&self, index: usize, started: Instant, done: Done) {

@@ -12,6 +12,7 @@
 #![forbid(unsafe_code)]
 
 mod actions;
+mod checkpoint;
 mod clock;
 mod commit;
 mod disk;

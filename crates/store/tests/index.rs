@@ -138,3 +138,33 @@ fn no_damage_to_the_index_is_fatal() {
     assert!(told > 10, "only {told} damages were noticed");
     drop(folder);
 }
+
+#[test]
+fn what_was_written_beside_a_run_is_in_the_file_itself() {
+    let fixture = Fixture::new();
+    fixture.store.expect_many(true).unwrap();
+    let root = fixture.root();
+    let alone = || {
+        // The file without its log.
+        let copy = fixture.folder.path().join("copy.sqlite");
+        fs::copy(root.join("index.sqlite"), &copy).unwrap();
+        let connection = rusqlite::Connection::open(&copy).unwrap();
+        let count = |table: &str| -> rusqlite::Result<i64> {
+            connection.query_row(&format!("select count(*) from {table}"), [], |row| row.get(0))
+        };
+        count("objects").unwrap_or_default()
+    };
+    let add = |from: usize, to: usize| {
+        (from..to).for_each(|n| drop(fixture.object(&n.to_string(), &n.to_string(), &[])));
+    };
+    add(0, 30);
+    fixture.store.checkpoint().unwrap();
+    assert_eq!(alone(), 0, "a little is left where it is");
+    add(30, 60);
+    fixture.store.checkpoint().unwrap();
+    assert_eq!(alone(), 60);
+    add(60, 70);
+    fixture.store.expect_many(false).unwrap();
+    assert_eq!(fixture.reopen().objects().unwrap().len(), 70);
+    fixture.assert_clean();
+}

@@ -64,6 +64,8 @@ pub(crate) struct Index {
     path: PathBuf,
     /// Device and inode of the file that was opened.
     identity: Option<(u64, u64)>,
+    /// Transactions written since the write-ahead log was last brought into the file on purpose.
+    written: u32,
 }
 
 impl Index {
@@ -93,7 +95,7 @@ impl Index {
     /// Opens the file and tells the version of its schema, 0 for none.
     fn connect(path: &Path) -> Result<(Self, i64)> {
         let connection = Connection::open(path).map_err(|error| failure(path, error))?;
-        let mut index = Self { connection, path: path.to_owned(), identity: None };
+        let mut index = Self { connection, path: path.to_owned(), identity: None, written: 0 };
         let version = index.run(|index| {
             let connection = &index.connection;
             connection.busy_timeout(BUSY)?;
@@ -177,8 +179,26 @@ impl Index {
                 index.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let value = step(&transaction)?;
             transaction.commit()?;
+            index.written += 1;
             Ok(value)
         })
+    }
+
+    /// Lets the write-ahead log grow to so many pages before a transaction has to bring it into the
+    /// file.
+    pub(crate) fn set_checkpoint_at(&mut self, pages: u32) -> Result<()> {
+        self.run(|index| {
+            index.connection.pragma_update_and_check(None, "wal_autocheckpoint", pages, |_| Ok(()))
+        })
+    }
+
+    /// The file, if at least so many transactions were written since this last gave it.
+    pub(crate) fn written_at_least(&mut self, count: u32) -> Option<PathBuf> {
+        if self.written < count {
+            return None;
+        }
+        self.written = 0;
+        Some(self.path.clone())
     }
 
     /// A value of the table `meta`.
