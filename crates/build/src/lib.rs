@@ -20,6 +20,7 @@ mod log;
 mod place;
 mod plain;
 mod queue;
+mod records;
 mod resolve;
 mod run;
 mod shell;

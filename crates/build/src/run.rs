@@ -57,6 +57,7 @@ pub(crate) fn run(
     let result = run.work_through();
     // Its processes end while the rest is put away.
     workshop.launcher.retire();
+    workshop.records.write_all(builder.store);
     result
 }
 

@@ -21,6 +21,7 @@ use crate::exec;
 use crate::forbidden;
 use crate::log::{self, Follower};
 use crate::place::{Place, Places};
+use crate::records::{self, Records};
 use crate::resolve::{Outputs, resolve};
 use crate::tokens::{Lease, Tokens};
 
@@ -43,6 +44,8 @@ pub(crate) struct Workshop<'a> {
     pub(crate) places: Places,
     /// Starts the sandboxes of all steps. Dropped after the folders, see [`Launcher::retire`].
     pub(crate) launcher: Launcher,
+    /// What was carried out, for explanations.
+    pub(crate) records: Records,
     /// What builders may do at the same time, together. Made when the first one runs.
     tokens: OnceLock<Tokens>,
 }
@@ -115,6 +118,7 @@ impl<'a> Workshop<'a> {
             closures,
             launcher,
             places: Places::default(),
+            records: Records::default(),
             tokens: OnceLock::new(),
         }
     }
@@ -134,6 +138,11 @@ impl<'a> Workshop<'a> {
             )?;
         let key = resolved.action_key();
         let worked = self.action(drv, &resolved, &key, wanted);
+        match &worked {
+            Ok(Worked::Done(_)) => {}
+            Ok(Worked::Made(_)) => self.records.add(self.builder.store, key, resolved),
+            Err(_) => records::write(self.builder.store, &key, &resolved),
+        }
         let worked = worked.and_then(|worked| {
             if let Worked::Done(done) = &worked {
                 self.builder.store.remember(drv, &done.outputs)?;
@@ -173,8 +182,6 @@ impl<'a> Workshop<'a> {
         lock: ActionLock,
     ) -> Result<Made, StepError> {
         let store = self.builder.store;
-        // Explanations compare it with later ones; a build is not refused for want of it.
-        let _ = store.keep_action(key, derivation);
         let (started, clock) = (clock::unix_seconds(), clock::now());
         let mut usage = None;
         let made = self.make(drv, derivation, key, &mut usage);
@@ -404,10 +411,11 @@ impl<'a> Workshop<'a> {
         }
     }
 
-    /// What a worker does that has no step to do: it leaves its tokens to others, and removes places
-    /// that would otherwise be removed at the end, when everybody waits for it.
+    /// What a worker does that has no step to do: it leaves its tokens to others, and does what would
+    /// otherwise be done at the end, when everybody waits for it.
     pub(crate) fn rest(&self) {
         self.offer_tokens();
+        self.records.write_all(self.builder.store);
         self.places.keep_at_most(self.builder.options.jobs.get());
     }
 

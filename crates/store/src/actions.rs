@@ -13,7 +13,7 @@ use crate::error::{IoContext, Result};
 use crate::store::Store;
 
 impl Store {
-    /// Keeps what an action is. The caller holds the action's lock.
+    /// Keeps what an action is.
     pub fn keep_action(&self, key: &ActionKey, derivation: &Derivation<StorePath>) -> Result<()> {
         let place = self.layout.action_record(key);
         let record = derivation.to_record();

@@ -76,9 +76,8 @@ pub(crate) fn remove_tree(top: &Path) -> Result<()> {
     unlock_if_locked(top)?;
     let mut moved = 0u64;
     let mut waiting: Vec<PathBuf> = Vec::new();
-    for name in list(top)? {
-        let path = top.join(name);
-        if is_dir(&path)? {
+    for (path, is_dir) in entries(top)? {
+        if is_dir {
             waiting.push(path);
         } else {
             remove_if_there(&path)?;
@@ -86,9 +85,8 @@ pub(crate) fn remove_tree(top: &Path) -> Result<()> {
     }
     while let Some(folder) = waiting.pop() {
         unlock_if_locked(&folder)?;
-        for name in list(&folder)? {
-            let path = folder.join(name);
-            if !is_dir(&path)? {
+        for (path, is_dir) in entries(&folder)? {
+            if !is_dir {
                 remove_if_there(&path)?;
                 continue;
             }
@@ -113,8 +111,15 @@ pub(crate) fn remove_tree(top: &Path) -> Result<()> {
     fs::remove_dir(top).at("remove", top)
 }
 
-fn is_dir(path: &Path) -> Result<bool> {
-    Ok(fs::symlink_metadata(path).at("look at", path)?.is_dir())
+/// What is in a folder, and whether it is a directory.
+#[expect(clippy::disallowed_methods, reason = "all of it is removed, in whatever order")]
+fn entries(folder: &Path) -> Result<Vec<(PathBuf, bool)>> {
+    let read = fs::read_dir(folder).and_then(|entries| {
+        entries
+            .map(|entry| entry.and_then(|entry| Ok((entry.path(), entry.file_type()?.is_dir()))))
+            .collect()
+    });
+    read.at("read the folder", folder)
 }
 
 /// Lets the owner list and change a directory. A look is much cheaper than a change, which the file
