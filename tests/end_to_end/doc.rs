@@ -84,8 +84,6 @@ fn imports_that_lead_nowhere_are_told() {
     );
     let (at, pages) = (folder.path().display().to_string(), folder.path().join("pages"));
     let done = cbuild(&shared_root(), ["doc", &at, "-o", pages.to_str().unwrap()]).ok();
-    assert_eq!(done.stderr.matches("warning[E1072]").count(), 2, "{}", done.stderr);
-    assert!(done.stderr.contains("main.cbuild:2 imports `./gone.cbuild`"), "{}", done.stderr);
-    assert!(done.stderr.contains("main.cbuild:3 imports `ext.other`"), "{}", done.stderr);
+    insta::assert_snapshot!(done.stderr.replace(&at, "PACKAGE"));
     assert!(pages.join("module/main.html").is_file());
 }

@@ -11,6 +11,7 @@ mod nix;
 mod no_op;
 mod packages;
 
+use std::process::Command;
 use std::time::Duration;
 
 use crate::Result;
@@ -84,9 +85,11 @@ fn compare_trivial(cbuild: &Cbuild, nix: Option<Nix>, runs: usize) -> Result {
     let mut ours = Vec::new();
     let mut theirs = [(processors, Vec::new()), (processors + 1, Vec::new())];
     for _ in 0..runs {
+        settle()?;
         ours.push(cbuild.independent(TRIVIAL)?);
         let Some(nix) = &nix else { continue };
         for (jobs, times) in &mut theirs {
+            settle()?;
             times.push(nix.independent(cbuild.shell(), TRIVIAL, *jobs)?);
         }
     }
@@ -104,6 +107,12 @@ fn compare_trivial(cbuild: &Cbuild, nix: Option<Nix>, runs: usize) -> Result {
     let ratio = ours.as_secs_f64() / theirs[0].min(theirs[1]).as_secs_f64();
     println!("{:<52} {ratio:>12.3}", "ratio cbuild / Nix");
     Ok(())
+}
+
+/// Lets the disk finish what the run before has left to it, so that no peer waits for the other's.
+fn settle() -> Result {
+    let status = Command::new("sync").status().map_err(|error| format!("sync: {error}"))?;
+    if status.success() { Ok(()) } else { Err(format!("sync ended with {status}")) }
 }
 
 fn median(mut times: Vec<Duration>) -> Duration {
