@@ -283,6 +283,11 @@ impl Index {
 
     /// Those of the paths that are not in the index.
     pub(crate) fn absent(&mut self, paths: &[StorePath]) -> Result<BTreeSet<StorePath>> {
+        if let [path] = paths {
+            // Beginning and ending a transaction would take longer than the look-up.
+            let is_there = self.has(path)?;
+            return Ok(if is_there { BTreeSet::new() } else { BTreeSet::from([path.clone()]) });
+        }
         self.read(|transaction| {
             let mut absent = BTreeSet::new();
             for path in paths {
