@@ -4,6 +4,15 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+/// A function of a program: a step that runs a shell script with the tools of the C toolchain.
+pub(crate) const STEP: &str = r#"fn step(name: Str, script: Script) -> Package = std.build.derivation {
+  name = name,
+  root = std.c_toolchain,
+  program = sh"/bin/sh",
+  args = [sh"-c", script],
+}
+"#;
+
 /// Top folder of the repository.
 pub(crate) fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::harness::{cbuild, module, repository, run, shared_root};
+use crate::harness::{STEP, cbuild, module, repository, run, shared_root};
 
 /// Two steps that take a while, one after the other. The mark makes them new.
 fn chain(name: &str, mark: &str) -> tempfile::TempDir {
@@ -10,12 +10,7 @@ fn chain(name: &str, mark: &str) -> tempfile::TempDir {
         r##"
 import std
 
-fn step(name: Str, script: Script) -> Package = std.build.derivation {{
-  name = name,
-  root = std.c_toolchain,
-  program = sh"/bin/sh",
-  args = [sh"-c", script],
-}}
+{STEP}
 
 let lib: Package = step("{name}-lib", sh"sleep 2; echo {mark} > $out")
 pub let default: Package = step("{name}-top", sh"sleep 2; cat #{{lib}} > $out")

@@ -3,7 +3,7 @@
 use std::os::unix::fs::FileTypeExt;
 use std::process::Stdio;
 
-use crate::harness::{Done, cbuild, cbuild_command, module, run, shared_root};
+use crate::harness::{Done, STEP, cbuild, cbuild_command, module, run, shared_root};
 
 /// A step that fails and is needed by another one.
 fn failing(name: &str) -> String {
@@ -11,12 +11,7 @@ fn failing(name: &str) -> String {
         r##"
 import std
 
-fn step(name: Str, script: Script) -> Package = std.build.derivation {{
-  name = name,
-  root = std.c_toolchain,
-  program = sh"/bin/sh",
-  args = [sh"-c", script],
-}}
+{STEP}
 
 let low: Package = step("{name}-low", sh"echo the reason; exit 3")
 
