@@ -13,7 +13,17 @@ use cbuild_store::Store;
 
 use crate::args::{Color, Global};
 use crate::failure::{Exit, Failure, Problem};
+use crate::output;
 use crate::places::Places;
+
+/// Tells the user what became of a store of an older format, however quiet the command should be:
+/// objects have moved.
+pub(crate) fn told(store: Store) -> Store {
+    if let Some(upgrade) = store.upgrade() {
+        output::tell_line(&format!("warning: {upgrade}"));
+    }
+    store
+}
 
 /// The only platform that this version's standard library builds for.
 const SYSTEM: &str = "x86_64-linux";
@@ -88,7 +98,7 @@ impl Session {
 
     /// Opens the store, making it when it is not there.
     pub(crate) fn store(&self) -> Result<Store, Failure> {
-        Ok(Store::open(&self.root()?)?)
+        Ok(told(Store::open(&self.root()?)?))
     }
 
     /// Where results of earlier commands are; `None` when the user wants none of them, or when there

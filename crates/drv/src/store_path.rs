@@ -39,8 +39,8 @@ impl StorePath {
     /// The path of an object from its content.
     ///
     /// `tree` is the digest of the file tree in which every occurrence of the object's own
-    /// digest text was replaced by [`DIGEST_TEXT_LEN`] zero bytes ("modulo self-references");
-    /// `has_self_reference` says whether there was one; `references` are the other objects
+    /// digest text was replaced by [`DIGEST_TEXT_LEN`] zero bytes ("modulo self-references") and its
+    /// offset is told; `has_self_reference` says whether there was one; `references` are the other objects
     /// whose digest text occurs in the tree.
     pub fn of_content(
         name: &Name,

@@ -66,11 +66,11 @@ fn digest_text() {
 #[test]
 fn trees() {
     let content = Digest::of(b"hello\n");
-    let file = Tree::File { executable: true, size: 6, content };
+    let file = Tree::File { executable: true, size: 6, content, own: Vec::new() };
     let by_hand = Bytes::domain("cbuild-tree-1").raw(&[0, 1]).int(6).raw(&content.0).digest();
     assert_eq!(file.digest(), by_hand);
     golden(file.digest(), "7h4bv2vzuzpsldrsh7acrvhf22ixxr3cikkmu6ahr2i4u4w5oswq");
-    let link = Tree::Symlink(b"to/there".to_vec());
+    let link = Tree::Symlink { target: b"to/there".to_vec(), own: Vec::new() };
     assert_eq!(link.digest(), Bytes::domain("cbuild-tree-1").raw(&[1]).text("to/there").digest());
     golden(link.digest(), "enacgukzhdiyfcil4bf7kaw4wncnoollwxzjpospwqson6bgqbua");
     let children = BTreeMap::from([(b"b".to_vec(), link.clone()), (b"a".to_vec(), file.clone())]);
@@ -89,6 +89,31 @@ fn trees() {
         Tree::Directory(BTreeMap::new()).digest(),
         "5jseypcwjorjnmqfigi5cfit5dl6rgdhbq23s7jbeduppzl2llsq",
     );
+}
+
+#[test]
+fn trees_with_own_digests() {
+    let zeroed = [b"a".as_slice(), &[0; 52], b"b", &[0; 52]].concat();
+    let content = Digest::of(&zeroed);
+    let file = |own: &[u64]| Tree::File { executable: false, size: 106, content, own: own.into() };
+    let by_hand = Bytes::domain("cbuild-tree-1").raw(&[3, 0]).int(106).raw(&content.0);
+    let by_hand = by_hand.int(2).int(1).int(54).digest();
+    assert_eq!(file(&[1, 54]).digest(), by_hand);
+    golden(by_hand, "vuryffaql5n457yqop2ertur3jrwl6fjio2bhrupvqgtxjf22mta");
+    let link = |own: &[u64]| Tree::Symlink { target: zeroed.clone(), own: own.into() };
+    let by_hand = Bytes::domain("cbuild-tree-1").raw(&[4]).int(106).raw(&zeroed).int(1).int(54);
+    assert_eq!(link(&[54]).digest(), by_hand.digest());
+    golden(by_hand.digest(), "jrqe5xo6e2vgeyiwg4pzy74g3kd6wpbqcyghmxqf6a6ec4wziyoa");
+    // Every set of places is another tree; the first format had one digest for all of them.
+    let places: [&[u64]; 4] = [&[], &[1], &[54], &[1, 54]];
+    for tree in [&file as &dyn Fn(&[u64]) -> Tree, &link] {
+        let distinct: BTreeSet<Digest> = places.iter().map(|own| tree(own).digest()).collect();
+        assert_eq!(distinct.len(), places.len());
+        let old = places.iter().map(|own| tree(own).digest_without_places());
+        assert_eq!(old.collect::<BTreeSet<_>>(), BTreeSet::from([tree(&[]).digest()]));
+    }
+    let inside = Tree::Directory(BTreeMap::from([(b"f".to_vec(), file(&[1]))]));
+    assert_ne!(inside.digest(), inside.digest_without_places());
 }
 
 #[test]

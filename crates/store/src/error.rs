@@ -47,7 +47,7 @@ pub enum Error {
         source: rusqlite::Error,
     },
     /// The store, or a file in it, was written by a newer cbuild.
-    #[error("`{}` has format version {found}; this cbuild knows version {known} only", path.display())]
+    #[error("`{}` has format version {found}; this cbuild knows no version above {known}", path.display())]
     Version {
         /// The file that names the version.
         path: PathBuf,
@@ -146,6 +146,18 @@ pub enum Error {
         /// What is wrong, and where in the file.
         detail: String,
     },
+    /// An object of an export holds its own digest, and its path is of the store's first format.
+    #[error("the export is of an older cbuild, whose path for `{}` does not fix where the object holds its own digest", path.base_name())]
+    FirstFormat {
+        /// The object.
+        path: StorePath,
+    },
+    /// A store of the first format cannot be brought to the present one now.
+    #[error("`{}` is a store of format 1, which an older cbuild is using right now", path.display())]
+    InUse {
+        /// The store's root.
+        path: PathBuf,
+    },
 }
 
 /// One output's file that refers to another output of the same derivation.
@@ -185,6 +197,8 @@ impl Error {
             Self::RecordDamaged { .. } => "E0615",
             Self::OtherFileSystem { .. } => "E0616",
             Self::Transfer { .. } => "E0617",
+            Self::FirstFormat { .. } => "E0618",
+            Self::InUse { .. } => "E0619",
         }
     }
 
@@ -238,6 +252,12 @@ impl Error {
             }
             Self::Transfer { .. } => {
                 "write it again with `cbuild store export`, and compare the files' lengths after copying".into()
+            }
+            Self::FirstFormat { .. } => {
+                "build the object again with this cbuild, and write the export with `cbuild store export`".into()
+            }
+            Self::InUse { .. } => {
+                "run the command again when that process has ended: the store is then brought to the present format".into()
             }
         })
     }

@@ -20,13 +20,15 @@ use crate::reserve;
 use crate::roots;
 use crate::store::Store;
 use crate::types::{GcOptions, GcReport};
+use crate::upgrade;
 
 /// Objects that are taken out in one hold of the commit lock; others wait so long.
 const BATCH: usize = 256;
 
 impl Store {
     /// Deletes objects that neither a root nor a living process keeps, and, where all of them may
-    /// go, the logs and records of actions that neither a realisation nor the history names.
+    /// go, the logs and records of actions that neither a realisation nor the history names, and
+    /// what [`Store::upgrade`] tells of.
     ///
     /// Runs beside builds of other processes: what they have given to [`Store::protect`], and
     /// what they have registered, stays. What this `Store` value protects stays as well.
@@ -65,6 +67,7 @@ impl Store {
         }
         if options.stop_after.is_none() && options.max_size.is_none() {
             self.collect_records(&options, &mut report)?;
+            report.freed += upgrade::discard(&self.layout, options.dry_run)?;
         }
         Ok(report)
     }

@@ -9,10 +9,33 @@ use cbuild_drv::{ActionKey, StorePath};
 use crate::disk;
 use crate::error::{Error, IoContext, Result};
 
-/// Version of the folder layout and of the record files; see `lang-spec/07-store.md`.
-pub(crate) const FORMAT_VERSION: u32 = 1;
+/// Version of the store; see `lang-spec/07-store.md`.
+const FORMAT_VERSION: u32 = 2;
 
 const VERSION_MAGIC: &str = "cbuild-store ";
+
+/// Which format the version file names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Format {
+    /// The first one, whose paths do not fix where an object holds its own digest.
+    First,
+    /// The first one, which somebody has begun to bring to the present one.
+    Between,
+    /// The present one.
+    Present,
+}
+
+impl Format {
+    /// The text of the version file.
+    fn text(self) -> String {
+        let version = match self {
+            Self::First => "1".to_owned(),
+            Self::Between => format!("1 to {FORMAT_VERSION}"),
+            Self::Present => FORMAT_VERSION.to_string(),
+        };
+        format!("{VERSION_MAGIC}{version}\n")
+    }
+}
 
 /// The folders that every store has.
 const FOLDERS: [&str; 8] =
@@ -25,11 +48,12 @@ pub(crate) struct Layout {
 }
 
 impl Layout {
-    /// Checks the version file of a root, or makes a new store where there is nothing.
+    /// Checks the version file of a root, or makes a new store where there is nothing. The store may
+    /// be of the first format, see [`crate::upgrade`].
     pub(crate) fn prepare(root: &Path) -> Result<Self> {
         let root = std::path::absolute(root).at("find", root)?;
         let layout = Self { root };
-        if !layout.check_version()? {
+        if layout.format()?.is_none() {
             layout.create()?;
         }
         for folder in FOLDERS {
@@ -47,7 +71,7 @@ impl Layout {
         fs::create_dir_all(&self.root).at("create the folder", &self.root)?;
         let folder = File::open(&self.root).at("open", &self.root)?;
         folder.lock().at("lock", &self.root)?;
-        if self.check_version()? {
+        if self.format()?.is_some() {
             return Ok(());
         }
         let names = disk::list(&self.root)?;
@@ -55,26 +79,41 @@ impl Layout {
             return Err(Error::NotAStore { path: self.root.clone() });
         }
         let version = self.version();
-        fs::write(&version, format!("{VERSION_MAGIC}{FORMAT_VERSION}\n")).at("write", &version)
+        fs::write(&version, Format::Present.text()).at("write", &version)
     }
 
-    /// Whether there is a version file that this program understands. An empty one counts as
-    /// absent: its writer was killed before the store held anything.
-    fn check_version(&self) -> Result<bool> {
+    /// What the version file says. An empty one counts as absent: its writer was killed before the
+    /// store held anything.
+    pub(crate) fn format(&self) -> Result<Option<Format>> {
         let path = self.version();
-        let bytes = match fs::read(&path) {
-            Ok(bytes) if bytes.is_empty() => return Ok(false),
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-            Err(error) => return Err(Error::io("read", &path, error)),
+        let bytes = match disk::read_if_there(&path)? {
+            None => return Ok(None),
+            Some(bytes) if bytes.is_empty() => return Ok(None),
+            Some(bytes) => bytes,
         };
+        let known = [Format::Present, Format::Between, Format::First];
+        if let Some(format) = known.into_iter().find(|known| known.text().as_bytes() == bytes) {
+            return Ok(Some(format));
+        }
         let text = String::from_utf8_lossy(&bytes);
         let found = text.strip_prefix(VERSION_MAGIC).map_or(text.trim(), str::trim);
-        if found == FORMAT_VERSION.to_string() {
-            return Ok(true);
-        }
         let found = found.chars().take(40).collect();
         Err(Error::Version { path, found, known: FORMAT_VERSION })
+    }
+
+    /// Changes what the version file says, at once and on the disk.
+    pub(crate) fn set_format(&self, format: Format) -> Result<()> {
+        let (version, fresh) = (self.version(), self.root.join("version.new"));
+        disk::remove_if_there(&fresh)?;
+        disk::write_durably(&fresh, format.text().as_bytes())?;
+        fs::rename(&fresh, &version).at("write", &version)?;
+        let root = File::open(&self.root).at("open", &self.root)?;
+        root.sync_all().at("synchronise", &self.root)
+    }
+
+    /// Where objects of the first format are moved whose paths are no paths any more.
+    pub(crate) fn first_format(&self) -> PathBuf {
+        self.root.join("format-1")
     }
 
     pub(crate) fn root(&self) -> &Path {

@@ -8,7 +8,7 @@
 //!
 //! Read on in this order: `store` (look-ups), `register` (from a build's outputs to objects),
 //! `tree` and `scan` (reading, rewriting), `commit` and `reconcile` (atomic change, recovery),
-//! `live` and `gc` (what is kept), `verify`.
+//! `live` and `gc` (what is kept), `verify`, `upgrade`.
 #![forbid(unsafe_code)]
 
 mod actions;
@@ -40,6 +40,7 @@ mod trace;
 mod transfer;
 mod tree;
 mod types;
+mod upgrade;
 mod verify;
 
 pub use error::{CycleLink, Error, Result};
@@ -51,3 +52,4 @@ pub use types::{
     BuildRecord, BuildUsage, BuiltOutput, GcOptions, GcReport, ImportReport, MemoryOf, ObjectInfo,
     OptimiseReport, Problem, ProblemKind, Root, TransferReport, VerifyOptions, VerifyReport,
 };
+pub use upgrade::Upgrade;

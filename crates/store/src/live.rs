@@ -185,6 +185,21 @@ pub(crate) fn temporary_roots(layout: &Layout) -> Result<BTreeSet<StorePath>> {
     Ok(roots)
 }
 
+/// Whether a process uses the store, as far as marks of life tell.
+pub(crate) fn is_anybody_there(layout: &Layout) -> Result<bool> {
+    for name in disk::list(&layout.live())? {
+        let mark = layout.live().join(name);
+        let file = match File::open(&mark) {
+            Err(error) if error.kind() == ErrorKind::NotFound => continue,
+            other => other.at("read", &mark)?,
+        };
+        if !is_dead(&file, &mark)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// Whether the owner of a mark is gone; then the lock is held through `file`.
 fn is_dead(file: &File, mark: &Path) -> Result<bool> {
     match file.try_lock() {

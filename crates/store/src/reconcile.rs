@@ -49,9 +49,8 @@ fn look(layout: &Layout, path: &StorePath) -> Result<Found> {
 
 /// Whether an object has the content that its path says. What cannot be read does not fit.
 fn content_fits(layout: &Layout, info: &ObjectInfo) -> bool {
-    let Ok(found) = content(&layout.object(&info.path), &info.path) else { return false };
-    StorePath::of_content(info.path.name(), &found.tree, found.self_reference, &info.references)
-        == info.path
+    content(&layout.object(&info.path), &info.path)
+        .is_ok_and(|found| found.contradiction(info).is_none())
 }
 
 /// The names in `store` and `info` that are store paths.

@@ -10,8 +10,10 @@ use std::path::Path;
 use cbuild_drv::{ActionKey, Digest, OutputName, StorePath};
 
 use crate::error::{Error, Result};
-use crate::layout::FORMAT_VERSION;
 use crate::types::ObjectInfo;
+
+/// Version of both kinds of record.
+const RECORD_VERSION: u32 = 1;
 
 const INFO: &str = "cbuild-info";
 const REALISATION: &str = "cbuild-realisation";
@@ -36,9 +38,9 @@ fn unseal<'t>(path: &Path, kind: &str, bytes: &'t [u8]) -> Result<Vec<(&'t str, 
     let (first, _) = text.split_once('\n').ok_or_else(|| damaged("the first line is cut off"))?;
     let version = first.strip_prefix(kind).and_then(|rest| rest.strip_prefix(' '));
     let version = version.ok_or_else(|| damaged("it does not start with its kind"))?;
-    if version != FORMAT_VERSION.to_string() {
+    if version != RECORD_VERSION.to_string() {
         let found = version.chars().take(40).collect();
-        return Err(Error::Version { path: path.into(), found, known: FORMAT_VERSION });
+        return Err(Error::Version { path: path.into(), found, known: RECORD_VERSION });
     }
     let body = text.strip_suffix('\n').ok_or_else(|| damaged("the last line is cut off"))?;
     let (body, last) = body.rsplit_once('\n').ok_or_else(|| damaged("it has one line only"))?;
@@ -54,7 +56,7 @@ fn unseal<'t>(path: &Path, kind: &str, bytes: &'t [u8]) -> Result<Vec<(&'t str, 
 /// Encodes the sidecar of an object. One that is not `settled` may not have reached the disk.
 pub(crate) fn encode_info(info: &ObjectInfo, settled: bool) -> Vec<u8> {
     let mut text = format!(
-        "{INFO} {FORMAT_VERSION}\npath {}\ntree {}\nself {}\nsize {}\nregistered {}\n",
+        "{INFO} {RECORD_VERSION}\npath {}\ntree {}\nself {}\nsize {}\nregistered {}\n",
         info.path.base_name(),
         info.tree,
         u8::from(info.self_reference),
@@ -114,7 +116,7 @@ pub(crate) fn encode_realisation(
     key: &ActionKey,
     outputs: &BTreeMap<OutputName, StorePath>,
 ) -> Vec<u8> {
-    let mut text = format!("{REALISATION} {FORMAT_VERSION}\naction {key}\n");
+    let mut text = format!("{REALISATION} {RECORD_VERSION}\naction {key}\n");
     for (output, path) in outputs {
         let _ = writeln!(text, "output {output} {}", path.base_name());
     }

@@ -13,7 +13,7 @@ use crate::durable::Durable;
 use crate::error::{Error, IoContext, Result};
 use crate::record;
 use crate::store::Store;
-use crate::transfer::identify;
+use crate::transfer::{Identity, identify};
 use crate::tree::{self, Node};
 
 impl Store {
@@ -46,7 +46,10 @@ impl Store {
         references: &BTreeSet<StorePath>,
         tree: &Path,
     ) -> Result<bool> {
-        let Some((info, node)) = identify(tree, path, references)? else { return Ok(false) };
+        let (info, node) = match identify(tree, path, references)? {
+            Identity::Wanted(info, node) => (info, node),
+            Identity::OfFirstFormat | Identity::Other => return Ok(false),
+        };
         let mut durable = Durable::default();
         tree::seal(tree, &node, &mut durable)?;
         let scratch = self.scratch()?;

@@ -10,10 +10,11 @@ use cbuild_drv::{ActionKey, DrvId, OutputName, StorePath};
 use crate::disk;
 use crate::error::{Error, IoContext, Result};
 use crate::index::Index;
-use crate::layout::Layout;
+use crate::layout::{Format, Layout};
 use crate::live::{self, Live, Scratch, Staging};
 use crate::reserve;
 use crate::types::{BuildRecord, ObjectInfo};
+use crate::upgrade::{Begun, Upgrade};
 
 /// An open store. Cheap to open, safe to share between threads; many processes may use one store.
 #[derive(Debug)]
@@ -22,6 +23,7 @@ pub struct Store {
     index: Mutex<Index>,
     pub(crate) commit_lock: File,
     live: Mutex<Option<Arc<Live>>>,
+    upgrade: Option<Upgrade>,
 }
 
 /// Identity of the running system; a change means that unsynchronised writes may be lost.
@@ -31,16 +33,19 @@ fn boot_id() -> String {
 }
 
 impl Store {
-    /// Opens the store at a folder, making it when the folder is empty or absent.
+    /// Opens the store at a folder, making it when the folder is empty or absent. One of the first
+    /// format is brought to the present one, see [`Store::upgrade`].
     ///
     /// # Errors
     /// [`Error::Version`] for a store of a newer cbuild, [`Error::NotAStore`] for a folder with
-    /// other things, [`Error::IndexDamaged`] when SQLite's file is unusable.
+    /// other things, [`Error::InUse`] for a store of the first format that is being used,
+    /// [`Error::IndexDamaged`] when SQLite's file is unusable.
     pub fn open(root: &Path) -> Result<Self> {
         let layout = Layout::prepare(root)?;
         let commit_lock = open_commit_lock(&layout)?;
+        let begun = begin_upgrade(&layout, &commit_lock)?;
         let index = Index::open(&layout.index(), &commit_lock)?;
-        Self::finish(layout, commit_lock, index)
+        Self::finish(layout, commit_lock, index, begun)
     }
 
     /// Makes the index anew from the files; the old one is moved aside (`index.sqlite.damaged-N`).
@@ -48,18 +53,24 @@ impl Store {
     pub fn rebuild_index(root: &Path) -> Result<Self> {
         let layout = Layout::prepare(root)?;
         let commit_lock = open_commit_lock(&layout)?;
+        let begun = begin_upgrade(&layout, &commit_lock)?;
         let lock_path = layout.commit_lock();
         commit_lock.lock().at("lock", &lock_path)?;
         move_index_aside(&layout)?;
         let index = Index::open(&layout.index(), &commit_lock)?;
         commit_lock.unlock().at("unlock", &lock_path)?;
-        Self::finish(layout, commit_lock, index)
+        Self::finish(layout, commit_lock, index, begun)
     }
 
     /// Brings index and files in line where something may have happened to them.
-    fn finish(layout: Layout, commit_lock: File, index: Index) -> Result<Self> {
-        let index = Mutex::new(index);
-        let store = Self { layout, index, commit_lock, live: Mutex::new(None) };
+    fn finish(
+        layout: Layout,
+        commit_lock: File,
+        index: Index,
+        begun: Option<Begun>,
+    ) -> Result<Self> {
+        let (index, live) = (Mutex::new(index), Mutex::new(None));
+        let mut store = Self { layout, index, commit_lock, live, upgrade: None };
         let boot = boot_id();
         // Without /proc nobody knows, and then it may be another one each time.
         let is_same = |known: &String| *known == boot && !boot.is_empty();
@@ -77,7 +88,16 @@ impl Store {
             // Either another process is at work, or one was killed; then this finishes its work.
             drop(store.commit()?);
         }
+        if let Some(begun) = begun {
+            store.upgrade = begun.end(&store)?;
+        }
         Ok(store)
+    }
+
+    /// What was moved out of the store when this value was opened, because it was of the first
+    /// format. Whoever opens a store for a user has to tell.
+    pub fn upgrade(&self) -> Option<&Upgrade> {
+        self.upgrade.as_ref()
     }
 
     pub(crate) fn index(&self) -> Result<MutexGuard<'_, Index>> {
@@ -245,6 +265,14 @@ fn closure_of(path: &StorePath, mut reached: Vec<StorePath>) -> Result<BTreeSet<
     // A set is made fastest from what is sorted.
     reached.sort_unstable();
     Ok(reached.into_iter().collect())
+}
+
+/// Begins to bring a store of the first format to the present one.
+fn begin_upgrade(layout: &Layout, commit_lock: &File) -> Result<Option<Begun>> {
+    match layout.format()? {
+        Some(Format::First | Format::Between) => Begun::new(layout, commit_lock),
+        Some(Format::Present) | None => Ok(None),
+    }
 }
 
 fn open_commit_lock(layout: &Layout) -> Result<File> {

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use cbuild_drv::{Digest, StorePath};
+use cbuild_drv::{Digest, StorePath, Tree};
 
 use crate::commit::Commit;
 use crate::disk;
@@ -134,17 +134,10 @@ impl Store {
         let mut found = Vec::new();
         match content(&place, &info.path) {
             Err(error) => found.push(ProblemKind::Damaged(error.to_string())),
-            Ok(Content { tree, self_reference, touched }) => {
-                let actual = StorePath::of_content(
-                    info.path.name(),
-                    &tree,
-                    self_reference,
-                    &info.references,
-                );
-                if actual != info.path {
-                    let text = format!("the content belongs to {}", actual.base_name());
+            Ok(content) => {
+                if let Some(text) = content.contradiction(info) {
                     found.push(ProblemKind::Damaged(text));
-                } else if let Some(file) = touched {
+                } else if let Some(file) = content.touched {
                     found.push(ProblemKind::Touched(file));
                 }
             }
@@ -211,12 +204,34 @@ impl Store {
 
 /// What is at an object's place.
 pub(crate) struct Content {
-    /// Tree digest modulo the object's own digest.
-    pub(crate) tree: Digest,
+    /// The tree modulo the object's own digest.
+    tree: Tree,
     /// Whether the own digest occurs.
-    pub(crate) self_reference: bool,
+    self_reference: bool,
     /// The first file whose permissions or times were changed.
     touched: Option<String>,
+}
+
+impl Content {
+    /// How the content contradicts the object's path or record, in words; `None` where it fits.
+    pub(crate) fn contradiction(&self, info: &ObjectInfo) -> Option<String> {
+        let path_of = |tree| {
+            let name = info.path.name();
+            StorePath::of_content(name, &tree, self.self_reference, &info.references)
+        };
+        let tree = self.tree.digest();
+        let actual = path_of(tree);
+        if actual != info.path {
+            return Some(match path_of(self.tree.digest_without_places()) == info.path {
+                true => "its path is of the store's first format, which does not fix the content \
+                         of an object that holds its own digest"
+                    .into(),
+                false => format!("the content belongs to {}", actual.base_name()),
+            });
+        }
+        let recorded = (info.tree, info.self_reference);
+        (recorded != (tree, self.self_reference)).then(|| "its record names another tree".into())
+    }
 }
 
 /// Reads and hashes what is at an object's place.
@@ -227,7 +242,7 @@ pub(crate) fn content(place: &Path, path: &StorePath) -> Result<Content> {
     let scanned = tree::walk(place, &walk)?;
     let self_reference = scanned.node.own_hits().contains_key(&0);
     let touched = scanned.touched.map(|file| file.display().to_string());
-    Ok(Content { tree: scanned.node.digest(0), self_reference, touched })
+    Ok(Content { tree: scanned.node.to_tree(0), self_reference, touched })
 }
 
 impl Commit<'_> {

@@ -465,10 +465,10 @@ fn refuses_newer_formats_and_foreign_folders() {
     assert_eq!(Store::open(folder.path()).unwrap_err().code(), "E0606");
     let fixture = Fixture::new();
     let root = fixture.root();
-    fs::write(root.join("version"), "cbuild-store 2\n").unwrap();
+    fs::write(root.join("version"), "cbuild-store 3\n").unwrap();
     let error = Store::open(&root).unwrap_err();
     assert_eq!(error.code(), "E0605");
-    assert!(error.to_string().contains("has format version 2"), "{error}");
+    assert!(error.to_string().contains("has format version 3"), "{error}");
     // Killed while the file was made.
     fs::write(root.join("version"), "").unwrap();
     assert_eq!(Store::open(&root).unwrap_err().code(), "E0606");

@@ -67,7 +67,7 @@ fn the_format_is_as_specified() {
         to.extend((text.len() as u64).to_le_bytes());
         to.extend(text);
     };
-    text(&mut expected, b"cbuild-export-1");
+    text(&mut expected, b"cbuild-export-2");
     expected.push(1);
     text(&mut expected, path.base_name().as_bytes());
     int(&mut expected, 0);
@@ -84,7 +84,7 @@ fn the_format_is_as_specified() {
     let sum = Digest::of(&expected);
     expected.extend(sum.0);
     assert_eq!(bytes, expected);
-    let golden = "iwz6f5xja7afmqhnsvbvdyao3ld6ly6skoiw46476wisciswdhca";
+    let golden = "a465ntjc5j2yglo5am4cftgkmn4sgtt7bmamhmtr6ut3wy4caw4q";
     assert_eq!(Digest::of(&bytes).to_text(), golden);
 }
 
@@ -124,7 +124,7 @@ fn forged(tree: &[u8]) -> Vec<u8> {
         to.extend(text);
     };
     let mut bytes = Vec::new();
-    text(&mut bytes, b"cbuild-export-1");
+    text(&mut bytes, b"cbuild-export-2");
     bytes.push(1);
     text(&mut bytes, path.base_name().as_bytes());
     bytes.extend(0u64.to_le_bytes());
@@ -212,10 +212,10 @@ fn a_link_in_an_export_leads_nowhere_else() {
 #[test]
 fn an_object_without_its_references_is_refused() {
     let (one, base, user, _) = exported();
-    let tree = Tree::Symlink(b"x".to_vec()).digest();
+    let tree = Tree::Symlink { target: b"x".to_vec(), own: Vec::new() }.digest();
     let path = StorePath::of_content(&name("x"), &tree, false, &BTreeSet::from([base.clone()]));
     let mut bytes = Vec::new();
-    for text in [b"cbuild-export-1".as_slice(), b"", path.base_name().as_bytes()] {
+    for text in [b"cbuild-export-2".as_slice(), b"", path.base_name().as_bytes()] {
         if text.is_empty() {
             bytes.push(1);
             continue;
@@ -234,6 +234,79 @@ fn an_object_without_its_references_is_refused() {
     assert!(matches!(error, Error::ReferenceMissing { .. }), "{error}");
     assert_eq!(two.store.objects().unwrap(), []);
     drop((one, user));
+}
+
+/// The export of a file that may hold its own path twice, with the given text for the second one.
+fn self_referring(domain: &str, path: &StorePath, second: &[u8]) -> Vec<u8> {
+    let text = |to: &mut Vec<u8>, text: &[u8]| {
+        to.extend((text.len() as u64).to_le_bytes());
+        to.extend(text);
+    };
+    let mut bytes = Vec::new();
+    text(&mut bytes, domain.as_bytes());
+    bytes.push(1);
+    text(&mut bytes, path.base_name().as_bytes());
+    bytes.extend(0u64.to_le_bytes());
+    bytes.extend([0, 0]);
+    text(&mut bytes, &twice(path.digest().to_text().as_bytes(), second));
+    bytes.push(0);
+    bytes.extend(1u64.to_le_bytes());
+    let sum = Digest::of(&bytes);
+    bytes.extend(sum.0);
+    bytes
+}
+
+fn twice(first: &[u8], second: &[u8]) -> Vec<u8> {
+    let place = b"/cbuild/store/".as_slice();
+    [b"prefix=", place, first, b"-tool\nlibexec=", place, second, b"-tool\n"].concat()
+}
+
+/// Two contents that had one path in the first format of the store.
+#[test]
+fn two_contents_have_two_paths() {
+    let zeros = [0; 52];
+    let zeroed = twice(&zeros, &zeros);
+    let (size, content) = (zeroed.len() as u64, Digest::of(&zeroed));
+    let second = twice(&zeros, b"").len() as u64 - 6;
+    let tree = |own: &[u64]| Tree::File { executable: false, size, content, own: own.into() };
+    let path = |tree| StorePath::of_content(&name("tool"), &tree, true, &BTreeSet::new());
+
+    let both = path(tree(&[21, second]).digest());
+    let own = both.digest().to_text();
+    let fixture = Fixture::new();
+    let evil = self_referring("cbuild-export-2", &both, &zeros);
+    assert_eq!(import(&fixture.store, &evil).unwrap_err().code(), "E0617");
+    let good = self_referring("cbuild-export-2", &both, own.as_bytes());
+    assert_eq!(import(&fixture.store, &good).unwrap().added, [both]);
+    let one = path(tree(&[21]).digest());
+    let other = self_referring("cbuild-export-2", &one, &zeros);
+    assert_eq!(import(&fixture.store, &other).unwrap().added, [one]);
+
+    // What an older cbuild has written has the same path for both.
+    let old = path(tree(&[21, second]).digest_without_places());
+    let own = old.digest().to_text();
+    for second in [own.as_bytes(), &zeros] {
+        let error = import(&fixture.store, &self_referring("cbuild-export-1", &old, second));
+        assert_eq!(error.unwrap_err().code(), "E0618");
+    }
+    assert_eq!(fixture.store.objects().unwrap().len(), 2);
+    fixture.assert_clean();
+}
+
+#[test]
+fn an_older_export_without_self_references_is_read() {
+    let one = Fixture::new();
+    let base = one.object("base", "base", &[]);
+    let user = one.object("user", "uses @0@", &[&base]);
+    let mut bytes = export(&one.store, std::slice::from_ref(&user));
+    let at = bytes.iter().position(|byte| *byte == b'2').unwrap();
+    bytes[at] = b'1';
+    let end = bytes.len() - 32;
+    let sum = Digest::of(&bytes[..end]);
+    bytes[end..].copy_from_slice(&sum.0);
+    let two = Fixture::new();
+    assert_eq!(import(&two.store, &bytes).unwrap().added, [base, user]);
+    two.assert_clean();
 }
 
 fn damage(store: &Store, path: &StorePath) {

@@ -111,10 +111,11 @@ fn read_back(place: &Path) -> Tree {
             Node::Directory(children, _) => Tree::Directory(
                 children.into_iter().map(|(name, child)| (name, tree(child))).collect(),
             ),
-            Node::Link(target, _) => Tree::Symlink(target),
+            Node::Link(target, _) => Tree::Symlink { target, own: Vec::new() },
             Node::Stored { file, executable, .. } => {
                 let bytes = fs::read(file).unwrap();
-                Tree::File { executable, size: bytes.len() as u64, content: Digest::of(&bytes) }
+                let (size, content) = (bytes.len() as u64, Digest::of(&bytes));
+                Tree::File { executable, size, content, own: Vec::new() }
             }
             Node::Text { .. } => unreachable!("nothing read from disk is a text"),
         }

@@ -1,4 +1,4 @@
-//! Closures as one file: writing and reading it. The format is in `lang-spec/07-store.md` (7.8).
+//! Closures as one file: writing and reading it. The format is in `lang-spec/07-store.md` (7.7).
 //!
 //! Nothing in such a file is believed: each object is written to a scratch folder, hashed, and
 //! registered only when it is what its path says. There are no realisations in it, because what
@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
-use cbuild_drv::{Digest, StorePath};
+use cbuild_drv::StorePath;
 use rustix::fs::open;
 
 use crate::clock;
@@ -28,7 +28,11 @@ use reader::{Head, Reader};
 use writer::Writer;
 
 /// What the file starts with: its kind and the version of its format.
-const DOMAIN: &[u8] = b"cbuild-export-1";
+const DOMAIN: &[u8] = b"cbuild-export-2";
+
+/// What a file of the first version starts with. It differs in the paths of objects that hold their
+/// own digest, and nothing else.
+const FIRST_DOMAIN: &[u8] = b"cbuild-export-1";
 
 /// Tags of records.
 const END: u8 = 0;
@@ -93,6 +97,7 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::Transfer`] for a file that is cut off, changed, or not of this kind;
+    /// [`Error::FirstFormat`] for an object that holds its own digest in a file of the first version;
     /// [`Error::ReferenceMissing`]. What was read before the error stays registered: each object
     /// is good by itself.
     pub fn import(
@@ -171,30 +176,45 @@ fn not_what_it_says(path: &StorePath) -> Error {
     Error::Transfer { detail: format!("the content of {path} is not what its path says") }
 }
 
-/// Brings a tree into the store's form, and tells what object it is if that is the wanted one.
+/// What a tree is, compared with the object that it should be.
+pub(crate) enum Identity {
+    /// That object.
+    Wanted(ObjectInfo, Node),
+    /// That object for the first format of the store, whose paths do not fix where an object holds
+    /// its own digest.
+    OfFirstFormat,
+    /// Something else.
+    Other,
+}
+
+/// Brings a tree into the store's form, and tells whether it is the wanted object.
 pub(crate) fn identify(
     place: &Path,
     path: &StorePath,
     references: &BTreeSet<StorePath>,
-) -> Result<Option<(ObjectInfo, Node)>> {
+) -> Result<Identity> {
     let mut patterns = Patterns::default();
     patterns.add(path.digest(), Pattern::Own(0));
     let walk = Walk { patterns: &patterns, own: 0, purpose: Purpose::Normalise };
     let scanned = tree::walk(place, &walk)?;
     let self_reference = scanned.node.own_hits().contains_key(&0);
-    let tree: Digest = scanned.node.digest(0);
-    if StorePath::of_content(path.name(), &tree, self_reference, references) != *path {
-        return Ok(None);
+    let tree = scanned.node.to_tree(0);
+    let path_of = |tree| StorePath::of_content(path.name(), &tree, self_reference, references);
+    if path_of(tree.digest()) != *path {
+        return Ok(match path_of(tree.digest_without_places()) == *path {
+            true => Identity::OfFirstFormat,
+            false => Identity::Other,
+        });
     }
     let info = ObjectInfo {
         path: path.clone(),
-        tree,
+        tree: tree.digest(),
         self_reference,
         references: references.clone(),
         size: scanned.size,
         registered_at: clock::unix_now(),
     };
-    Ok(Some((info, scanned.node)))
+    Ok(Identity::Wanted(info, scanned.node))
 }
 
 /// Objects that are registered together.
@@ -224,8 +244,10 @@ impl<'s> Group<'s> {
         references: BTreeSet<StorePath>,
         place: PathBuf,
     ) -> Result<()> {
-        let Some((info, node)) = identify(&place, path, &references)? else {
-            return Err(not_what_it_says(path));
+        let (info, node) = match identify(&place, path, &references)? {
+            Identity::Wanted(info, node) => (info, node),
+            Identity::OfFirstFormat => return Err(Error::FirstFormat { path: path.clone() }),
+            Identity::Other => return Err(not_what_it_says(path)),
         };
         tree::seal(&place, &node, &mut self.durable)?;
         let record = self.scratch.path().join(format!("info-{}", self.pending.len()));

@@ -12,7 +12,7 @@ use std::path::Path;
 use cbuild_drv::StorePath;
 use rustix::fs::{Mode, OFlags, mkdirat, openat, symlinkat};
 
-use super::{DIRECTORY, DOMAIN, END, FILE, OBJECT, SYMLINK};
+use super::{DIRECTORY, DOMAIN, END, FILE, FIRST_DOMAIN, OBJECT, SYMLINK};
 use crate::error::{Error, IoContext, Result};
 use crate::tree::{MAX_DEPTH, open_dir};
 
@@ -52,7 +52,7 @@ impl<'r> Reader<'r> {
         let (sum, buffer) = (blake3::Hasher::new(), vec![0; CHUNK]);
         let mut reader = Self { from, sum, offset: 0, objects: 0, buffer };
         let domain = reader.bytes(DOMAIN.len() as u64, "kind").unwrap_or_default();
-        if domain != DOMAIN {
+        if domain != DOMAIN && domain != FIRST_DOMAIN {
             let detail = "it is not an export that this version of cbuild reads".to_owned();
             return Err(Error::Transfer { detail });
         }

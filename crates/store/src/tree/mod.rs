@@ -79,12 +79,18 @@ impl Node {
         self.to_tree(own).digest()
     }
 
-    fn to_tree(&self, own: usize) -> Tree {
+    /// The tree with the own digest text of output `own` as zero bytes, and where it stood.
+    pub(crate) fn to_tree(&self, own: usize) -> Tree {
         match self {
-            Self::File { executable, size, content, .. } => {
-                Tree::File { executable: *executable, size: *size, content: *content }
+            Self::File { executable, size, content, hits, .. } => Tree::File {
+                executable: *executable,
+                size: *size,
+                content: *content,
+                own: places(hits, own),
+            },
+            Self::Symlink { target, hits } => {
+                Tree::Symlink { target: zeroed(target, hits, own), own: places(hits, own) }
             }
-            Self::Symlink { target, hits } => Tree::Symlink(zeroed(target, hits, own)),
             Self::Directory(children) => Tree::Directory(
                 children.iter().map(|(name, child)| (name.clone(), child.to_tree(own))).collect(),
             ),
@@ -122,6 +128,11 @@ impl Node {
             }
         }
     }
+}
+
+/// Where the digest text of one output stands; a file is read from its beginning, so ascending.
+fn places(hits: &[Hit], own: usize) -> Vec<u64> {
+    hits.iter().filter(|hit| hit.own == own).map(|hit| hit.offset).collect()
 }
 
 /// What reading a tree has found.

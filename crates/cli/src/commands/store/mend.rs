@@ -12,12 +12,15 @@ use super::transfer::open;
 use crate::failure::{Exit, Failure, Problem};
 use crate::output;
 use crate::progress::Display;
-use crate::session::Session;
+use crate::session::{Session, told};
 
 /// Reads everything again and tells what is wrong.
 pub(super) fn verify(session: &Session, rebuild_index: bool, repair: bool) -> Result<(), Failure> {
     let root = session.root()?;
-    let store = if rebuild_index { Store::rebuild_index(&root)? } else { Store::open(&root)? };
+    let store = told(match rebuild_index {
+        true => Store::rebuild_index(&root)?,
+        false => Store::open(&root)?,
+    });
     let report = store.verify(&VerifyOptions { only: None, repair })?;
     for problem in &report.problems {
         if session.options.json {
@@ -116,7 +119,7 @@ fn take_from(
         // Opening would make a store of an empty folder.
         return Err(cbuild_store::Error::NotAStore { path: place.to_owned() }.into());
     }
-    let other = Store::open(place)?;
+    let other = told(Store::open(place)?);
     let mut back = BTreeSet::new();
     for path in damaged {
         if store.restore_from(&other, path)? {

@@ -70,6 +70,8 @@ fn store_errors() {
         ],
         S::OtherFileSystem { .. } => [S::OtherFileSystem { path: "/tmp/out".into() }],
         S::Transfer { .. } => [S::Transfer { detail: text("it ends at byte 512") }],
+        S::FirstFormat { .. } => [S::FirstFormat { path: object("redis-7.0.15") }],
+        S::InUse { .. } => [S::InUse { path: "/home/me/cbuild".into() }],
     });
     let shown = shown(all).replace(folder.path().to_str().unwrap(), "/home/me/cbuild");
     insta::assert_snapshot!(shown);
