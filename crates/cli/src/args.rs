@@ -31,6 +31,9 @@ pub(crate) struct Global {
     /// Write results, progress and errors as JSON
     #[arg(long, global = true)]
     pub(crate) json: bool,
+    /// Show all errors of a file, not only the first 50
+    #[arg(long, global = true)]
+    pub(crate) all_errors: bool,
     /// Say more: each step, its store path, its duration
     #[arg(short, long, global = true, conflicts_with = "quiet")]
     pub(crate) verbose: bool,

@@ -91,7 +91,7 @@ pub(crate) fn accept(
         return Err(Failure::Source { diagnostics, sources: Box::new(sources) });
     }
     for warning in &diagnostics {
-        report_diagnostic(warning, &sources, session.options.json, session.color());
+        report_diagnostic(warning, &sources, session.manner());
     }
     Ok((checked, sources))
 }

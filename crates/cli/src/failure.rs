@@ -8,7 +8,7 @@ use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use cbuild_build::{ExitClass, RunError};
-use cbuild_diag::{Diagnostic, RenderOptions, Sources};
+use cbuild_diag::{Diagnostic, MAX_SHOWN_ERRORS, RenderOptions, Shown, Sources, limited};
 use cbuild_fetch::FetchError;
 use serde_json::json;
 
@@ -49,6 +49,17 @@ impl From<ExitClass> for Exit {
             ExitClass::Cancelled => Self::Cancelled,
         }
     }
+}
+
+/// How failures are written.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Manner {
+    /// As JSON, a line each.
+    pub(crate) json: bool,
+    /// With colour.
+    pub(crate) color: bool,
+    /// All errors of a file, however many.
+    pub(crate) all_errors: bool,
 }
 
 /// Why a command failed.
@@ -254,14 +265,10 @@ impl Failure {
     }
 
     /// Writes the failure to standard error.
-    pub(crate) fn report(&self, json: bool, color: bool) {
+    pub(crate) fn report(&self, how: Manner) {
         match self {
-            Self::Source { diagnostics, sources } => {
-                for diagnostic in diagnostics {
-                    report_diagnostic(diagnostic, sources, json, color);
-                }
-            }
-            Self::Problems(problems) if json => {
+            Self::Source { diagnostics, sources } => report_diagnostics(diagnostics, sources, how),
+            Self::Problems(problems) if how.json => {
                 problems.iter().for_each(|problem| tell_line(&problem.to_json().to_string()));
             }
             Self::Problems(problems) => {
@@ -271,14 +278,29 @@ impl Failure {
     }
 }
 
+/// Writes diagnostics to standard error, and how many errors of a file are left out.
+fn report_diagnostics(diagnostics: &[Diagnostic], sources: &Sources, how: Manner) {
+    let most = if how.all_errors { usize::MAX } else { MAX_SHOWN_ERRORS };
+    let Shown { shown, hidden } = limited(diagnostics, most);
+    for diagnostic in shown {
+        report_diagnostic(diagnostic, sources, how);
+    }
+    for (source, count) in hidden {
+        let noun = if count == 1 { "error" } else { "errors" };
+        let file = sources.name(source);
+        let message = format!("{count} more {noun} in `{file}`; `--all-errors` shows all");
+        if how.json {
+            let line = json!({"severity": "note", "message": message, "file": file, "more": count});
+            tell_line(&line.to_string());
+        } else {
+            tell_line(&cbuild_diag::clean(&message));
+        }
+    }
+}
+
 /// Writes one diagnostic to standard error.
-pub(crate) fn report_diagnostic(
-    diagnostic: &Diagnostic,
-    sources: &Sources,
-    json: bool,
-    color: bool,
-) {
-    if json {
+pub(crate) fn report_diagnostic(diagnostic: &Diagnostic, sources: &Sources, how: Manner) {
+    if how.json {
         match serde_json::to_string(&cbuild_diag::to_json(sources, diagnostic)) {
             Ok(line) => tell_line(&line),
             // Plain data always serialises; if not, the message must not be lost.
@@ -287,9 +309,9 @@ pub(crate) fn report_diagnostic(
         return;
     }
     let options = if std::io::stderr().is_terminal() {
-        RenderOptions { colour: color, ..RenderOptions::terminal(DIAGNOSTIC_WIDTH) }
+        RenderOptions { colour: how.color, ..RenderOptions::terminal(DIAGNOSTIC_WIDTH) }
     } else {
-        RenderOptions { colour: color, ..RenderOptions::plain() }
+        RenderOptions { colour: how.color, ..RenderOptions::plain() }
     };
     tell(&cbuild_diag::render(sources, diagnostic, options));
 }

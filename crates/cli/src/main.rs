@@ -33,7 +33,7 @@ fn main() -> ExitCode {
     // The sandbox starts this same program again as its single-threaded helper.
     cbuild_sandbox::helper_main_if_requested();
     let cli = usage::arguments();
-    let (json, color) = (cli.global.json, session::wants_color(cli.global.color));
+    let manner = session::manner(&cli.global);
     let done = session::Session::new(cli.global).and_then(|session| {
         // An editor's server has nothing to clean up: a signal ends it at once.
         if !matches!(cli.command, args::Command::Lsp { .. }) {
@@ -44,7 +44,7 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            failure.report(json, color);
+            failure.report(manner);
             failure.exit().into()
         }
     }

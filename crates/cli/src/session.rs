@@ -12,7 +12,7 @@ use cbuild_fetch::{Fetcher, MirrorSource};
 use cbuild_store::Store;
 
 use crate::args::{Color, Global};
-use crate::failure::{Exit, Failure, Problem};
+use crate::failure::{Exit, Failure, Manner, Problem};
 use crate::output;
 use crate::places::Places;
 
@@ -70,9 +70,9 @@ impl Session {
         Ok(())
     }
 
-    /// Whether standard error gets colour.
-    pub(crate) fn color(&self) -> bool {
-        wants_color(self.options.color)
+    /// How failures are written.
+    pub(crate) fn manner(&self) -> Manner {
+        manner(&self.options)
     }
 
     /// Folder of the store.
@@ -221,6 +221,11 @@ fn credential_files() -> Vec<PathBuf> {
         folder("HOME", ".docker/config.json"),
     ];
     explicit.into_iter().chain(usual.into_iter().flatten()).collect()
+}
+
+/// How failures are written, by the options of the command line.
+pub(crate) fn manner(options: &Global) -> Manner {
+    Manner { json: options.json, color: wants_color(options.color), all_errors: options.all_errors }
 }
 
 /// Whether standard error gets colour, given the user's wish.

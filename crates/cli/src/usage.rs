@@ -7,7 +7,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, Parser};
 
 use crate::args::{Cli, Color};
-use crate::failure::{Exit, Failure, Problem};
+use crate::failure::{Exit, Failure, Manner, Problem};
 use crate::session::wants_color;
 
 /// Reads the arguments of this process. Help and version are printed here and end the process, and so
@@ -21,7 +21,8 @@ pub(crate) fn arguments() -> Cli {
             let json = std::env::args_os().any(|argument| argument == "--json");
             let given: Vec<_> = std::env::args_os().collect();
             let failure = Failure::from(problem(&error, &given));
-            failure.report(json, wants_color(Color::Auto));
+            let color = wants_color(Color::Auto);
+            failure.report(Manner { json, color, all_errors: false });
             std::process::exit(failure.exit() as i32)
         }
     })

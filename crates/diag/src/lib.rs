@@ -5,8 +5,10 @@
 //! types or the store.
 #![forbid(unsafe_code)]
 
+mod cut;
 mod explain;
 mod json;
+mod limit;
 mod render;
 
 use std::fmt;
@@ -15,6 +17,7 @@ use thin_vec::ThinVec;
 
 pub use crate::explain::{Explanation, explanation, explanations, similar_code};
 pub use crate::json::{JsonDiagnostic, JsonPlace, to_json};
+pub use crate::limit::{MAX_SHOWN_ERRORS, Shown, limited};
 pub use crate::render::{RenderOptions, clean, render};
 
 /// Index of a source text in a [`Sources`] table.
@@ -234,6 +237,55 @@ mod tests {
         let drawn = render(&sources, &diagnostic, RenderOptions::terminal(80));
         assert!(drawn.contains("\u{1b}["), "colours are used");
         insta::assert_snapshot!(drawn.escape_debug().to_string().replace("\\n", "\n"));
+    }
+
+    /// One line of 200 kB with a label in its middle, one that covers what is cut, and one at its end.
+    fn wide() -> (Sources, Diagnostic) {
+        let mut sources = Sources::default();
+        let text = format!("// ok\nlet a = \"{}\t漢 ü\" + b.c\n", "x".repeat(200_000));
+        let id = sources.add("wide.cbuild", text.clone());
+        let at = |part: &str| text.find(part).map_or(0, |at| at as u32);
+        let span = |start, len| Span { start, end: start + len };
+        let diagnostic =
+            Diagnostic::error("E0201", id, span(at("b.c"), 3), "there is no `c`", "not found")
+                .label(id, span(at("漢"), 3), "wide")
+                .label(id, span(at("\"x"), at("\" +") - at("\"x") + 1), "has type `Str`");
+        (sources, diagnostic)
+    }
+
+    #[test]
+    fn long_lines_are_cut() {
+        let (sources, diagnostic) = wide();
+        insta::assert_snapshot!(render(&sources, &diagnostic, RenderOptions::plain()));
+    }
+
+    #[test]
+    fn long_lines_are_cut_on_a_terminal() {
+        let (sources, diagnostic) = wide();
+        let options = RenderOptions { colour: false, ..RenderOptions::terminal(80) };
+        insta::assert_snapshot!(render(&sources, &diagnostic, options));
+    }
+
+    #[test]
+    fn json_has_the_real_columns_of_long_lines() {
+        let (sources, diagnostic) = wide();
+        let json = to_json(&sources, &diagnostic);
+        let column = json.place.as_ref().map(|place| (place.line, place.column, place.start));
+        assert_eq!(column, Some((2, 200_018, 200_026)));
+    }
+
+    #[test]
+    fn labels_at_any_column_are_drawn() {
+        let mut sources = Sources::default();
+        let id = sources.add("a", "ü\t漢x".repeat(40_000));
+        for start in [0, 1, 65_534, 65_535, 65_536, 200_000, 279_993, 279_999] {
+            for len in [0, 1, 70_000, 400_000] {
+                let span = Span { start, end: start + len };
+                let diagnostic = Diagnostic::error("E0104", id, span, "wrong thing", "here");
+                let drawn = render(&sources, &diagnostic, RenderOptions::plain());
+                assert!(drawn.contains("here") && drawn.len() < 4_000, "{drawn}");
+            }
+        }
     }
 
     #[test]

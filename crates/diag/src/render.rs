@@ -3,9 +3,11 @@
 use std::fmt;
 
 use miette::{
-    GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, ThemeCharacters, ThemeStyles,
+    GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteError, MietteSpanContents,
+    SourceCode, SourceSpan, SpanContents, ThemeCharacters, ThemeStyles,
 };
 
+use crate::cut::Cut;
 use crate::{Diagnostic, Label, Severity, SourceId, Sources};
 
 /// How a diagnostic is drawn.
@@ -34,7 +36,8 @@ impl RenderOptions {
 /// Draws a diagnostic with the source lines that it is about.
 ///
 /// Labels of other sources than that of the first label are drawn below it, source by source.
-/// Control characters of the source are shown as `?`, so that a source cannot steer the terminal.
+/// Control characters of the source are shown as `?`, so that a source cannot steer the terminal, and
+/// long lines are cut around the labels.
 pub fn render(sources: &Sources, diagnostic: &Diagnostic, options: RenderOptions) -> String {
     let handler = handler(options);
     let mut out = String::new();
@@ -43,13 +46,13 @@ pub fn render(sources: &Sources, diagnostic: &Diagnostic, options: RenderOptions
         code: Some(diagnostic.code),
         severity: diagnostic.severity,
         message: clean(&diagnostic.message),
-        snippet: groups.next().map(|(id, labels)| snippet(sources, id, &labels)),
+        snippet: groups.next().map(|(id, labels)| snippet(sources, id, &labels, options)),
         help: diagnostic.help.as_deref().map(clean),
     };
     draw(&handler, &mut out, &main);
     for (id, labels) in groups {
         let message = format!("see also {}", clean(sources.name(id)));
-        let snippet = Some(snippet(sources, id, &labels));
+        let snippet = Some(snippet(sources, id, &labels, options));
         let severity = diagnostic.severity;
         draw(&handler, &mut out, &Report { code: None, severity, message, snippet, help: None });
     }
@@ -93,24 +96,60 @@ fn by_source(labels: &[Label]) -> Vec<(SourceId, Vec<&Label>)> {
     groups
 }
 
-fn snippet(sources: &Sources, id: SourceId, labels: &[&Label]) -> Snippet {
-    let text = sources.text(id);
-    let labels = labels
-        .iter()
-        .enumerate()
-        .map(|(index, label)| {
-            let (start, end) = sources.clamp(id, label.span);
-            let message = Some(clean(&label.text));
-            let span = (start, end - start);
-            if index == 0 {
-                LabeledSpan::new_primary_with_span(message, span)
-            } else {
-                LabeledSpan::new_with_span(message, span)
-            }
-        })
-        .collect();
+fn snippet(sources: &Sources, id: SourceId, labels: &[&Label], options: RenderOptions) -> Snippet {
+    let text = same_length(sources.text(id));
+    let spans: Vec<(usize, usize)> =
+        labels.iter().map(|label| sources.clamp(id, label.span)).collect();
+    let edges: Vec<usize> = spans.iter().flat_map(|(start, end)| [*start, *end]).collect();
+    let cut = Cut::new(&text, &edges, if options.unicode { "…" } else { "..." });
+    let mut shown = Vec::with_capacity(labels.len());
+    for (label, (start, end)) in labels.iter().zip(&spans) {
+        let (start, end) = (cut.place(*start), cut.place(*end));
+        let (message, span) = (Some(clean(&label.text)), (start, end - start));
+        shown.push(if shown.is_empty() {
+            LabeledSpan::new_primary_with_span(message, span)
+        } else {
+            LabeledSpan::new_with_span(message, span)
+        });
+    }
+    let start = spans.first().map_or(0, |(start, _)| *start);
+    let (line, column) = sources.line_column(id, start);
     let name = clean(sources.name(id));
-    Snippet { source: NamedSource::new(name, same_length(text)), labels }
+    Snippet {
+        source: Excerpt { name, text: cut.text, place: (line - 1, column - 1) },
+        labels: shown,
+    }
+}
+
+/// A source whose long lines were cut.
+#[derive(Debug)]
+struct Excerpt {
+    name: String,
+    text: String,
+    /// Line and column of the first label in the whole text, from 0.
+    place: (usize, usize),
+}
+
+impl SourceCode for Excerpt {
+    fn read_span<'a>(
+        &'a self,
+        span: &SourceSpan,
+        before: usize,
+        after: usize,
+    ) -> Result<Box<dyn SpanContents<'a> + 'a>, MietteError> {
+        let read = self.text.read_span(span, before, after)?;
+        // Without lines around it only the place is asked for, which is shown above the text.
+        let (line, column) =
+            if before + after == 0 { self.place } else { (read.line(), read.column()) };
+        Ok(Box::new(MietteSpanContents::new_named(
+            self.name.clone(),
+            read.data(),
+            *read.span(),
+            line,
+            column,
+            read.line_count(),
+        )))
+    }
 }
 
 /// A message without control characters other than line breaks and tabs. What comes from elsewhere,
@@ -142,7 +181,7 @@ fn is_steering(c: char) -> bool {
 
 #[derive(Debug)]
 struct Snippet {
-    source: NamedSource<String>,
+    source: Excerpt,
     labels: Vec<LabeledSpan>,
 }
 

@@ -9,7 +9,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use cbuild_sema::ir::{Decoders, Symbol, Watched};
-use cbuild_syntax::ast::BinaryOp;
+use cbuild_syntax::ast::{BinaryOp, Deep};
 
 use crate::fault::Place;
 use crate::value::{Record, Shape, Slot, Value};
@@ -75,8 +75,14 @@ pub(crate) enum Node {
     Not(Box<Node>),
     /// An expression of a failing test, whose value is noted.
     Watch(Box<Node>, Place, Watched),
-    /// Deep in the source: the stack is looked at before going on.
-    Deep(Box<Node>),
+    /// Deep in the source: the stack is looked at before going on, and when it is dropped.
+    Deep(Deep<Node>),
+}
+
+impl Default for Node {
+    fn default() -> Self {
+        Self::Const(Value::Bool(false))
+    }
 }
 
 /// A piece of text with holes.

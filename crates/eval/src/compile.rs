@@ -6,7 +6,7 @@ use std::rc::Rc;
 use cbuild_diag::Span;
 use cbuild_drv::ContentHash;
 use cbuild_sema::ir::{self, Expr, Global, GlobalBody, GlobalId, Local, Symbol, TextPart};
-use cbuild_syntax::ast::{BinaryOp, UnaryOp};
+use cbuild_syntax::ast::{BinaryOp, Deep, UnaryOp};
 
 use crate::code::{
     Arg, Bind, Call, Callee, Capture, Delay, Field, Label, LambdaCode, Match, Node, Part, Pattern,
@@ -173,7 +173,7 @@ impl<'m, 'p> Compiler<'m, 'p> {
         let deep = self.nesting.is_multiple_of(DEEP);
         let node = stack::guarded(|| self.node_inner(expr));
         self.nesting -= 1;
-        Ok(if deep { Node::Deep(Box::new(node?)) } else { node? })
+        Ok(if deep { Node::Deep(Deep::new(node?)) } else { node? })
     }
 
     fn node_inner(&mut self, expr: &Expr) -> Compiled<Node> {
@@ -345,7 +345,7 @@ impl<'m, 'p> Compiler<'m, 'p> {
         (name, words): (Option<Rc<str>>, Option<Rc<WordCode>>),
     ) -> Compiled<Node> {
         let place = self.place_of(body);
-        let cheap = cost(body).is_some_and(|cost| cost <= CHEAP);
+        let cheap = is_cheap(body);
         self.scopes.push(Scope { this, ..Scope::default() });
         let nesting = std::mem::take(&mut self.nesting);
         for param in params {
@@ -477,7 +477,7 @@ impl<'m, 'p> Compiler<'m, 'p> {
             | Expr::List(_)
             | Expr::Map(_)
             | Expr::Construct(..) => Delay::Now(Box::new(self.node(expr)?)),
-            _ if cost(expr).is_some_and(|cost| cost <= CHEAP) => {
+            _ if is_cheap(expr) => {
                 let now = self.node(expr)?;
                 Delay::Try(Box::new(now), self.suspend(expr, label)?)
             }
@@ -489,9 +489,7 @@ impl<'m, 'p> Compiler<'m, 'p> {
         let place = self.place_of(expr);
         let parts = if self.watching { Vec::new() } else { parts::captured(expr) };
         self.scopes.push(Scope { parts, ..Scope::default() });
-        let nesting = std::mem::take(&mut self.nesting);
         let body = self.node(expr)?;
-        self.nesting = nesting;
         let (frame, captures) = self.leave()?;
         Ok(Suspend { code: Rc::new(ThunkCode { body, frame, label, place }), captures })
     }
@@ -533,24 +531,31 @@ impl<'m, 'p> Compiler<'m, 'p> {
     }
 }
 
-/// Number of operations of an expression that needs neither a call nor an allocation.
-fn cost(expr: &Expr) -> Option<u32> {
-    let sum = match expr {
-        Expr::Int(_) | Expr::Bool(_) | Expr::Str(_) | Expr::Local(_) | Expr::Global(_) => 0,
-        Expr::Watch(inner, ..) => return cost(inner),
-        Expr::Field(base, ..) => cost(base)?,
-        Expr::Interpolate(parts, _) => parts.iter().try_fold(1, |sum, part| match part {
-            TextPart::Text(_) => Some(sum + 1),
-            TextPart::Hole(hole) => Some(sum + cost(hole)?),
-        })?,
-        Expr::Unary(_, operand, _) => cost(operand)?,
-        Expr::Binary(BinaryOp::Concat, ..) => return None,
-        Expr::Binary(_, left, right, _) => cost(left)? + cost(right)?,
-        Expr::If(condition, yes, no) => cost(condition)? + cost(yes)? + cost(no)?,
-        _ => return None,
-    };
-    // Larger sums need not be followed to their end.
-    (sum < CHEAP).then_some(sum + 1)
+/// Whether an expression needs neither a call nor an allocation, and few operations.
+fn is_cheap(expr: &Expr) -> bool {
+    spend(expr, &mut { CHEAP })
+}
+
+/// Takes the operations of an expression from what is left; it is not followed further than that.
+fn spend(expr: &Expr, left: &mut u32) -> bool {
+    if let Expr::Watch(inner, ..) = expr {
+        return spend(inner, left);
+    }
+    let Some(rest) = left.checked_sub(1) else { return false };
+    *left = rest;
+    match expr {
+        Expr::Int(_) | Expr::Bool(_) | Expr::Str(_) | Expr::Local(_) | Expr::Global(_) => true,
+        Expr::Field(base, ..) => spend(base, left),
+        Expr::Interpolate(parts, _) => parts.iter().all(|part| match part {
+            TextPart::Text(_) => left.checked_sub(1).map(|rest| *left = rest).is_some(),
+            TextPart::Hole(hole) => spend(hole, left),
+        }),
+        Expr::Unary(_, operand, _) => spend(operand, left),
+        Expr::Binary(BinaryOp::Concat, ..) => false,
+        Expr::Binary(_, a, b, _) => spend(a, left) && spend(b, left),
+        Expr::If(condition, yes, no) => [condition, yes, no].iter().all(|part| spend(part, left)),
+        _ => false,
+    }
 }
 
 /// A span within an expression, found without going deep.

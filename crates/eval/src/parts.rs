@@ -113,6 +113,7 @@ mod tests {
     use std::rc::Rc;
 
     use cbuild_diag::Span;
+    use cbuild_syntax::ast::Deep;
 
     use super::*;
 
@@ -121,7 +122,7 @@ mod tests {
     }
 
     fn field(number: u32, name: u32) -> Expr {
-        Expr::Field(Box::new(local(number)), Symbol(name), Span::default())
+        Expr::Field(Deep::new(local(number)), Symbol(name), Span::default())
     }
 
     #[test]

@@ -6,6 +6,7 @@ use cbuild_syntax::ast::{
     Arm, Expr, ExprKind, File, Ident, Item, ItemKind, Let, Pattern, PatternKind, TextPart, Type,
     TypeBody, TypeKind,
 };
+use cbuild_syntax::deep::guarded;
 
 /// The syntax around a byte.
 #[derive(Default)]
@@ -123,6 +124,10 @@ impl<'a> Finder<'a, '_> {
             return;
         }
         self.found.exprs.push(expr);
+        guarded(|| self.parts(expr));
+    }
+
+    fn parts(&mut self, expr: &'a Expr) {
         match &expr.kind {
             ExprKind::Text(parts) | ExprKind::Script(parts) => {
                 for part in parts {
@@ -207,6 +212,10 @@ pub(crate) fn last_name(expr: &Expr) -> Option<Span> {
 /// Calls `visit` for an expression and all expressions in it.
 pub(crate) fn walk<'a>(expr: &'a Expr, visit: &mut dyn FnMut(&'a Expr)) {
     visit(expr);
+    guarded(|| walk_parts(expr, visit));
+}
+
+fn walk_parts<'a>(expr: &'a Expr, visit: &mut dyn FnMut(&'a Expr)) {
     match &expr.kind {
         ExprKind::Text(parts) | ExprKind::Script(parts) => {
             for part in parts {

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use cbuild_diag::Span;
-use cbuild_syntax::ast::{self, ExprKind};
+use cbuild_syntax::ast::{self, Deep, ExprKind};
 
 use crate::checker::{Checker, Extend, GlobalTy, ParamDefault, Signature};
 use crate::codes;
@@ -162,9 +162,9 @@ impl<'a> Checker<'a> {
                 });
             }
         }
-        let args = lowered.into_iter().flatten().collect();
+        let args: Vec<ir::Arg> = lowered.into_iter().flatten().collect();
         let callee = ir::Expr::Global(self.refer(id));
-        (result, ir::Expr::Call(Box::new(callee), args, span))
+        (result, ir::Expr::Call(Deep::new(callee), args.into(), span))
     }
 
     /// Which argument goes to which parameter; whether all parameters are served.
@@ -336,8 +336,8 @@ impl<'a> Checker<'a> {
         }
         self.expect_early(expected, result);
         let lowered = self.check_positional(&types, args);
-        let args = lowered.into_iter().map(ir::Arg::Value).collect();
-        (result, ir::Expr::Call(Box::new(callee), args, span))
+        let args: Vec<ir::Arg> = lowered.into_iter().map(ir::Arg::Value).collect();
+        (result, ir::Expr::Call(Deep::new(callee), args.into(), span))
     }
 
     fn check_positional(&mut self, types: &[TyId], args: &'a [ast::Arg]) -> Vec<ir::Expr> {

@@ -197,7 +197,6 @@ pub(crate) struct Body {
     pub(crate) variables: BTreeMap<Name, TyId>,
     pub(crate) pending: Vec<Pending>,
     pub(crate) matches: Vec<PendingMatch>,
-    pub(crate) depth: u32,
     /// Whether the values of sub-expressions are of interest, as in tests.
     pub(crate) watching: bool,
 }

@@ -277,7 +277,7 @@ impl<'a> Checker<'a> {
         self.aliases[index].state = AliasState::Converting;
         let (generics, body) = (self.aliases[index].generics, self.aliases[index].body);
         let (vars, scope) = self.type_parameters(generics);
-        let ty = crate::grow(|| self.convert_in(body, &scope));
+        let ty = cbuild_syntax::deep::guarded(|| self.convert_in(body, &scope));
         let ty = self.name_record(index, ty, body, generics, &scope);
         let scheme = Scheme { vars: vars.into(), ty };
         self.aliases[index].state = AliasState::Done(scheme.clone());

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use cbuild_diag::Span;
-use cbuild_syntax::ast;
+use cbuild_syntax::ast::{self, Deep};
 
 use crate::checker::{Checker, Extend};
 use crate::codes;
@@ -69,7 +69,7 @@ impl<'a> Checker<'a> {
             Ok(_) => {
                 let parts = making.parts.into_iter().flatten().collect();
                 let decoders = Rc::new(ir::Decoders(parts));
-                (*ty, ir::Expr::Decode(decoders, Box::new(path), span))
+                (*ty, ir::Expr::Decode(decoders, Deep::new(path), span))
             }
             Err(refused) => {
                 self.not_decodable(&refused, *ty, types[0].span);
@@ -104,7 +104,7 @@ impl<'a> Checker<'a> {
 
     /// Index of the decoder of a type.
     fn decoder(&mut self, ty: TyId, making: &mut Making) -> Result<usize, Refused> {
-        crate::grow(|| self.decoder_inner(ty, making))
+        cbuild_syntax::deep::guarded(|| self.decoder_inner(ty, making))
     }
 
     fn decoder_inner(&mut self, ty: TyId, making: &mut Making) -> Result<usize, Refused> {

@@ -75,7 +75,7 @@ impl Usefulness<'_> {
         if self.steps == 0 {
             return None;
         }
-        crate::grow(|| match shape(first) {
+        cbuild_syntax::deep::guarded(|| match shape(first) {
             Some(shape) => self.witness_of(rows, &shape, first, rest),
             None => self.witness_of_any(rows, rest),
         })

@@ -18,10 +18,11 @@ impl<'a> FreeNames<'a> {
     }
 
     pub(crate) fn expr(&mut self, expr: &'a ast::Expr) {
-        crate::grow(|| self.walk(expr));
+        cbuild_syntax::deep::guarded(|| self.walk(expr));
     }
 
-    /// The left side of each form is walked in a loop, because chains are nested to the left.
+    /// The left side of each form is walked in a loop, because chains are nested to the left; those of
+    /// `else if` are to the right.
     fn walk(&mut self, mut expr: &'a ast::Expr) {
         loop {
             match &expr.kind {
@@ -40,6 +41,11 @@ impl<'a> FreeNames<'a> {
                 ExprKind::With(base, fields) => {
                     fields.iter().for_each(|field| self.expr(&field.value));
                     expr = base;
+                }
+                ExprKind::If(condition, yes, no) => {
+                    self.expr(condition);
+                    self.expr(yes);
+                    expr = no;
                 }
                 ExprKind::Call { callee, args } => {
                     args.iter().for_each(|arg| self.expr(&arg.value));
@@ -65,11 +71,6 @@ impl<'a> FreeNames<'a> {
             }
             ExprKind::List(items) => items.iter().for_each(|item| self.expr(item)),
             ExprKind::Record(fields) => fields.iter().for_each(|field| self.expr(&field.value)),
-            ExprKind::If(condition, yes, no) => {
-                self.expr(condition);
-                self.expr(yes);
-                self.expr(no);
-            }
             ExprKind::Lambda { params, body } => {
                 params.iter().filter_map(|p| p.ty.as_ref()).for_each(|ty| self.ty(ty));
                 self.within(params.iter().map(|p| p.name.text.as_str()), |this| this.expr(body));

@@ -6,7 +6,7 @@
 use std::rc::Rc;
 
 use cbuild_diag::Span;
-use cbuild_syntax::ast::{self, ExprKind};
+use cbuild_syntax::ast::{self, Deep, ExprKind};
 
 use crate::checker::{Checker, Extend, Value};
 use crate::codes;
@@ -14,18 +14,22 @@ use crate::index::Target;
 use crate::ir;
 use crate::needs::Need;
 use crate::report::{Expect, Why};
-use crate::resolve::Kind;
+use crate::resolve::{Kind, ModuleRef};
 use crate::types::{ConId, Field, Row, Scheme, Ty, TyId};
 
 /// An expression's type and lowered form.
 pub(crate) type Typed = (TyId, ir::Expr);
 
-/// Nesting of expressions that is still accepted. Chains of operators do not count.
-const MAX_DEPTH: u32 = 1_000;
-
 /// What stands where something was broken; such a program is never run.
 pub(crate) fn broken() -> Typed {
     (TyId::ERROR, ir::Expr::Record(Vec::new()))
+}
+
+/// A field of what may be a field itself.
+struct Link<'a> {
+    whole: &'a ast::Expr,
+    base: &'a ast::Expr,
+    name: &'a ast::Ident,
 }
 
 /// What a name in an expression stands for.
@@ -38,44 +42,17 @@ pub(crate) enum Head {
 }
 
 impl<'a> Checker<'a> {
-    fn too_deep(&mut self, span: Span) -> bool {
-        if self.body.depth < MAX_DEPTH {
-            return false;
-        }
-        let reported = self.diagnostics.last().is_some_and(|d| d.code == codes::TOO_COMPLEX);
-        if !reported {
-            self.error(
-                codes::TOO_COMPLEX,
-                span,
-                format!("this expression is nested more than {MAX_DEPTH} levels deep"),
-                "too deep",
-            )
-            .fix("give inner parts a name with `let`");
-        }
-        true
-    }
-
     /// The type of an expression of which nothing is expected.
     pub(crate) fn infer(&mut self, expr: &'a ast::Expr) -> Typed {
-        if self.too_deep(expr.span) {
-            return broken();
-        }
-        self.body.depth += 1;
-        let (ty, lowered) = crate::grow(|| self.infer_kind(expr));
+        let (ty, lowered) = cbuild_syntax::deep::guarded(|| self.infer_kind(expr));
         self.note_type(expr.span, ty);
-        self.body.depth -= 1;
         (ty, self.watched(expr, lowered))
     }
 
     /// Checks an expression against an expected type.
     pub(crate) fn check(&mut self, expr: &'a ast::Expr, expected: &Expect) -> ir::Expr {
-        if self.too_deep(expr.span) {
-            return broken().1;
-        }
-        self.body.depth += 1;
-        let lowered = crate::grow(|| self.check_kind(expr, expected));
+        let lowered = cbuild_syntax::deep::guarded(|| self.check_kind(expr, expected));
         self.note_type(expr.span, expected.ty);
-        self.body.depth -= 1;
         self.watched(expr, lowered)
     }
 
@@ -97,7 +74,7 @@ impl<'a> Checker<'a> {
                 let head = self.resolve_name(name);
                 self.use_head(head)
             }
-            ExprKind::Field(base, name) => self.infer_field(base, name, expr.span),
+            ExprKind::Field(..) => self.infer_fields(expr),
             ExprKind::Call { callee, args } => self.infer_call(expr.span, callee, args, None),
             ExprKind::Decode { types, args } => self.infer_decode(types, args, expr.span),
             ExprKind::Lambda { params, body } => self.infer_lambda(params, body, None),
@@ -106,7 +83,7 @@ impl<'a> Checker<'a> {
                 let lowered = self.enter_bindings(bindings);
                 let (ty, body) = self.infer(body);
                 self.body.locals.truncate(scope);
-                (ty, ir::Expr::Let(lowered, Box::new(body)))
+                (ty, ir::Expr::Let(lowered, Deep::new(body)))
             }
             ExprKind::If(condition, yes, no) => {
                 let condition = self.check_condition(condition);
@@ -114,7 +91,7 @@ impl<'a> Checker<'a> {
                 let place = self.place(yes.span);
                 let expected = Expect::because(ty, place, Why::Same("the first branch"));
                 let second = self.check(no, &expected);
-                (ty, ir::Expr::If(Box::new(condition), Box::new(first), Box::new(second)))
+                (ty, ir::Expr::If(Deep::new(condition), Deep::new(first), Deep::new(second)))
             }
             ExprKind::Match { scrutinee, arms } => {
                 self.infer_match(expr.span, scrutinee, arms, None)
@@ -138,17 +115,13 @@ impl<'a> Checker<'a> {
                 let lowered = self.enter_bindings(bindings);
                 let body = self.check(body, expected);
                 self.body.locals.truncate(scope);
-                ir::Expr::Let(lowered, Box::new(body))
+                ir::Expr::Let(lowered, Deep::new(body))
             }
             // Branches of which nothing is known yet explain each other.
             ExprKind::If(..) | ExprKind::Match { .. } if self.types.is_unknown(expected.ty) => {
                 self.infer_and_compare(expr, expected)
             }
-            ExprKind::If(condition, yes, no) => {
-                let condition = self.check_condition(condition);
-                let (yes, no) = (self.check(yes, expected), self.check(no, expected));
-                ir::Expr::If(Box::new(condition), Box::new(yes), Box::new(no))
-            }
+            ExprKind::If(..) => self.check_branches(expr, expected),
             ExprKind::Match { scrutinee, arms } => {
                 self.infer_match(expr.span, scrutinee, arms, Some(expected)).1
             }
@@ -175,6 +148,26 @@ impl<'a> Checker<'a> {
             }
             _ => self.infer_and_compare(expr, expected),
         }
+    }
+
+    /// An `if` with all its `else if`, of which there may be thousands, so without recursion.
+    fn check_branches(&mut self, expr: &'a ast::Expr, expected: &Expect) -> ir::Expr {
+        let mut branches = Vec::new();
+        let mut rest = expr;
+        while let ExprKind::If(condition, yes, no) = &rest.kind {
+            self.note_type(rest.span, expected.ty);
+            let condition = self.check_condition(condition);
+            branches.push((rest, condition, self.check(yes, expected)));
+            rest = no;
+        }
+        let mut lowered = self.check(rest, expected);
+        for (at, (branch, condition, yes)) in branches.into_iter().enumerate().rev() {
+            lowered = ir::Expr::If(Deep::new(condition), Deep::new(yes), Deep::new(lowered));
+            if at > 0 {
+                lowered = self.watched(branch, lowered);
+            }
+        }
+        lowered
     }
 
     fn infer_and_compare(&mut self, expr: &'a ast::Expr, expected: &Expect) -> ir::Expr {
@@ -283,7 +276,7 @@ impl<'a> Checker<'a> {
 
     pub(crate) fn no_such_value(&mut self, name: &ast::Ident) {
         let what = if let Some(module) = self.find_module(&name.text) {
-            if matches!(module, crate::resolve::ModuleRef::Broken) {
+            if matches!(module, ModuleRef::Broken) {
                 return;
             }
             "a module"
@@ -310,21 +303,59 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn infer_field(&mut self, base: &'a ast::Expr, name: &'a ast::Ident, span: Span) -> Typed {
-        if let Some(module) = self.as_module(base) {
-            let head = self.member(module, name).map_or(Head::Broken, Self::head_of);
-            return self.use_head(head);
+    /// Fields of fields, of which there may be thousands, so without recursion.
+    fn infer_fields(&mut self, expr: &'a ast::Expr) -> Typed {
+        let mut links = Vec::new();
+        let mut first = expr;
+        while let ExprKind::Field(base, name) = &first.kind {
+            links.push(Link { whole: first, base, name });
+            first = base;
         }
-        match self.as_variant(base) {
-            Some(Some(con)) => return self.type_member(con, name),
-            Some(None) => return broken(),
-            None => {}
+        links.reverse();
+        let (known, mut typed) = match self.path(&links) {
+            Some((known, typed)) => (known, self.passed(&links, known - 1, typed)),
+            None => (0, self.infer(first)),
+        };
+        for (at, link) in links.iter().enumerate().skip(known) {
+            let (record, lowered) = self.through_origin(typed, link.name, link.whole.span);
+            let ty = self.field_type(record, link.name, link.base.span);
+            let symbol = self.symbols.intern(&link.name.text);
+            let lowered = ir::Expr::Field(Deep::new(lowered), symbol, link.whole.span);
+            typed = self.passed(&links, at, (ty, lowered));
         }
-        let typed = self.infer(base);
-        let (record, lowered) = self.through_origin(typed, name, span);
-        let ty = self.field_type(record, name, base.span);
-        let symbol = self.symbols.intern(&name.text);
-        (ty, ir::Expr::Field(Box::new(lowered), symbol, span))
+        typed
+    }
+
+    /// The value of a link that is the base of another one.
+    fn passed(&mut self, links: &[Link<'a>], at: usize, (ty, lowered): Typed) -> Typed {
+        if at + 1 == links.len() {
+            return (ty, lowered);
+        }
+        let whole = links[at].whole;
+        self.note_type(whole.span, ty);
+        (ty, self.watched(whole, lowered))
+    }
+
+    /// What the first links stand for if their base is no value but a module or a variant type, and
+    /// how many these are.
+    fn path(&mut self, links: &[Link<'a>]) -> Option<(usize, Typed)> {
+        let mut found = None;
+        for (at, link) in links.iter().enumerate() {
+            match self.as_module(link.base) {
+                Some(ModuleRef::Broken) => return Some((links.len(), broken())),
+                Some(module) => found = Some((at, module)),
+                None => {
+                    match self.as_variant(link.base) {
+                        Some(Some(con)) => return Some((at + 1, self.type_member(con, link.name))),
+                        Some(None) => return Some((links.len(), broken())),
+                        None => break,
+                    };
+                }
+            }
+        }
+        let (at, module) = found?;
+        let head = self.member(module, links[at].name).map_or(Head::Broken, Self::head_of);
+        Some((at + 1, self.use_head(head)))
     }
 
     /// The type of a field of a value of the given type, which becomes an open record if unknown.

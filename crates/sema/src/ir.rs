@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use cbuild_diag::{SourceId, Span};
+use cbuild_syntax::ast::{Deep, DeepList};
 
 /// A checked program: every module that the entry module reaches.
 #[derive(Debug, Default)]
@@ -110,7 +111,8 @@ pub enum Arg {
     Default,
 }
 
-/// An expression of the core. Spans are given where an evaluation error can point.
+/// An expression of the core. Spans are given where an evaluation error can point. The default one is
+/// what is left where a part was taken out.
 #[derive(Debug)]
 pub enum Expr {
     /// A number.
@@ -132,23 +134,23 @@ pub enum Expr {
     /// A global.
     Global(GlobalId),
     /// `callee(args)`, always with the callee's full number of arguments.
-    Call(Box<Expr>, Vec<Arg>, Span),
+    Call(Deep<Expr>, DeepList<Arg>, Span),
     /// A function.
     Lambda(Vec<Param>, Rc<Expr>),
     /// Mutually recursive lazy bindings.
-    Let(Vec<(Local, Expr)>, Box<Expr>),
+    Let(Vec<(Local, Expr)>, Deep<Expr>),
     /// Conditional.
-    If(Box<Expr>, Box<Expr>, Box<Expr>),
+    If(Deep<Expr>, Deep<Expr>, Deep<Expr>),
     /// A match that the checker found exhaustive.
-    Match(Box<Expr>, Vec<(Pattern, Expr)>, Span),
+    Match(Deep<Expr>, Vec<(Pattern, Expr)>, Span),
     /// A record; fields sorted by name text, each lazy.
     Record(Vec<(Symbol, Expr)>),
     /// A copy of a record with some fields replaced; all of them exist.
-    With(Box<Expr>, Vec<(Symbol, Expr)>),
+    With(Deep<Expr>, Vec<(Symbol, Expr)>),
     /// A `Map<T>` from a record literal; sorted by key.
     Map(Vec<(Rc<str>, Expr)>),
     /// A field of a record, or of an extern type with fields (`Package`).
-    Field(Box<Expr>, Symbol, Span),
+    Field(Deep<Expr>, Symbol, Span),
     /// A list; items are lazy.
     List(Vec<Expr>),
     /// A constructor applied to all its arguments; `Some`, `None` and user variants alike.
@@ -156,14 +158,20 @@ pub enum Expr {
     /// A protocol value with its identity.
     Protocol(Rc<str>),
     /// The content of a file, decoded; the operand evaluates to a path.
-    Decode(Rc<Decoders>, Box<Expr>, Span),
+    Decode(Rc<Decoders>, Deep<Expr>, Span),
     /// A binary operation; operands are of a type that the operator accepts.
-    Binary(cbuild_syntax::ast::BinaryOp, Box<Expr>, Box<Expr>, Span),
+    Binary(cbuild_syntax::ast::BinaryOp, Deep<Expr>, Deep<Expr>, Span),
     /// A prefix operation.
-    Unary(cbuild_syntax::ast::UnaryOp, Box<Expr>, Span),
+    Unary(cbuild_syntax::ast::UnaryOp, Deep<Expr>, Span),
     /// A part of a test or of a lone expression, whose value tells a reader why the test fails. It
     /// means what its operand means; the span is the part's.
-    Watch(Box<Expr>, Span, Watched),
+    Watch(Deep<Expr>, Span, Watched),
+}
+
+impl Default for Expr {
+    fn default() -> Self {
+        Self::Bool(false)
+    }
 }
 
 /// What the value of a watched expression is for.

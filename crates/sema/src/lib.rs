@@ -179,8 +179,3 @@ pub fn names_in(
     let prompt = driver::Prompt { sources: &mut sources, loader, memory, scopes };
     driver::check_lone_expr(prompt, base.unwrap_or("0"), |checker| names::list(checker, base)).1
 }
-
-/// Runs a step of a recursion, on a new piece of stack if the current one is nearly used up.
-pub(crate) fn grow<T>(step: impl FnOnce() -> T) -> T {
-    stacker::maybe_grow(128 * 1024, 4 * 1024 * 1024, step)
-}

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use cbuild_diag::Span;
-use cbuild_syntax::ast;
+use cbuild_syntax::ast::{self, Deep};
 
 use crate::checker::{Checker, Extend};
 use crate::codes;
@@ -262,6 +262,6 @@ impl<'a> Checker<'a> {
         }
         let updates: Vec<_> =
             updates.into_iter().map(|(name, value)| (self.symbols.intern(&name), value)).collect();
-        (ty, ir::Expr::With(Box::new(lowered), updates))
+        (ty, ir::Expr::With(Deep::new(lowered), updates))
     }
 }

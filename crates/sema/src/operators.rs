@@ -1,7 +1,7 @@
 //! Operators, texts and scripts.
 
 use cbuild_diag::Span;
-use cbuild_syntax::ast::{self, BinaryOp, ExprKind, UnaryOp};
+use cbuild_syntax::ast::{self, BinaryOp, Deep, ExprKind, UnaryOp};
 
 use crate::checker::{Checker, Extend};
 use crate::codes;
@@ -98,8 +98,12 @@ impl<'a> Checker<'a> {
             target
         };
         let right = self.check(link.right, &target);
-        let lowered =
-            ir::Expr::Binary(BinaryOp::Concat, Box::new(lowered_left), Box::new(right), link.span);
+        let lowered = ir::Expr::Binary(
+            BinaryOp::Concat,
+            Deep::new(lowered_left),
+            Deep::new(right),
+            link.span,
+        );
         ((target.ty, lowered), target)
     }
 
@@ -125,7 +129,7 @@ impl<'a> Checker<'a> {
                 self.right_operand(link, TyId::INT, sound)
             }
         };
-        (result, ir::Expr::Binary(link.op, Box::new(left), Box::new(right), link.span))
+        (result, ir::Expr::Binary(link.op, Deep::new(left), Deep::new(right), link.span))
     }
 
     fn same_as_left(&mut self, link: &Link<'a>, ty: TyId, left_span: Span) -> ir::Expr {
@@ -181,7 +185,7 @@ impl<'a> Checker<'a> {
                 format!("has type `{shown}`"),
             );
         }
-        (wanted, ir::Expr::Unary(op, Box::new(lowered), span))
+        (wanted, ir::Expr::Unary(op, Deep::new(lowered), span))
     }
 
     pub(crate) fn infer_text(&mut self, parts: &'a [ast::TextPart], span: Span) -> Typed {

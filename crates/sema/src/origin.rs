@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use cbuild_diag::Span;
-use cbuild_syntax::ast;
+use cbuild_syntax::ast::{self, Deep};
 
 use crate::checker::{Checker, Extend};
 use crate::codes;
@@ -43,7 +43,7 @@ impl<'a> Checker<'a> {
     }
 
     fn field_of(&mut self, base: ir::Expr, name: &str, span: Span) -> ir::Expr {
-        ir::Expr::Field(Box::new(base), self.symbols.intern(name), span)
+        ir::Expr::Field(Deep::new(base), self.symbols.intern(name), span)
     }
 
     /// What `.name` is looked up in: the members of a set, the package of an overridable one.

@@ -1,7 +1,7 @@
 //! `match`: patterns, their variables, and the check that every case is covered.
 
 use cbuild_diag::{Diagnostic, Span};
-use cbuild_syntax::ast::{self, PatternKind};
+use cbuild_syntax::ast::{self, Deep, PatternKind};
 
 use crate::checker::{Checker, Extend};
 use crate::codes;
@@ -64,7 +64,7 @@ impl<'a> Checker<'a> {
             });
         }
         let ty = result.map_or_else(|| self.types.fresh(), |expected| expected.ty);
-        (ty, ir::Expr::Match(Box::new(lowered), lowered_arms, span))
+        (ty, ir::Expr::Match(Deep::new(lowered), lowered_arms, span))
     }
 
     fn check_pattern(&mut self, pattern: &'a ast::Pattern, wanted: &Expect) -> (ir::Pattern, Pat) {
@@ -116,7 +116,8 @@ impl<'a> Checker<'a> {
         let mut shapes = Vec::with_capacity(fields.len());
         for (index, arg) in args.iter().enumerate() {
             let field = fields.get(index).copied().unwrap_or(TyId::ERROR);
-            let (pattern, shape) = crate::grow(|| self.check_pattern(arg, &Expect::plain(field)));
+            let (pattern, shape) =
+                cbuild_syntax::deep::guarded(|| self.check_pattern(arg, &Expect::plain(field)));
             lowered.push(pattern);
             shapes.push(shape);
         }

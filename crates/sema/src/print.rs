@@ -66,7 +66,7 @@ impl Printer<'_> {
             }
             return;
         }
-        crate::grow(|| match self.types.get(ty) {
+        cbuild_syntax::deep::guarded(|| match self.types.get(ty) {
             Ty::Error => out.push('?'),
             Ty::Var(var) => match self.types.view(var) {
                 VarView::Rigid(name, _) => out.push_str(&name),

@@ -3,7 +3,7 @@
 
 use std::rc::Rc;
 
-use cbuild_syntax::ast::{self, ExprKind};
+use cbuild_syntax::ast::{self, Deep, ExprKind};
 
 use crate::checker::{Checker, Extend, TypeDef};
 use crate::codes;
@@ -130,7 +130,7 @@ impl Checker<'_> {
             arms.push((ir::Pattern::Wildcard, ir::Expr::Construct(none, Vec::new())));
             (TyId::STR, self.types.option(ty), arms)
         };
-        let body = ir::Expr::Match(Box::new(ir::Expr::Local(local)), arms, span);
+        let body = ir::Expr::Match(Deep::new(ir::Expr::Local(local)), arms, span);
         let function = self.types.add(Ty::Fn([from].into(), to));
         let params = vec![ir::Param { local, default: None }];
         (function, ir::Expr::Lambda(params, Rc::new(body)))

@@ -429,7 +429,7 @@ impl Types {
             return TyId::ERROR;
         }
         self.copies -= 1;
-        let copied = crate::grow(|| match self.get(ty) {
+        let copied = cbuild_syntax::deep::guarded(|| match self.get(ty) {
             Ty::Error => ty,
             Ty::Var(var) => map.get(&var).copied().unwrap_or(ty),
             Ty::Con(con, args) => match self.copy_all(&args, map, memo) {

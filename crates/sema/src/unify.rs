@@ -54,7 +54,7 @@ impl Types {
         }
         budget.steps -= 1;
         budget.depth -= 1;
-        let result = crate::grow(|| self.unify_forms(a, b, budget));
+        let result = cbuild_syntax::deep::guarded(|| self.unify_forms(a, b, budget));
         budget.depth += 1;
         result
     }

@@ -1,7 +1,7 @@
 //! Which parts of a test tell a reader why it fails.
 
 use cbuild_diag::Span;
-use cbuild_syntax::ast::{self, ExprKind};
+use cbuild_syntax::ast::{self, Deep, ExprKind};
 
 use crate::checker::Checker;
 use crate::ir::{self, Watched};
@@ -13,7 +13,7 @@ impl Checker<'_> {
             return lowered;
         }
         match interest(expr) {
-            Some(watched) => ir::Expr::Watch(Box::new(lowered), expr.span, watched),
+            Some(watched) => ir::Expr::Watch(Deep::new(lowered), expr.span, watched),
             None => lowered,
         }
     }
@@ -21,7 +21,7 @@ impl Checker<'_> {
 
 /// A link of a chain of operators.
 pub(crate) fn watch(lowered: ir::Expr, span: Span) -> ir::Expr {
-    ir::Expr::Watch(Box::new(lowered), span, Watched::Shown)
+    ir::Expr::Watch(Deep::new(lowered), span, Watched::Shown)
 }
 
 /// Names, fields, calls and operations are shown. Literals show themselves, but may be compared;

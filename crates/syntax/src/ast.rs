@@ -6,6 +6,8 @@
 
 use cbuild_diag::Span;
 
+pub use crate::deep::{Deep, DeepList};
+
 /// An identifier as written, with its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ident {
@@ -203,7 +205,7 @@ pub struct FieldType {
 }
 
 /// An expression.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Expr {
     /// Where it stands.
     pub span: Span,
@@ -212,7 +214,7 @@ pub struct Expr {
 }
 
 /// Kinds of expressions.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub enum ExprKind {
     /// A 64-bit signed number.
     Int(i64),
@@ -230,13 +232,13 @@ pub enum ExprKind {
     /// A value name, or a constructor (upper case).
     Name(Ident),
     /// `a.b`: a record field, a module member, or a constructor of a module.
-    Field(Box<Expr>, Ident),
+    Field(Deep<Expr>, Ident),
     /// `f(a, name = b)`; `f { … }` is a call with one positional record.
     Call {
         /// Callee.
-        callee: Box<Expr>,
+        callee: Deep<Expr>,
         /// Arguments in source order, positional ones first (checked by the parser).
-        args: Vec<Arg>,
+        args: DeepList<Arg>,
     },
     /// `decode<T>(./file.toml)`.
     Decode {
@@ -250,35 +252,36 @@ pub enum ExprKind {
         /// Parameters.
         params: Vec<Param>,
         /// Body.
-        body: Box<Expr>,
+        body: Deep<Expr>,
     },
     /// `let a = 1 b: Int = 2 in e`; bindings may refer to each other.
     Let {
         /// Bindings.
         bindings: Vec<Let>,
         /// Result.
-        body: Box<Expr>,
+        body: Deep<Expr>,
     },
     /// `if c then a else b`.
-    If(Box<Expr>, Box<Expr>, Box<Expr>),
+    If(Deep<Expr>, Deep<Expr>, Deep<Expr>),
     /// `match e { P => e, … }`.
     Match {
         /// Matched value.
-        scrutinee: Box<Expr>,
+        scrutinee: Deep<Expr>,
         /// Arms in order.
         arms: Vec<Arm>,
     },
     /// `{ a = 1, b }`.
     Record(Vec<FieldValue>),
     /// `r with { a = 1 }`.
-    With(Box<Expr>, Vec<FieldValue>),
+    With(Deep<Expr>, Vec<FieldValue>),
     /// `[a, b]`.
     List(Vec<Expr>),
     /// A binary operator; `|>` is lowered to a call with the left side as first argument.
-    Binary(BinaryOp, Box<Expr>, Box<Expr>),
+    Binary(BinaryOp, Deep<Expr>, Deep<Expr>),
     /// A prefix operator.
-    Unary(UnaryOp, Box<Expr>),
+    Unary(UnaryOp, Deep<Expr>),
     /// Broken source.
+    #[default]
     Error,
 }
 

@@ -11,6 +11,7 @@
 
 pub mod ast;
 mod declarations;
+pub mod deep;
 mod direct;
 mod docs;
 mod format;
@@ -35,8 +36,12 @@ use crate::source::{Content, Parsers, Piece};
 pub use crate::tree::{SyntaxKind, SyntaxNode, SyntaxToken};
 
 /// The deepest nesting of lowered expressions, types and patterns. Later phases may recurse over
-/// the lowered tree; this bounds their stack.
+/// the lowered tree; this and [`MAX_LINKS`] bound their stack, which grows (see [`deep`]).
 pub const MAX_DEPTH: usize = 256;
+
+/// The most links of chains (operators, fields, calls, `else if`) around one part of the lowered tree.
+/// Chains are no nesting to a reader, but they make the tree deeper.
+pub const MAX_LINKS: usize = 100_000;
 
 /// The deepest nesting of brackets, and of `if`, `let` and `match` outside of brackets, in a
 /// source text. What nests deeper is not parsed.

@@ -108,28 +108,51 @@ fn deep_texts_end_with_a_diagnostic() {
     }
 }
 
+/// Chains that are no nesting: what is repeated, and what ends them.
+const CHAINS: [(&str, &str); 9] = [
+    ("- ", "1"),
+    ("!", "a"),
+    ("a ++ ", "b"),
+    ("a + ", "b"),
+    ("a && ", "b"),
+    ("a |> ", "b"),
+    ("a < 1 || ", "b"),
+    ("\"#{a}\" ++ ", "b"),
+    ("if a then b else ", "c"),
+];
+
 #[test]
-fn long_chains_end_with_a_diagnostic() {
-    let long = 20_000;
-    for (chain, end) in [
-        ("- ", "1"),
-        ("!", "a"),
-        ("a.", "b"),
-        ("a ++ ", "b"),
-        ("x => ", "x"),
-        ("a |> ", "b"),
-        ("let a = 1 in ", "a"),
-        ("if a then b else ", "c"),
+fn long_chains_are_parsed_and_formatted() {
+    let long = 10_000;
+    let ahead = CHAINS.map(|(chain, end)| format!("let a = {}{end}\n", chain.repeat(long)));
+    let behind = [".a", "(1)", " with { a = 1 }", ".a(1)"];
+    let behind = behind.map(|chain| format!("let a = f{}\n", chain.repeat(long)));
+    for text in ahead.iter().chain(&behind) {
+        let parsed = cbuild_syntax::parse(SourceId(0), text);
+        assert!(parsed.diagnostics.is_empty(), "{}", &text[..40]);
+        let formatted = cbuild_syntax::format(SourceId(0), text);
+        assert!(formatted.is_ok(), "{}", &text[..40]);
+    }
+}
+
+#[test]
+fn longer_chains_end_with_one_diagnostic_an_item() {
+    let long = cbuild_syntax::MAX_LINKS + 1;
+    for (chain, end, long) in [
+        ("a + ", "b", long),
+        ("if a then b else ", "c", long),
+        ("x => ", "x", 300),
+        ("let a = 1 in ", "a", 300),
     ] {
-        let parsed = checked(&format!("let a = {}{end}", chain.repeat(long)));
-        assert_eq!(parsed.diagnostics[0].code, "E0102", "{chain}");
+        let item = format!("let a = {}{end}\n", chain.repeat(long));
+        let (_, diagnostics) = parse_file_only(SourceId(0), &format!("{item}let b = 1\n"));
+        let codes: Vec<_> = diagnostics.iter().map(|found| found.code).collect();
+        assert_eq!(codes, ["E0102"], "{chain}");
     }
     for (start, chain) in [("type A = ", "(B) -> "), ("let a: ", "() -> ")] {
-        let parsed = checked(&format!("{start}{}C", chain.repeat(long)));
+        let parsed = checked(&format!("{start}{}C", chain.repeat(20_000)));
         assert_eq!(parsed.diagnostics[0].code, "E0102", "{chain}");
     }
-    let calls = format!("let a = f{}", "(1)".repeat(long));
-    assert_eq!(checked(&calls).diagnostics[0].code, "E0102");
 }
 
 #[test]

@@ -46,7 +46,7 @@ fn check_package(
         Ok(found) => found,
         Err(failure) => {
             // The package as a whole cannot be read, such as its cbuild.mod.
-            failure.report(session.options.json, session.color());
+            failure.report(session.manner());
             return Ok(files.len());
         }
     };
@@ -61,7 +61,7 @@ fn check_package(
         wrong.iter().filter_map(|source| checked.keys.get(source)).cloned().collect();
     let loaded: BTreeSet<ModuleKey> = checked.modules.keys().cloned().collect();
     if let Err(failure) = evaluation::accept(session, checked, sources) {
-        failure.report(session.options.json, session.color());
+        failure.report(session.manner());
     }
     for (file, module) in files {
         if session.options.json && loaded.contains(module) && !broken.contains(module) {

@@ -31,7 +31,7 @@ pub(crate) fn fmt(session: &Session, paths: &[PathBuf], check: bool) -> Result<(
         match one(session, &file, check) {
             Ok(changed) => different += usize::from(changed),
             Err(failure @ Failure::Source { .. }) => {
-                failure.report(session.options.json, session.color());
+                failure.report(session.manner());
                 broken += 1;
             }
             Err(failure) => return Err(failure),

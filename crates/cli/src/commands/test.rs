@@ -49,7 +49,7 @@ fn report(
         if let Some((_, result, observation)) = failure {
             values(&mut line, observation.as_ref(), sources);
             if let Some(diagnostic) = diagnostic(name, result, observation.as_ref(), sources) {
-                report_diagnostic(&diagnostic, sources, session.options.json, session.color());
+                report_diagnostic(&diagnostic, sources, session.manner());
             }
         }
         if session.options.json {
@@ -119,7 +119,7 @@ fn examples(session: &Session, file: &Path, entry: &Entry) -> Result<Vec<bool>, 
         match run_example(session, file, entry, (&name, &example.text), &mut memory) {
             Ok(ok) => held.push(ok),
             Err(failure @ Failure::Source { .. }) => {
-                failure.report(session.options.json, session.color());
+                failure.report(session.manner());
                 report(session, file, &[(name, false)], Vec::new(), &Sources::default())?;
                 held.push(false);
             }

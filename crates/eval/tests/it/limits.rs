@@ -27,6 +27,28 @@ fn deep_values_are_made_and_dropped() {
     check_items(items, deep, "1");
 }
 
+/// What is no nesting to a reader needs neither depth nor stack.
+#[test]
+fn long_chains_are_evaluated() {
+    let items = "fn next(n: Int) -> Int = n + 1\nfn same(n) = n\nlet r = { a = 1 }";
+    let many = |part: &str| part.repeat(10_000);
+    for (chain, value) in [
+        (format!("{}1", many("1 + ")), "10001"),
+        (format!("{}true", many("true && ")), "true"),
+        (format!("{}false", many("false || ")), "false"),
+        (format!("{}true", many("1 < 2 && ")), "true"),
+        (format!("({}1)", many("if r.a == 2 then 0 else ")), "1"),
+        (format!("1{}", many(" |> next")), "10001"),
+        (format!("1{}", many(" |> same")), "1"),
+        (format!("(r{}).a", many(" with { a = r.a + 1 }")), "2"),
+        (format!("{}true", many("!")), "true"),
+        (format!("({}\"\" == \"\")", many("\"\" ++ ")), "true"),
+        (format!("(\"{}\" == \"\")", many("#{r.a}")), "false"),
+    ] {
+        check_items(items, &chain, value);
+    }
+}
+
 #[test]
 fn a_large_map_is_built_step_by_step() {
     let count = "std.list.length(std.map.keys(std.list.fold(std.list.range(0, 20000), {}, \

@@ -56,8 +56,9 @@ impl<'s> Builder<'s> {
         let mut branches =
             Branches { plain: Vec::new(), lines: Vec::new(), bare: true, broken: value.has_tall() };
         let mut lead = Doc::Nil;
-        let mut rest = Value { heads: value.heads.clone(), operands: value.operands.clone() };
-        while let Some(head) = rest.heads.first().filter(|head| head.kind() == SyntaxKind::IfHead) {
+        let mut rest = value.clone();
+        while let Some(head) = rest.heads().first().filter(|head| head.kind() == SyntaxKind::IfHead)
+        {
             // A comment in front of an `if` after `else` makes it a branch of its own.
             if !branches.plain.is_empty() && self.has_comments(start(head)) {
                 break;
@@ -107,10 +108,9 @@ impl<'s> Builder<'s> {
         let own = self.own_lines(at, false);
         let content = self.value(value, Hang::Level);
         branches.lines.push([head.clone(), GAP, content.clone()].into());
-        let is_match =
-            matches!(value.operands.as_slice(), [only] if only.kind() == SyntaxKind::Match);
+        let is_match = matches!(value.operands(), [only] if only.kind() == SyntaxKind::Match);
         // As with `else if`, the branches of `else match` stand one step further, not two.
-        let beside = last && is_match && value.heads.is_empty() && bare;
+        let beside = last && is_match && value.heads().is_empty() && bare;
         branches.plain.extend([
             head,
             if beside { [GAP, content].into() } else { Doc::indent([line, own, content].into()) },

@@ -38,11 +38,8 @@ pub(super) fn is_braced(element: &Element) -> bool {
 
 /// As [`is_braced`], of an expression taken apart.
 pub(super) fn is_braced_value(value: &Value) -> bool {
-    match value.heads.split_first() {
-        None => chain(&value.operands).is_braced(),
-        Some((head, _)) if head.kind() == SyntaxKind::LambdaHead => is_braced_value(&value.tail()),
-        Some(_) => false,
-    }
+    value.heads().iter().all(|head| head.kind() == SyntaxKind::LambdaHead)
+        && chain(value.operands()).is_braced()
 }
 
 /// How one of some arguments can break while the others stay on one line.
@@ -69,8 +66,8 @@ pub(super) fn hug_last(elements: &[(Option<Element>, Element)]) -> Option<Embrac
         return Some(Embrace::Braced);
     }
     let value = Value::of(&last);
-    let body = value.heads.iter().find(|head| head.kind() != SyntaxKind::LambdaHead);
-    let is_lambda = value.heads.first().is_some_and(|head| head.kind() == SyntaxKind::LambdaHead);
+    let body = value.heads().iter().find(|head| head.kind() != SyntaxKind::LambdaHead);
+    let is_lambda = value.heads().first().is_some_and(|head| head.kind() == SyntaxKind::LambdaHead);
     (is_lambda && body.is_some()).then_some(Embrace::Lambda)
 }
 

@@ -11,9 +11,13 @@ use super::shape;
 use crate::SyntaxKind;
 
 /// An expression taken apart: what stands in front of it, and its operands and operators.
+#[derive(Clone)]
 pub(super) struct Value {
-    pub(super) heads: Vec<Element>,
-    pub(super) operands: Vec<Element>,
+    elements: Rc<[Element]>,
+    /// The first element that belongs to it.
+    from: usize,
+    /// The first operand.
+    split: usize,
 }
 
 impl Value {
@@ -31,31 +35,35 @@ impl Value {
             matches!(element.kind(), LetHead | IfHead | LambdaHead)
         };
         let split = elements.iter().take_while(|element| is_head(element)).count();
-        let mut heads = elements;
-        let operands = heads.split_off(split);
-        Self { heads, operands }
+        Self { elements: elements.into(), from: 0, split }
+    }
+
+    /// What stands in front.
+    pub(super) fn heads(&self) -> &[Element] {
+        &self.elements[self.from..self.split]
+    }
+
+    /// Operands and operators.
+    pub(super) fn operands(&self) -> &[Element] {
+        &self.elements[self.split..]
     }
 
     /// What follows the first head.
     pub(super) fn tail(&self) -> Self {
-        let heads = self.heads.get(1..).unwrap_or_default().to_vec();
-        Self { heads, operands: self.operands.clone() }
+        Self { from: self.split.min(self.from + 1), ..self.clone() }
     }
 
     /// First byte.
     pub(super) fn start(&self) -> Option<usize> {
-        self.heads.first().or(self.operands.first()).map(start)
+        self.elements.get(self.from).map(start)
     }
 
     pub(super) fn has_tall(&self) -> bool {
-        self.heads.iter().chain(&self.operands).any(shape::has_tall)
+        self.elements[self.from..].iter().any(shape::has_tall)
     }
 
     fn stays(&self) -> bool {
-        if let [_, ..] = self.heads.as_slice() {
-            return self.tail().stays();
-        }
-        match chain(&self.operands) {
+        match chain(self.operands()) {
             Chain::Infix { strength, .. } => strength == WITH,
             operand => operand.only().is_some_and(shape::stays),
         }
@@ -65,10 +73,10 @@ impl Value {
         if shape::is_braced_value(self) {
             return if self.stays() { Style::Stay } else { Style::Next };
         }
-        match self.heads.first() {
+        match self.heads().first() {
             Some(head) if head.kind() == SyntaxKind::LambdaHead => Style::Next,
             Some(_) => Style::Below,
-            None if chain(&self.operands).only().is_some() => Style::Next,
+            None if chain(self.operands()).only().is_some() => Style::Next,
             None => Style::Below,
         }
     }
@@ -95,8 +103,8 @@ impl<'s> Builder<'s> {
 
     /// An expression taken apart.
     pub(super) fn value(&mut self, value: &Value, hang: Hang) -> Doc<'s> {
-        let Some(NodeOrToken::Node(head)) = value.heads.first() else {
-            return self.chain(&chain(&value.operands), hang);
+        let Some(NodeOrToken::Node(head)) = value.heads().first() else {
+            return self.chain(&chain(value.operands()), hang);
         };
         let parts = kids(head);
         match head.kind() {

@@ -2,14 +2,14 @@
 
 use cbuild_diag::Span;
 
-use super::{Lower, Node, broken, is_name, item::kids_value, kids};
-use crate::ast::{Arg, Arm, Expr, ExprKind, FieldValue, Ident, Let, Param};
+use super::{Depth, Lower, Node, broken, is_name, item::kids_value, kids};
+use crate::ast::{Arg, Arm, Deep, Expr, ExprKind, FieldValue, Ident, Let, Param};
 use crate::grammar::Rule;
 
 /// What stands in front of an expression and takes it as its body.
 enum Head {
     Let(Vec<Let>),
-    If(Box<Expr>, Box<Expr>),
+    If(Deep<Expr>, Deep<Expr>),
     Lambda(Vec<Param>),
 }
 
@@ -17,11 +17,11 @@ impl Lower<'_> {
     /// An `expression` node: the whole text of `cbuild eval -e`.
     pub(crate) fn expression(&mut self, node: Node<'_>) -> Expr {
         let at = self.span(&node);
-        kids_value(node).map_or_else(|| broken(at), |kid| self.expr(kid, 1))
+        kids_value(node).map_or_else(|| broken(at), |kid| self.expr(kid, Depth::default()))
     }
 
     /// An `expr` node, or what stands in its place.
-    pub(super) fn expr(&mut self, node: Node<'_>, depth: usize) -> Expr {
+    pub(super) fn expr(&mut self, node: Node<'_>, mut depth: Depth) -> Expr {
         let at = self.span(&node);
         if !matches!(node.as_rule(), Rule::expr | Rule::scrutinee) {
             return broken(at);
@@ -30,10 +30,11 @@ impl Lower<'_> {
         let mut heads: Vec<(u32, Head)> = Vec::new();
         while let Some(kid) = kids.next_if(|kid| is_head(kid.as_rule())) {
             let start = self.span(&kid).start;
-            let head = self.head(kid, depth + heads.len() + 1);
+            // An `else if` is one more link; what other heads stand in front of is nested in them.
+            depth = if kid.as_rule() == Rule::if_head { depth.links(1) } else { depth.inner() };
+            let head = self.head(kid, depth);
             heads.push((start, head));
         }
-        let depth = depth + heads.len();
         if self.too_deep(at, depth) {
             return broken(at);
         }
@@ -43,7 +44,7 @@ impl Lower<'_> {
         };
         while let Some((start, head)) = heads.pop() {
             let span = Span { start, end: result.span.end };
-            let body = Box::new(result);
+            let body = Deep::new(result);
             let kind = match head {
                 Head::Let(bindings) => ExprKind::Let { bindings, body },
                 Head::If(condition, yes) => ExprKind::If(condition, yes, body),
@@ -54,15 +55,15 @@ impl Lower<'_> {
         result
     }
 
-    fn head(&mut self, node: Node<'_>, depth: usize) -> Head {
+    fn head(&mut self, node: Node<'_>, depth: Depth) -> Head {
         let at = self.span(&node);
         match node.as_rule() {
             Rule::let_head => Head::Let(self.bindings(node, depth)),
             Rule::if_head => {
-                let mut values = kids(node).map(|kid| self.expr(kid, depth));
+                let mut values = kids(node).map(|kid| self.expr(kid, depth.inner()));
                 let condition = values.next().unwrap_or_else(|| broken(at));
                 let yes = values.next().unwrap_or_else(|| broken(at));
-                Head::If(Box::new(condition), Box::new(yes))
+                Head::If(Deep::new(condition), Deep::new(yes))
             }
             _ => {
                 let mut params = Vec::new();
@@ -79,7 +80,7 @@ impl Lower<'_> {
         }
     }
 
-    fn bindings(&mut self, node: Node<'_>, depth: usize) -> Vec<Let> {
+    fn bindings(&mut self, node: Node<'_>, depth: Depth) -> Vec<Let> {
         let mut bindings = Vec::with_capacity(kids(node).count());
         let nodes = kids(node).filter(|kid| kid.as_rule() == Rule::binding);
         bindings.extend(nodes.map(|kid| self.binding(kid, depth)));
@@ -87,10 +88,10 @@ impl Lower<'_> {
     }
 
     /// An operand with what follows it: fields, arguments, a record as argument.
-    pub(super) fn postfix(&mut self, node: Node<'_>, depth: usize) -> Expr {
+    pub(super) fn postfix(&mut self, node: Node<'_>, depth: Depth) -> Expr {
         let at = self.span(&node);
         let mut kids = kids(node);
-        let depth = depth + kids.clone().count();
+        let depth = depth.links(kids.clone().count());
         if self.too_deep(at, depth) {
             return broken(at);
         }
@@ -102,18 +103,18 @@ impl Lower<'_> {
             let kind = match kid.as_rule() {
                 Rule::field_access => match kids_value(kid) {
                     Some(name) if name.as_rule() != Rule::missing_name => {
-                        ExprKind::Field(Box::new(result), self.ident(&name))
+                        ExprKind::Field(Deep::new(result), self.ident(&name))
                     }
                     _ => ExprKind::Error,
                 },
                 Rule::args => {
                     let args = self.args(kid, depth);
-                    ExprKind::Call { callee: Box::new(result), args }
+                    ExprKind::Call { callee: Deep::new(result), args: args.into() }
                 }
                 _ => {
                     let value = self.record_literal(kid, depth);
                     let args = vec![Arg { name: None, value }];
-                    ExprKind::Call { callee: Box::new(result), args }
+                    ExprKind::Call { callee: Deep::new(result), args: args.into() }
                 }
             };
             result = Expr { span, kind };
@@ -121,7 +122,7 @@ impl Lower<'_> {
         result
     }
 
-    fn primary(&mut self, node: Node<'_>, depth: usize) -> Expr {
+    fn primary(&mut self, node: Node<'_>, depth: Depth) -> Expr {
         let span = self.span(&node);
         let kind = match node.as_rule() {
             Rule::name if node.as_str() == "_" => {
@@ -137,7 +138,7 @@ impl Lower<'_> {
             Rule::hash => self.hash(&node),
             Rule::text => ExprKind::Text(self.text(node, depth)),
             Rule::script => ExprKind::Script(self.text(node, depth)),
-            Rule::list => ExprKind::List(super::each(node, |kid| self.expr(kid, depth + 1))),
+            Rule::list => ExprKind::List(super::each(node, |kid| self.expr(kid, depth.inner()))),
             Rule::record => return self.record_literal(node, depth),
             Rule::paren => return self.paren(node, depth),
             Rule::decode => self.decode(node, depth),
@@ -146,7 +147,7 @@ impl Lower<'_> {
         Expr { span, kind }
     }
 
-    fn decode(&mut self, node: Node<'_>, depth: usize) -> ExprKind {
+    fn decode(&mut self, node: Node<'_>, depth: Depth) -> ExprKind {
         let (mut types, mut args) = (Vec::new(), Vec::new());
         for kid in kids(node) {
             match kid.as_rule() {
@@ -157,28 +158,28 @@ impl Lower<'_> {
         ExprKind::Decode { types, args }
     }
 
-    fn paren(&mut self, node: Node<'_>, depth: usize) -> Expr {
+    fn paren(&mut self, node: Node<'_>, depth: Depth) -> Expr {
         let span = self.span(&node);
         match kids_value(node) {
-            Some(kid) => Expr { span, kind: self.expr(kid, depth + 1).kind },
+            Some(kid) => Expr { span, kind: self.expr(kid, depth.inner()).kind },
             None => broken(span),
         }
     }
 
-    fn record_literal(&mut self, node: Node<'_>, depth: usize) -> Expr {
+    fn record_literal(&mut self, node: Node<'_>, depth: Depth) -> Expr {
         let span = self.span(&node);
         Expr { span, kind: ExprKind::Record(self.fields(node, depth)) }
     }
 
     /// The fields of a `record` node.
-    pub(super) fn fields(&mut self, node: Node<'_>, depth: usize) -> Vec<FieldValue> {
+    pub(super) fn fields(&mut self, node: Node<'_>, depth: Depth) -> Vec<FieldValue> {
         let mut fields = Vec::with_capacity(kids(node).count());
         let nodes = kids(node).filter(|kid| kid.as_rule() == Rule::field);
-        fields.extend(nodes.filter_map(|kid| self.field(kid, depth + 1)));
+        fields.extend(nodes.filter_map(|kid| self.field(kid, depth.inner())));
         fields
     }
 
-    fn field(&mut self, node: Node<'_>, depth: usize) -> Option<FieldValue> {
+    fn field(&mut self, node: Node<'_>, depth: Depth) -> Option<FieldValue> {
         let at = self.span(&node);
         let mut name = None;
         let mut short = None;
@@ -212,7 +213,7 @@ impl Lower<'_> {
         Some(FieldValue { name, value })
     }
 
-    fn args(&mut self, node: Node<'_>, depth: usize) -> Vec<Arg> {
+    fn args(&mut self, node: Node<'_>, depth: Depth) -> Vec<Arg> {
         let mut args: Vec<Arg> = Vec::with_capacity(kids(node).count());
         let mut named: Option<Span> = None;
         for kid in kids(node) {
@@ -221,7 +222,7 @@ impl Lower<'_> {
                 args.push(Arg { name: None, value: broken(at) });
                 continue;
             }
-            let arg = self.arg(kid, depth + 1);
+            let arg = self.arg(kid, depth.inner());
             match (&arg.name, named) {
                 (Some(name), _) => named = Some(name.span),
                 (None, Some(before)) => {
@@ -250,7 +251,7 @@ impl Lower<'_> {
         );
     }
 
-    fn arg(&mut self, node: Node<'_>, depth: usize) -> Arg {
+    fn arg(&mut self, node: Node<'_>, depth: Depth) -> Arg {
         let at = self.span(&node);
         let mut name = None;
         let mut value = None;
@@ -263,21 +264,21 @@ impl Lower<'_> {
         Arg { name, value: value.unwrap_or_else(|| broken(at)) }
     }
 
-    pub(super) fn match_expr(&mut self, node: Node<'_>, depth: usize) -> Expr {
+    pub(super) fn match_expr(&mut self, node: Node<'_>, depth: Depth) -> Expr {
         let span = self.span(&node);
         let mut scrutinee = None;
         let mut arms = Vec::new();
         for kid in kids(node) {
             match kid.as_rule() {
-                Rule::arms => arms = self.arms(kid, depth + 1),
-                _ => scrutinee = Some(self.expr(kid, depth + 1)),
+                Rule::arms => arms = self.arms(kid, depth.inner()),
+                _ => scrutinee = Some(self.expr(kid, depth.inner())),
             }
         }
-        let scrutinee = Box::new(scrutinee.unwrap_or_else(|| broken(span)));
+        let scrutinee = Deep::new(scrutinee.unwrap_or_else(|| broken(span)));
         Expr { span, kind: ExprKind::Match { scrutinee, arms } }
     }
 
-    fn arms(&mut self, node: Node<'_>, depth: usize) -> Vec<Arm> {
+    fn arms(&mut self, node: Node<'_>, depth: Depth) -> Vec<Arm> {
         let mut arms = Vec::with_capacity(kids(node).count());
         for kid in kids(node).filter(|kid| kid.as_rule() == Rule::arm) {
             let at = self.span(&kid);

@@ -2,7 +2,7 @@
 
 use cbuild_diag::Span;
 
-use super::{Lower, Node, is_name, kids};
+use super::{Depth, Lower, Node, is_name, kids};
 use crate::ast::{
     File, Fn, Ident, Import, ImportSource, Item, ItemKind, Let, Param, TypeBody, TypeItem,
     VariantCase,
@@ -18,6 +18,7 @@ impl Lower<'_> {
             let span = self.span(&item);
             let doc = docs::before(text, *end, span.start as usize);
             *end = span.end as usize;
+            self.refused = false;
             file.items.extend(self.item(item, doc, text));
         }
     }
@@ -44,7 +45,7 @@ impl Lower<'_> {
     fn item_kind(&mut self, node: Node<'_>, text: &str) -> Option<ItemKind> {
         match node.as_rule() {
             Rule::import_item => self.import(node).map(ItemKind::Import),
-            Rule::let_item => Some(ItemKind::Let(self.binding(node, 0))),
+            Rule::let_item => Some(ItemKind::Let(self.binding(node, Depth::default()))),
             Rule::fn_item | Rule::extern_fn => self.function(node).map(ItemKind::Fn),
             Rule::type_item | Rule::extern_type => Some(ItemKind::Type(self.type_item(node, text))),
             Rule::protocol_item => Some(self.protocol(node)),
@@ -85,7 +86,7 @@ impl Lower<'_> {
     }
 
     /// A `let` item or a binding of a `let … in`.
-    pub(super) fn binding(&mut self, node: Node<'_>, depth: usize) -> Let {
+    pub(super) fn binding(&mut self, node: Node<'_>, depth: Depth) -> Let {
         let at = self.span(&node);
         let mut name = None;
         let mut ty = None;
@@ -93,8 +94,8 @@ impl Lower<'_> {
         for kid in kids(node) {
             match kid.as_rule() {
                 rule if is_name(rule) => name = Some(self.ident(&kid)),
-                Rule::annotation => ty = Some(self.annotation(kid, depth + 1)),
-                _ => value = Some(self.expr(kid, depth + 1)),
+                Rule::annotation => ty = Some(self.annotation(kid, depth.inner())),
+                _ => value = Some(self.expr(kid, depth.inner())),
             }
         }
         Let {
@@ -115,9 +116,9 @@ impl Lower<'_> {
             match kid.as_rule() {
                 rule if is_name(rule) => name = Some(self.ident(&kid)),
                 Rule::generics => generics = self.generics(kid),
-                Rule::params => params = self.params(kid, true, 1),
-                Rule::result => result = Some(self.annotation(kid, 1)),
-                _ => body = Some(self.expr(kid, 1)),
+                Rule::params => params = self.params(kid, true, Depth::default()),
+                Rule::result => result = Some(self.annotation(kid, Depth::default())),
+                _ => body = Some(self.expr(kid, Depth::default())),
             }
         }
         let body = if is_extern { None } else { body.or_else(|| Some(super::broken(at))) };
@@ -129,14 +130,14 @@ impl Lower<'_> {
     }
 
     /// Parameters of a function, or of a lambda, which has no defaults.
-    pub(super) fn params(&mut self, node: Node<'_>, defaults: bool, depth: usize) -> Vec<Param> {
+    pub(super) fn params(&mut self, node: Node<'_>, defaults: bool, depth: Depth) -> Vec<Param> {
         let mut params = Vec::with_capacity(kids(node).count());
         let nodes = kids(node).filter(|kid| kid.as_rule() == Rule::param);
         params.extend(nodes.filter_map(|kid| self.param(kid, defaults, depth)));
         params
     }
 
-    fn param(&mut self, node: Node<'_>, defaults: bool, depth: usize) -> Option<Param> {
+    fn param(&mut self, node: Node<'_>, defaults: bool, depth: Depth) -> Option<Param> {
         let mut name = None;
         let mut ty = None;
         let mut default = None;
@@ -173,7 +174,7 @@ impl Lower<'_> {
                 Rule::variants => {
                     body = Some(TypeBody::Variants(self.variants(kid, at.start as usize, text)))
                 }
-                _ => body = Some(TypeBody::Alias(self.ty(kid, 1))),
+                _ => body = Some(TypeBody::Alias(self.ty(kid, Depth::default()))),
             }
         }
         let body = match body {
@@ -196,7 +197,7 @@ impl Lower<'_> {
             let mut fields = Vec::new();
             for part in kids(kid) {
                 match part.as_rule() {
-                    Rule::type_parens => fields = self.types(part, 1),
+                    Rule::type_parens => fields = self.types(part, Depth::default()),
                     _ => name = Some(self.ident(&part)),
                 }
             }
@@ -225,7 +226,7 @@ impl Lower<'_> {
         for kid in kids(node) {
             match kid.as_rule() {
                 Rule::text => name = self.plain_text(kid),
-                _ => body = kids_value(kid).map(|kid| self.expr(kid, 1)),
+                _ => body = kids_value(kid).map(|kid| self.expr(kid, Depth::default())),
             }
         }
         ItemKind::Test { name, body: body.unwrap_or_else(|| super::broken(at)) }

@@ -14,11 +14,35 @@ mod types;
 
 use cbuild_diag::{Diagnostic, SourceId, Span};
 
-use crate::MAX_DEPTH;
 use crate::ast::{Expr, ExprKind, Ident};
 use crate::grammar::Rule;
 use crate::node::Node;
 use crate::source::Piece;
+use crate::{MAX_DEPTH, MAX_LINKS};
+
+/// How deep something stands in the lowered tree of its item.
+#[derive(Clone, Copy, Default)]
+struct Depth {
+    /// Expressions, types and patterns around it.
+    nested: usize,
+    /// Links of chains in front of it: operators, fields, calls and `else if`, which make the tree
+    /// deeper but are no nesting.
+    links: usize,
+}
+
+impl Depth {
+    fn inner(self) -> Self {
+        self.deeper(1)
+    }
+
+    fn deeper(self, levels: usize) -> Self {
+        Self { nested: self.nested + levels, ..self }
+    }
+
+    fn links(self, count: usize) -> Self {
+        Self { links: self.links + count, ..self }
+    }
+}
 
 /// Lowers the nodes of one piece of a source text.
 pub(crate) struct Lower<'d> {
@@ -26,6 +50,8 @@ pub(crate) struct Lower<'d> {
     /// Where the piece starts in the source.
     base: u32,
     diagnostics: &'d mut Vec<Diagnostic>,
+    /// Whether the item was said to be too deep, which is said once.
+    refused: bool,
 }
 
 impl<'d> Lower<'d> {
@@ -35,7 +61,7 @@ impl<'d> Lower<'d> {
         piece: &Piece<'_>,
         diagnostics: &'d mut Vec<Diagnostic>,
     ) -> Self {
-        Self { source, base: piece.base as u32, diagnostics }
+        Self { source, base: piece.base as u32, diagnostics, refused: false }
     }
 
     fn span(&self, node: &Node<'_>) -> Span {
@@ -64,18 +90,21 @@ impl<'d> Lower<'d> {
         self.diagnostics.push(diagnostic);
     }
 
-    /// Whether the lowered tree would get too deep here, which is then reported.
-    fn too_deep(&mut self, span: Span, depth: usize) -> bool {
-        if depth <= MAX_DEPTH {
+    /// Whether the lowered tree would get too deep here, which is then reported once an item.
+    fn too_deep(&mut self, span: Span, depth: Depth) -> bool {
+        let (message, label, help) = if depth.nested > MAX_DEPTH {
+            let label = format!("more than {MAX_DEPTH} levels of expressions");
+            ("this is nested too deeply", label, "give a part of it a name with `let`")
+        } else if depth.links > MAX_LINKS {
+            let label = format!("more than {MAX_LINKS} parts");
+            let help = "give a part of it a name with `let`, or make a list of its parts";
+            ("this chain is too long", label, help)
+        } else {
             return false;
+        };
+        if !std::mem::replace(&mut self.refused, true) {
+            self.error("E0102", span, message, label, help);
         }
-        self.error(
-            "E0102",
-            span,
-            "this is nested too deeply",
-            format!("more than {MAX_DEPTH} levels of expressions"),
-            "give a part of it a name with `let`",
-        );
         true
     }
 }

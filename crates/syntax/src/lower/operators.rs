@@ -4,8 +4,8 @@ use std::iter::Peekable;
 
 use cbuild_diag::{Diagnostic, Span};
 
-use super::{Lower, Node, broken, kids};
-use crate::ast::{Arg, BinaryOp, Expr, ExprKind, UnaryOp};
+use super::{Depth, Lower, Node, broken, kids};
+use crate::ast::{Arg, BinaryOp, Deep, Expr, ExprKind, UnaryOp};
 use crate::grammar::Rule;
 
 /// A binary operator as written.
@@ -55,16 +55,15 @@ impl Lower<'_> {
         &mut self,
         kids: &mut Peekable<impl Iterator<Item = Node<'i>>>,
         at: Span,
-        depth: usize,
+        depth: Depth,
     ) -> Expr {
-        let first = self.operand(kids, at, depth + 1);
+        let first = self.operand(kids, at, depth.inner());
         // Most expressions are one operand.
         if kids.peek().is_none() {
             return first.expr;
         }
         let rest: Vec<Node<'i>> = kids.collect();
-        let operators = rest.iter().filter(|kid| kid.as_rule() == Rule::binary_op).count();
-        let depth = depth + operators + 1;
+        let depth = depth.links(rest.len());
         if self.too_deep(at, depth) {
             return broken(at);
         }
@@ -77,7 +76,7 @@ impl Lower<'_> {
         mut left: Operand,
         kids: &mut Peekable<std::vec::IntoIter<Node<'i>>>,
         least: u8,
-        depth: usize,
+        depth: Depth,
     ) -> Operand {
         let mut compared: Option<Span> = None;
         while let Some(next) = kids.peek() {
@@ -112,12 +111,12 @@ impl Lower<'_> {
         &mut self,
         left: Operand,
         kids: &mut Peekable<std::vec::IntoIter<Node<'i>>>,
-        depth: usize,
+        depth: Depth,
     ) -> Operand {
         let Some(record) = kids.next() else { return left };
         let span = Span { start: left.expr.span.start, end: self.span(&record).end };
         let kind = match record.as_rule() {
-            Rule::record => ExprKind::With(Box::new(left.expr), self.fields(record, depth)),
+            Rule::record => ExprKind::With(Deep::new(left.expr), self.fields(record, depth)),
             _ => ExprKind::Error,
         };
         Operand { expr: Expr { span, kind }, grouped: false }
@@ -140,7 +139,7 @@ impl Lower<'_> {
     fn combine(&mut self, op: Operator, left: Expr, right: Operand) -> Operand {
         let span = Span { start: left.span.start, end: right.expr.span.end };
         let kind = match op {
-            Operator::Binary(op) => ExprKind::Binary(op, Box::new(left), Box::new(right.expr)),
+            Operator::Binary(op) => ExprKind::Binary(op, Deep::new(left), Deep::new(right.expr)),
             Operator::Pipe => self.pipe(left, right),
         };
         Operand { expr: Expr { span, kind }, grouped: false }
@@ -155,13 +154,13 @@ impl Lower<'_> {
                 ExprKind::Call { callee, args }
             }
             kind @ (ExprKind::Name(_) | ExprKind::Field(..)) => {
-                let callee = Box::new(Expr { span: at, kind });
-                ExprKind::Call { callee, args: vec![first] }
+                let callee = Deep::new(Expr { span: at, kind });
+                ExprKind::Call { callee, args: vec![first].into() }
             }
             ExprKind::Error => ExprKind::Error,
             kind if right.grouped => {
-                let callee = Box::new(Expr { span: at, kind });
-                ExprKind::Call { callee, args: vec![first] }
+                let callee = Deep::new(Expr { span: at, kind });
+                ExprKind::Call { callee, args: vec![first].into() }
             }
             _ => {
                 let message = "the right side of `|>` must be a function or a call";
@@ -177,14 +176,14 @@ impl Lower<'_> {
         &mut self,
         kids: &mut Peekable<impl Iterator<Item = Node<'i>>>,
         at: Span,
-        depth: usize,
+        depth: Depth,
     ) -> Operand {
         let mut prefixes: Vec<(UnaryOp, u32)> = Vec::new();
         while let Some(kid) = kids.next_if(|kid| kid.as_rule() == Rule::prefix_op) {
             let op = if kid.as_str() == "-" { UnaryOp::Neg } else { UnaryOp::Not };
             prefixes.push((op, self.span(&kid).start));
         }
-        let depth = depth + prefixes.len();
+        let depth = depth.links(prefixes.len());
         let Some(kid) = kids.next() else { return Operand { expr: broken(at), grouped: false } };
         if self.too_deep(at, depth) {
             return Operand { expr: broken(at), grouped: false };
@@ -202,7 +201,7 @@ impl Lower<'_> {
         while let Some((op, start)) = prefixes.pop() {
             let span = Span { start, end: expr.span.end };
             grouped = false;
-            expr = Expr { span, kind: ExprKind::Unary(op, Box::new(expr)) };
+            expr = Expr { span, kind: ExprKind::Unary(op, Deep::new(expr)) };
         }
         Operand { expr, grouped }
     }

@@ -1,11 +1,11 @@
 //! Patterns.
 
-use super::{Lower, Node, kids};
+use super::{Depth, Lower, Node, kids};
 use crate::ast::{Pattern, PatternKind};
 use crate::grammar::Rule;
 
 impl Lower<'_> {
-    pub(super) fn pattern(&mut self, node: Node<'_>, depth: usize) -> Pattern {
+    pub(super) fn pattern(&mut self, node: Node<'_>, depth: Depth) -> Pattern {
         let span = self.span(&node);
         if self.too_deep(span, depth) {
             return Pattern { span, kind: PatternKind::Error };
@@ -33,13 +33,13 @@ impl Lower<'_> {
         Pattern { span, kind }
     }
 
-    fn constructor(&mut self, node: Node<'_>, depth: usize) -> PatternKind {
+    fn constructor(&mut self, node: Node<'_>, depth: Depth) -> PatternKind {
         let mut path = Vec::with_capacity(kids(node).count());
         let mut args = Vec::new();
         for kid in kids(node) {
             match kid.as_rule() {
                 Rule::pattern_args => {
-                    args = super::each(kid, |kid| self.pattern(kid, depth + 1));
+                    args = super::each(kid, |kid| self.pattern(kid, depth.inner()));
                 }
                 _ => path.push(self.ident(&kid)),
             }

@@ -1,6 +1,6 @@
 //! Texts and scripts: escapes, holes and indentation.
 
-use super::{Lower, Node, item::kids_value, kids};
+use super::{Depth, Lower, Node, item::kids_value, kids};
 use crate::ast::{Expr, TextPart};
 use crate::grammar::Rule;
 
@@ -17,7 +17,7 @@ enum Piece<'i> {
 
 impl Lower<'_> {
     /// The parts of a `text` or `script` node.
-    pub(super) fn text(&mut self, node: Node<'_>, depth: usize) -> Vec<TextPart> {
+    pub(super) fn text(&mut self, node: Node<'_>, depth: Depth) -> Vec<TextPart> {
         let block = node.as_str().trim_start_matches("sh").starts_with("\"\"\"");
         let mut pieces = Vec::with_capacity(kids(node).count());
         for kid in kids(node) {
@@ -26,7 +26,7 @@ impl Lower<'_> {
                 Rule::script_escape => pieces.push(Piece::HoleSign),
                 Rule::hole => {
                     let span = self.span(&kid);
-                    let value = kids_value(kid).map(|kid| self.expr(kid, depth + 1));
+                    let value = kids_value(kid).map(|kid| self.expr(kid, depth.inner()));
                     pieces.push(Piece::Hole(value.unwrap_or_else(|| super::broken(span))));
                 }
                 _ => pieces.push(Piece::Raw(kid.as_str())),
@@ -40,7 +40,7 @@ impl Lower<'_> {
         let span = self.span(&node);
         let mut text = String::new();
         let mut hole = false;
-        for part in self.text(node, 1) {
+        for part in self.text(node, Depth::default()) {
             match part {
                 TextPart::Text(part) => text.push_str(&part),
                 TextPart::Hole(_) => hole = true,

@@ -2,7 +2,7 @@
 
 use cbuild_diag::Span;
 
-use super::{Lower, Node, is_name, item::kids_value, kids};
+use super::{Depth, Lower, Node, is_name, item::kids_value, kids};
 use crate::ast::{FieldType, Type, TypeKind};
 use crate::grammar::Rule;
 
@@ -12,7 +12,7 @@ pub(super) fn broken(span: Span) -> Type {
 
 impl Lower<'_> {
     /// The type of an `annotation` or `result` node.
-    pub(super) fn annotation(&mut self, node: Node<'_>, depth: usize) -> Type {
+    pub(super) fn annotation(&mut self, node: Node<'_>, depth: Depth) -> Type {
         let at = self.span(&node);
         match kids_value(node) {
             Some(kid) => self.ty(kid, depth),
@@ -21,13 +21,13 @@ impl Lower<'_> {
     }
 
     /// A `type` node: parts joined by `->`, right to left.
-    pub(super) fn ty(&mut self, node: Node<'_>, depth: usize) -> Type {
+    pub(super) fn ty(&mut self, node: Node<'_>, depth: Depth) -> Type {
         let at = self.span(&node);
         if node.as_rule() != Rule::r#type {
             return broken(at);
         }
         let count = kids(node).count();
-        let depth = depth + count;
+        let depth = depth.deeper(count);
         if self.too_deep(at, depth) {
             return broken(at);
         }
@@ -47,7 +47,7 @@ impl Lower<'_> {
         result
     }
 
-    fn function_params(&mut self, node: Node<'_>, depth: usize) -> Vec<Type> {
+    fn function_params(&mut self, node: Node<'_>, depth: Depth) -> Vec<Type> {
         if node.as_rule() == Rule::type_parens {
             return self.types(node, depth);
         }
@@ -64,11 +64,11 @@ impl Lower<'_> {
     }
 
     /// The types inside of brackets.
-    pub(super) fn types(&mut self, node: Node<'_>, depth: usize) -> Vec<Type> {
-        super::each(node, |kid| self.ty(kid, depth + 1))
+    pub(super) fn types(&mut self, node: Node<'_>, depth: Depth) -> Vec<Type> {
+        super::each(node, |kid| self.ty(kid, depth.inner()))
     }
 
-    fn type_part(&mut self, node: Node<'_>, depth: usize) -> Type {
+    fn type_part(&mut self, node: Node<'_>, depth: Depth) -> Type {
         let span = self.span(&node);
         let kind = match node.as_rule() {
             Rule::type_named => self.type_named(node, depth),
@@ -79,7 +79,7 @@ impl Lower<'_> {
         Type { span, kind }
     }
 
-    fn grouped_type(&mut self, node: Node<'_>, depth: usize) -> Type {
+    fn grouped_type(&mut self, node: Node<'_>, depth: Depth) -> Type {
         let span = self.span(&node);
         let closed = node.as_str().ends_with(')');
         let mut types = self.types(node, depth);
@@ -94,7 +94,7 @@ impl Lower<'_> {
         }
     }
 
-    fn type_named(&mut self, node: Node<'_>, depth: usize) -> TypeKind {
+    fn type_named(&mut self, node: Node<'_>, depth: Depth) -> TypeKind {
         let mut path = Vec::with_capacity(kids(node).count());
         let mut args = Vec::new();
         for kid in kids(node) {
@@ -107,12 +107,12 @@ impl Lower<'_> {
         TypeKind::Named { path, args }
     }
 
-    fn type_record(&mut self, node: Node<'_>, depth: usize) -> TypeKind {
+    fn type_record(&mut self, node: Node<'_>, depth: Depth) -> TypeKind {
         let mut fields = Vec::with_capacity(kids(node).count());
         let mut rest = None;
         for kid in kids(node) {
             match kid.as_rule() {
-                Rule::field_type => fields.extend(self.field_type(kid, depth + 1)),
+                Rule::field_type => fields.extend(self.field_type(kid, depth.inner())),
                 _ => {
                     let name = kids_value(kid).filter(|kid| kid.as_rule() == Rule::name);
                     rest = name.map(|kid| self.ident(&kid));
@@ -122,7 +122,7 @@ impl Lower<'_> {
         TypeKind::Record { fields, rest }
     }
 
-    fn field_type(&mut self, node: Node<'_>, depth: usize) -> Option<FieldType> {
+    fn field_type(&mut self, node: Node<'_>, depth: Depth) -> Option<FieldType> {
         let at = self.span(&node);
         let mut name = None;
         let mut optional = false;

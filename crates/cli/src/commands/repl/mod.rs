@@ -81,7 +81,7 @@ fn lines(mut state: State<'_>, reader: impl BufRead) -> Result<(), Failure> {
     let mut serve_pending = |state: &mut State<'_>, pending: &mut String| {
         let text = std::mem::take(pending);
         let next = serve(state, &text).unwrap_or_else(|failure| {
-            failure.report(state.session().options.json, state.session().color());
+            failure.report(state.session().manner());
             failed += 1;
             Next::Go
         });

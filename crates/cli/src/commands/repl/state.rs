@@ -274,8 +274,7 @@ impl<'s> State<'s> {
             };
             let word = if wrong.is_some() { "FAILED" } else { "ok" };
             if let Some(diagnostic) = wrong {
-                let (json, color) = (self.session.options.json, self.session.color());
-                report_diagnostic(&diagnostic, &sources, json, color);
+                report_diagnostic(&diagnostic, &sources, self.session.manner());
             }
             output::line(&format!("{word} {name}"))?;
         }

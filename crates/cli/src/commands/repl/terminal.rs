@@ -135,7 +135,7 @@ pub(super) fn run(mut state: State<'_>) -> Result<(), Failure> {
         match served {
             Ok(Next::Go) => {}
             Ok(Next::Leave) => break,
-            Err(failure) => failure.report(session.options.json, session.color()),
+            Err(failure) => failure.report(session.manner()),
         }
     }
     if let Some(history) = &history {
