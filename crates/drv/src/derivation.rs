@@ -129,7 +129,7 @@ pub enum FetchKind {
         /// Whether the file is executable.
         executable: bool,
     },
-    /// Unpacked: tar (plain, gz, bz2, xz, zst), zip or wheel, Debian package (its data part).
+    /// Unpacked: tar (plain, gz, bz2, xz, zst, lz, lzma), zip or wheel, Debian package (its data part).
     Archive {
         /// Leading path components to drop.
         strip: u32,

@@ -1,4 +1,4 @@
-//! What can go wrong, with codes E0701 to E0719.
+//! What can go wrong, with codes E0701 to E0719 and E0740.
 
 use std::fmt;
 use std::io;
@@ -102,6 +102,16 @@ pub enum FetchError {
         archive: String,
         /// What was found instead.
         message: String,
+    },
+    /// An archive has an entry whose content is compressed or encrypted in a way that is not read.
+    #[error("the entry `{entry}` of `{archive}` cannot be read: {what}")]
+    Unsupported {
+        /// Where the archive came from.
+        archive: String,
+        /// Name of the entry, as text.
+        entry: String,
+        /// Which way.
+        what: String,
     },
     /// An archive holds more than the limit.
     #[error("`{archive}` is too large: more than {limit} {unit} unpacked (at `{entry}`)")]
@@ -287,6 +297,7 @@ impl FetchError {
             Self::UnsafeEntry { .. } => "E0710",
             Self::Corrupt { .. } => "E0711",
             Self::UnknownFormat { .. } => "E0712",
+            Self::Unsupported { .. } => "E0740",
             Self::TooLarge { .. } => "E0713",
             Self::NothingLeft { .. } => "E0714",
             Self::Git { .. } => "E0715",
@@ -331,7 +342,10 @@ impl FetchError {
                 "the hash is right, so the file was published like this; take another source".to_owned()
             }
             Self::UnknownFormat { .. } => {
-                "tar (plain, gz, bz2, xz, zst), zip, wheel and deb are known; `fetch.file` keeps a file as it is".to_owned()
+                "tar (plain, gz, bz2, xz, zst, lz, lzma), zip, wheel and deb are known; `fetch.file` keeps a file as it is".to_owned()
+            }
+            Self::Unsupported { .. } => {
+                "deflate, bzip2, LZMA, xz and Zstandard are read, without encryption; take another archive, or keep the file with `fetch.file` and unpack it in a step".to_owned()
             }
             Self::TooLarge { .. } => "such an archive is most likely a decompression bomb".to_owned(),
             Self::NothingLeft { .. } => "give a smaller `strip`; `strip = 0` keeps all components".to_owned(),

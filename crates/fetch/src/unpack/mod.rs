@@ -2,11 +2,13 @@
 
 mod deb;
 mod decode;
-mod sparse;
+mod lzma;
 mod tarball;
 mod tree;
 mod zipped;
 
+#[cfg(test)]
+mod case_tests;
 #[cfg(test)]
 mod hostile_tests;
 #[cfg(test)]
@@ -27,7 +29,7 @@ pub(crate) use tree::{TreeWriter, shown};
 /// Unpacks an archive to `into`, which must not exist while its parent folder must.
 ///
 /// The format is told by the bytes, never by a name: tar (plain or compressed with gzip, bzip2,
-/// xz or Zstandard), zip (so wheels too), Debian package (of which the data part is taken).
+/// xz, Zstandard, lzip or lzma), zip (so wheels too), Debian package (of which the data part is taken).
 /// `strip` leading components of each name are dropped, and entries that have no more are left
 /// out. Of the modes only the owner's executable bit is kept. `label` stands for the archive in
 /// errors. The tree is made next to `into` with `.part-tree` added to its name, and

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, linkat, mkdirat, openat, symlinkat, unlinkat};
 use rustix::io::Errno;
 
-use super::sparse::Segment;
+use super::tarball::Segment;
 use crate::error::{FetchError, UnsafeReason};
 use crate::limits::Limits;
 
@@ -216,6 +216,12 @@ impl<'a> TreeWriter<'a> {
         FetchError::UnknownFormat { archive: self.label.to_owned(), message: message.to_owned() }
     }
 
+    /// An entry whose content cannot be read; `what` says why.
+    pub(super) fn unsupported(&self, name: &[u8], what: String) -> FetchError {
+        let (archive, entry) = (self.label.to_owned(), shown(name));
+        FetchError::Unsupported { archive, entry, what }
+    }
+
     /// Limits that the readers need for themselves.
     pub(crate) fn limits(&self) -> &'a Limits {
         self.limits
@@ -326,7 +332,12 @@ impl<'a> TreeWriter<'a> {
     }
 
     /// Reads what belongs to an entry that is left out; it counts as if it was written.
-    fn drain(&mut self, name: &[u8], size: u64, content: &mut dyn Read) -> Result<(), FetchError> {
+    pub(super) fn drain(
+        &mut self,
+        name: &[u8],
+        size: u64,
+        content: &mut dyn Read,
+    ) -> Result<(), FetchError> {
         self.count(name, size)?;
         self.copy(name, size, content, |_, _| Ok(()))
     }

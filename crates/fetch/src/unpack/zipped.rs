@@ -4,8 +4,11 @@ use std::fs::File;
 use std::io::{self, BufReader, Read};
 
 use zip::ZipArchive;
+use zip::read::ZipFile;
 use zip::result::ZipError;
+use zip::{CompressionMethod, System};
 
+use super::lzma::OfLzma;
 use super::tree::TreeWriter;
 use crate::error::{FetchError, UnsafeReason};
 
@@ -21,26 +24,127 @@ pub(super) fn read(file: File, tree: &mut TreeWriter<'_>) -> Result<(), FetchErr
         |tree: &TreeWriter<'_>, error: ZipError| tree.corrupt_after_last(&io::Error::from(error));
     let mut archive = ZipArchive::new(BufReader::new(file)).map_err(|e| corrupt(tree, e))?;
     for index in 0..archive.len() {
-        let mut entry = archive.by_index(index).map_err(|e| corrupt(tree, e))?;
-        let name = entry.name().map_err(|e| corrupt(tree, e))?.into_owned().into_bytes();
-        // Archives from systems without modes have none of these bits.
-        let mode = entry.unix_mode().unwrap_or(0);
-        match mode & TYPE {
-            _ if name.ends_with(b"/") => tree.directory(&name)?,
-            DIRECTORY => tree.directory(&name)?,
-            SYMLINK => {
-                let target = target(&mut entry, tree)?;
-                tree.symlink(&name, &target)?;
+        match method(&archive, index, tree)? {
+            Method::OfZip => {
+                let found = archive.by_index(index).map_err(|e| corrupt(tree, e))?;
+                let about = About::of(&found);
+                entry(&about, found, tree)?;
             }
-            0 | REGULAR => {
-                let (executable, size) = (mode & 0o100 != 0, entry.size());
-                tree.file(&name, executable, size, &mut entry)?;
-                end(&mut entry, tree)?;
+            Method::OfLzma(method) => {
+                let mut found = archive.by_index_raw(index).map_err(|e| corrupt(tree, e))?;
+                let about = About::of(&found);
+                let flags = found.flags().as_u16();
+                let content = method.decoded(&mut found, about.size, flags, about.crc);
+                let content = content.map_err(|error| tree.corrupt_after_last(&error))?;
+                entry(&about, content, tree)?;
             }
-            _ => return Err(tree.refused(&name, UnsafeReason::Special)),
         }
     }
     Ok(())
+}
+
+/// What the directory says of an entry.
+struct About {
+    name: Vec<u8>,
+    mode: u32,
+    size: u64,
+    crc: u32,
+}
+
+impl About {
+    fn of(entry: &ZipFile<'_, impl Read>) -> Self {
+        // Archives from systems without modes have none of the bits of a type.
+        let mode = entry.unix_mode().unwrap_or(0);
+        Self { name: name(entry), mode, size: entry.size(), crc: entry.crc32() }
+    }
+}
+
+fn entry(
+    about: &About,
+    mut content: impl Read,
+    tree: &mut TreeWriter<'_>,
+) -> Result<(), FetchError> {
+    let name = &about.name;
+    match about.mode & TYPE {
+        _ if name.ends_with(b"/") => tree.directory(name),
+        DIRECTORY => tree.directory(name),
+        SYMLINK => {
+            let target = target(&mut content, tree)?;
+            tree.symlink(name, &target)
+        }
+        0 | REGULAR => {
+            tree.file(name, about.mode & 0o100 != 0, about.size, &mut content)?;
+            end(&mut content, tree)
+        }
+        _ => Err(tree.refused(name, UnsafeReason::Special)),
+    }
+}
+
+/// How the content of an entry is decoded.
+enum Method {
+    /// By the `zip` crate.
+    OfZip,
+    /// Here, with the library that reads xz elsewhere.
+    OfLzma(OfLzma),
+}
+
+/// Refuses an entry whose content cannot be read, and says which method that would need.
+fn method(
+    archive: &ZipArchive<BufReader<File>>,
+    index: usize,
+    tree: &TreeWriter<'_>,
+) -> Result<Method, FetchError> {
+    let Ok(entry) = archive.by_index_data(index) else { return Ok(Method::OfZip) };
+    if entry.encrypted() {
+        let what = "it is encrypted, which is not supported".to_owned();
+        return Err(tree.unsupported(entry.name_raw(), what));
+    }
+    #[expect(deprecated, reason = "nothing else tells the number of an unknown method")]
+    let CompressionMethod::Unsupported(number) = entry.compression() else {
+        return Ok(Method::OfZip);
+    };
+    match number {
+        14 => Ok(Method::OfLzma(OfLzma::Lzma)),
+        95 => Ok(Method::OfLzma(OfLzma::Xz)),
+        _ => {
+            let name = name_of(number).map(|name| format!(" ({name})")).unwrap_or_default();
+            let what = format!("its compression method {number}{name} is not supported");
+            Err(tree.unsupported(entry.name_raw(), what))
+        }
+    }
+}
+
+/// Names of compression methods (APPNOTE.TXT, section 4.4.5).
+fn name_of(number: u16) -> Option<&'static str> {
+    Some(match number {
+        1 => "shrink",
+        2..=5 => "reduce",
+        6 => "implode",
+        9 => "Deflate64",
+        10 => "PKWARE DCL implode",
+        16 => "IBM z/OS CMPSC",
+        18 => "IBM TERSE",
+        19 => "IBM LZ77",
+        94 => "MP3",
+        96 => "JPEG",
+        97 => "WavPack",
+        98 => "PPMd",
+        99 => "AES encryption",
+        _ => return None,
+    })
+}
+
+/// The name of an entry, with `/` between its components. Names that are not UTF-8 are of a code
+/// page that nothing tells, and stay the bytes that they are.
+fn name(entry: &ZipFile<'_, impl Read>) -> Vec<u8> {
+    let raw = entry.name_raw();
+    match std::str::from_utf8(raw) {
+        // Programs of DOS and Windows that break the rule write `\`, and then throughout.
+        Ok(text) if entry.system() == System::Dos && !text.contains('/') => {
+            text.replace('\\', "/").into_bytes()
+        }
+        _ => raw.to_vec(),
+    }
 }
 
 /// The target of a link, which is its content; one byte more than allowed is enough to refuse it.

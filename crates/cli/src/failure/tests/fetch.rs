@@ -77,6 +77,11 @@ fn corrupt() -> F {
     F::Corrupt { archive: url(), place, message }
 }
 
+fn unsupported() -> F {
+    let what = "its compression method 98 (PPMd) is not supported".to_owned();
+    F::Unsupported { archive: url(), entry: "redis/Makefile".to_owned(), what }
+}
+
 fn too_large() -> F {
     F::TooLarge { archive: url(), entry: "redis/zero".to_owned(), limit: 1 << 40, unit: "bytes" }
 }
@@ -111,6 +116,7 @@ fn fetch_errors() {
         F::UnknownFormat { .. } => [
             F::UnknownFormat { archive: url(), message: text("it starts with `<html>`") },
         ],
+        F::Unsupported { .. } => [unsupported()],
         F::TooLarge { .. } => [too_large()],
         F::NothingLeft { .. } => [F::NothingLeft { archive: url(), strip: 2 }],
         F::Git { .. } => [F::Git { url: git(), message: text("there is no `v9`") }],
