@@ -43,7 +43,9 @@ mod words;
 mod wordwise;
 mod world;
 
-pub use decode::{DecodedFile, MAX_BYTES as MAX_DECODED_BYTES};
+pub use decode::{
+    Datum, DecodedFile, FileFormat, Located, MAX_BYTES as MAX_DECODED_BYTES, Malformed,
+};
 pub use evaluator::{Evaluator, Target};
 pub use externs::{Extern, all as externs};
 pub use observe::{Difference, Observation, Observed, Outcome};

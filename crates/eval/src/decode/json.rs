@@ -8,7 +8,7 @@ use jsonc_parser::common::{Range, Ranged};
 use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
 use serde::de::IgnoredAny;
 
-use super::{Datum, Located, MAX_NESTING, Malformed, span};
+use super::{Datum, EXPONENT, FRACTION, Located, MAX_NESTING, Malformed, TOO_LARGE, span};
 
 /// Reads a text.
 pub(super) fn read(text: &str) -> Result<Located, Malformed> {
@@ -24,13 +24,35 @@ pub(super) fn read(text: &str) -> Result<Located, Malformed> {
         allow_non_finite_numbers: false,
         allow_extended_string_escapes: false,
     };
+    shallow(text)?;
     let parsed = parse_to_ast(text, &CollectOptions::default(), &strict)
         .map_err(|error| Malformed::new(of(error.range()), error.kind().to_string()))?;
     let value =
         parsed.value.ok_or_else(|| Malformed::new(span(0, text.len()), "there is no value"))?;
-    let located = located(&value, 0)?;
+    let located = located(&value)?;
     strictly(text)?;
     Ok(located)
+}
+
+/// Refuses a text that nests too deeply, before the parser does so in its own words.
+fn shallow(text: &str) -> Result<(), Malformed> {
+    let (mut depth, mut in_text, mut escaped) = (0_usize, false, false);
+    for (at, byte) in text.bytes().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_text => escaped = true,
+            b'"' => in_text = !in_text,
+            b'[' | b'{' if !in_text => {
+                depth += 1;
+                if depth > MAX_NESTING {
+                    return Err(Malformed::nested(span(at, at + 1)));
+                }
+            }
+            b']' | b'}' if !in_text => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// Refuses what the parser lets through although it is no JSON, such as a tab in a text. It comes
@@ -51,22 +73,20 @@ fn of(range: Range) -> cbuild_diag::Span {
     span(range.start, range.end)
 }
 
-fn located(value: &Value<'_>, depth: usize) -> Result<Located, Malformed> {
+fn located(value: &Value<'_>) -> Result<Located, Malformed> {
     let span = of(value.range());
-    if depth > MAX_NESTING {
-        return Err(Malformed::new(span, format!("it nests more than {MAX_NESTING} levels deep")));
-    }
     let datum = match value {
         Value::NullKeyword(_) => Datum::Null,
         Value::BooleanLit(truth) => Datum::Bool(truth.value),
         Value::StringLit(text) => Datum::Text(text.value.to_string()),
         Value::NumberLit(number) => match number.value.parse() {
             Ok(number) => Datum::Int(number),
-            Err(_) if number.value.contains(['.', 'e', 'E']) => Datum::Other("a fraction"),
-            Err(_) => Datum::Other("a number that does not fit into 64 bits"),
+            Err(_) if number.value.contains(['e', 'E']) => Datum::Other(EXPONENT),
+            Err(_) if number.value.contains('.') => Datum::Other(FRACTION),
+            Err(_) => Datum::Other(TOO_LARGE),
         },
         Value::Array(array) => {
-            let items = array.elements.iter().map(|item| located(item, depth + 1).map(Rc::new));
+            let items = array.elements.iter().map(|item| located(item).map(Rc::new));
             Datum::List(items.collect::<Result<_, _>>()?)
         }
         Value::Object(object) => {
@@ -78,7 +98,7 @@ fn located(value: &Value<'_>, depth: usize) -> Result<Located, Malformed> {
                 if !seen.insert(key) {
                     return Err(Malformed::new(at, format!("the key `{key}` is there twice")));
                 }
-                let value = located(&property.value, depth + 1)?;
+                let value = located(&property.value)?;
                 entries.push((key.to_owned(), at, Rc::new(value)));
             }
             Datum::Table(entries)

@@ -21,8 +21,8 @@ use crate::value::Value;
 
 /// Largest file that is decoded, in bytes.
 pub const MAX_BYTES: usize = 16 << 20;
-/// Deepest nesting of lists and tables in a file.
-pub(crate) const MAX_NESTING: usize = 128;
+/// Most lists and tables within each other in a file.
+const MAX_NESTING: usize = 128;
 /// Native stack for reading, which nests as deep as the file does.
 const STACK: usize = 8 << 20;
 
@@ -39,24 +39,38 @@ pub struct DecodedFile {
 
 /// A part of a file.
 #[derive(Clone, Debug)]
-pub(crate) struct Located {
-    pub(crate) span: Span,
-    pub(crate) datum: Datum,
+pub struct Located {
+    /// Where it is, in bytes.
+    pub span: Span,
+    /// What it is.
+    pub datum: Datum,
 }
 
 /// What a part of a file is.
 #[derive(Clone, Debug)]
-pub(crate) enum Datum {
+pub enum Datum {
+    /// Nothing, as JSON and YAML write it.
     Null,
+    /// A truth value.
     Bool(bool),
+    /// A whole number.
     Int(i64),
+    /// A text.
     Text(String),
+    /// A list.
     List(Vec<Rc<Located>>),
     /// Keys with their places, in the order of the file; each once.
     Table(Vec<(String, Span, Rc<Located>)>),
-    /// What no type of the language describes, such as a fraction.
+    /// What no type of the language describes, such as a fraction; in words.
     Other(&'static str),
 }
+
+/// A number that is whole and that `Int` cannot hold.
+const TOO_LARGE: &str = "a number that does not fit into 64 bits";
+/// A number that need not be whole.
+const FRACTION: &str = "a fraction";
+/// A number that may be whole, and is not written in digits alone.
+const EXPONENT: &str = "a number with an exponent";
 
 impl Datum {
     /// For messages.
@@ -74,14 +88,22 @@ impl Datum {
 }
 
 /// Why a text could not be read.
-pub(crate) struct Malformed {
-    pub(crate) span: Span,
-    pub(crate) message: String,
+#[derive(Clone, Debug)]
+pub struct Malformed {
+    /// Where it is wrong, in bytes.
+    pub span: Span,
+    /// What is wrong.
+    pub message: String,
 }
 
 impl Malformed {
-    pub(crate) fn new(span: Span, message: impl Into<String>) -> Self {
+    fn new(span: Span, message: impl Into<String>) -> Self {
         Self { span, message: message.into() }
+    }
+
+    /// A list or table at `span` is within too many others.
+    fn nested(span: Span) -> Self {
+        Self::new(span, format!("it nests more than {MAX_NESTING} levels deep"))
     }
 }
 
@@ -92,15 +114,19 @@ pub(crate) fn span(start: usize, end: usize) -> Span {
 }
 
 /// How a file is read.
-#[derive(Clone, Copy)]
-enum Format {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileFormat {
+    /// TOML 1.1.
     Toml,
+    /// JSON of RFC 8259.
     Json,
+    /// YAML 1.2 with its core schema.
     Yaml,
 }
 
-impl Format {
-    fn of(path: &str) -> Option<Self> {
+impl FileFormat {
+    /// The format that the end of a file's name tells.
+    pub fn of(path: &str) -> Option<Self> {
         let (stem, extension) = path.rsplit('/').next()?.rsplit_once('.')?;
         // `Cargo.lock` and its like are TOML, though their names do not say so.
         match extension.to_ascii_lowercase().as_str() {
@@ -120,7 +146,16 @@ impl Format {
         }
     }
 
-    fn read(self, text: &str) -> Result<Located, Malformed> {
+    /// Reads a text, without the byte order mark that a file may begin with.
+    ///
+    /// # Errors
+    ///
+    /// Where the text is not in the format, or has what cbuild does not read of it
+    /// (`lang-spec/05-evaluation.md`, 5.12).
+    pub fn read(self, text: &str) -> Result<Located, Malformed> {
+        if text.starts_with('\u{feff}') {
+            return Err(Malformed::new(span(0, 3), "it begins with two byte order marks"));
+        }
         stacker::maybe_grow(STACK, STACK * 2, || match self {
             Self::Toml => toml::read(text),
             Self::Json => json::read(text),
@@ -147,7 +182,7 @@ impl Machine<'_> {
         let Value::Path(path) = path else {
             return Err(FaultBody::defect(place, format!("{} is decoded", path.kind())));
         };
-        let Some(format) = Format::of(&path.path) else {
+        let Some(format) = FileFormat::of(&path.path) else {
             let message = format!("the name of `{}` does not tell its format", path.path);
             return Err(FaultBody::new(codes::UNREADABLE, place, message, "decoded here")
                 .help("name the file `.toml`, `.json`, `.yaml` or `.yml`"));

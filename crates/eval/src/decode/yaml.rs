@@ -1,5 +1,5 @@
 //! YAML 1.2 with its core schema: one document, texts as keys, anchors and aliases, no other tags
-//! than those of the schema, no merge keys.
+//! than those of the schema and `!`. Merge keys, which are of YAML 1.1, are refused.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -7,7 +7,7 @@ use std::rc::Rc;
 use cbuild_diag::Span;
 use saphyr_parser::{Event, Parser, ScalarStyle, Tag};
 
-use super::{Datum, Located, MAX_NESTING, Malformed, span};
+use super::{Datum, EXPONENT, FRACTION, Located, MAX_NESTING, Malformed, TOO_LARGE, span};
 
 /// Prefix of the tags of the schema.
 const SCHEMA: &str = "tag:yaml.org,2002:";
@@ -21,12 +21,17 @@ pub(super) fn read(text: &str) -> Result<Located, Malformed> {
         root: None,
         documents: 0,
     };
+    let unterminated = Unterminated::of(text);
     for event in Parser::new_from_str(text) {
         let (event, at) = event.map_err(|error| {
             let index = error.marker().index();
-            let (at, end) = (reader.positions.byte(index), reader.positions.byte(index + 1));
-            Malformed::new(span(at, end), error.info())
+            let at = span(reader.positions.byte(index), reader.positions.byte(index + 1));
+            match error.info() {
+                "recursion limit exceeded" => Malformed::nested(at),
+                info => Malformed::new(at, info),
+            }
         })?;
+        let event = unterminated.mended(event, &at);
         let start = reader.positions.byte(at.start.index());
         let end = reader.positions.byte(at.end.index());
         reader.event(event, span(start, end.max(start)))?;
@@ -34,6 +39,52 @@ pub(super) fn read(text: &str) -> Result<Located, Malformed> {
     match reader.root {
         Some(root) => Ok((*root).clone()),
         None => Ok(Located { span: span(0, text.len()), datum: Datum::Null }),
+    }
+}
+
+/// The last line of a text that does not end with a line break.
+///
+/// The parser adds a line feed to a block scalar that ends there, while the end of the file adds
+/// none (YAML 1.2.2, production 165, `b-chomped-last`). Spaces beyond the indentation are a line of
+/// their own with a line feed, as yaml-test-suite has it (L24T).
+struct Unterminated {
+    /// Characters of the whole text, and of its last line; none of the latter when it has an end.
+    text: usize,
+    line: usize,
+    /// Whether the last line has nothing else than spaces.
+    spaces: bool,
+}
+
+impl Unterminated {
+    fn of(text: &str) -> Self {
+        let line = text.rsplit(['\n', '\r']).next().unwrap_or(text);
+        let spaces = line.bytes().all(|byte| byte == b' ');
+        Self { text: text.chars().count(), line: line.chars().count(), spaces }
+    }
+
+    /// The event without what the parser added to it.
+    fn mended<'t>(&self, event: Event<'t>, at: &saphyr_parser::Span) -> Event<'t> {
+        // A block scalar starts at its content, so the column is its indentation.
+        let indentation = at.start.col();
+        let added = if self.spaces {
+            self.line == indentation && self.line > 0
+        } else {
+            self.line >= indentation
+        };
+        match event {
+            Event::Scalar(content, style, anchor, tag)
+                if matches!(style, ScalarStyle::Literal | ScalarStyle::Folded)
+                    && at.end.index() == self.text
+                    && added
+                    && content.bytes().any(|byte| byte != b'\n')
+                    && content.ends_with('\n') =>
+            {
+                let mut content = content.into_owned();
+                content.pop();
+                Event::Scalar(content.into(), style, anchor, tag)
+            }
+            other => other,
+        }
     }
 }
 
@@ -95,6 +146,10 @@ impl Reader {
             }
             Event::Scalar(text, style, anchor, tag) => {
                 let plain = style == ScalarStyle::Plain;
+                if plain && text == "<<" && tag.is_none() && self.at_key() {
+                    let message = "merge keys (`<<`) are not read; write the entries out, or put the key in quotes";
+                    return Err(Malformed::new(at, message));
+                }
                 let datum = scalar(&text, plain, tag.as_deref(), at)?;
                 self.complete(Rc::new(Located { span: at, datum }), anchor)
             }
@@ -126,12 +181,14 @@ impl Reader {
         }
     }
 
+    /// Whether a key of a table comes next.
+    fn at_key(&self) -> bool {
+        matches!(self.open.last(), Some(Open::Table { key: None, .. }))
+    }
+
     fn begin(&mut self, open: Open, at: Span) -> Result<(), Malformed> {
         if self.open.len() >= MAX_NESTING {
-            return Err(Malformed::new(
-                at,
-                format!("it nests more than {MAX_NESTING} levels deep"),
-            ));
+            return Err(Malformed::nested(at));
         }
         self.open.push(open);
         Ok(())
@@ -177,6 +234,7 @@ fn no_tag(tag: Option<&Tag>, of_schema: &str, at: Span) -> Result<(), Malformed>
     match tag {
         None => Ok(()),
         Some(tag) if tag.handle == SCHEMA && tag.suffix == of_schema => Ok(()),
+        Some(tag) if tag.handle.is_empty() && tag.suffix == "!" => Ok(()),
         Some(tag) => Err(unknown_tag(tag, at)),
     }
 }
@@ -186,15 +244,29 @@ fn unknown_tag(tag: &Tag, at: Span) -> Malformed {
 }
 
 fn scalar(text: &str, plain: bool, tag: Option<&Tag>, at: Span) -> Result<Datum, Malformed> {
-    match tag {
-        None if plain => Ok(plain_scalar(text)),
-        None => Ok(Datum::Text(text.to_owned())),
-        Some(tag) if tag.handle == SCHEMA => match tag.suffix.as_str() {
-            "str" => Ok(Datum::Text(text.to_owned())),
-            "int" | "bool" | "null" | "float" => Ok(plain_scalar(text)),
-            _ => Err(unknown_tag(tag, at)),
-        },
-        Some(tag) => Err(unknown_tag(tag, at)),
+    let Some(tag) = tag else {
+        return Ok(if plain { plain_scalar(text) } else { Datum::Text(text.to_owned()) });
+    };
+    // The tag `!` alone makes a text of whatever follows.
+    if tag.handle.is_empty() && tag.suffix == "!" {
+        return Ok(Datum::Text(text.to_owned()));
+    }
+    if tag.handle != SCHEMA {
+        return Err(unknown_tag(tag, at));
+    }
+    let number = |of: &str| matches!(of, TOO_LARGE | FRACTION | EXPONENT);
+    match (tag.suffix.as_str(), plain_scalar(text)) {
+        ("str", _) => Ok(Datum::Text(text.to_owned())),
+        ("null", datum @ Datum::Null)
+        | ("bool", datum @ Datum::Bool(_))
+        | ("int", datum @ (Datum::Int(_) | Datum::Other(TOO_LARGE))) => Ok(datum),
+        ("float", Datum::Int(_)) => Ok(Datum::Other(FRACTION)),
+        ("float", Datum::Other(kind)) if number(kind) => Ok(Datum::Other(kind)),
+        ("null" | "bool" | "int" | "float", _) => {
+            let message = format!("this is not what its tag `!!{}` says", tag.suffix);
+            Err(Malformed::new(at, message))
+        }
+        _ => Err(unknown_tag(tag, at)),
     }
 }
 
@@ -204,12 +276,12 @@ fn plain_scalar(text: &str) -> Datum {
         "" | "~" | "null" | "Null" | "NULL" => return Datum::Null,
         "true" | "True" | "TRUE" => return Datum::Bool(true),
         "false" | "False" | "FALSE" => return Datum::Bool(false),
-        ".nan" | ".NaN" | ".NAN" => return Datum::Other("a fraction"),
+        ".nan" | ".NaN" | ".NAN" => return Datum::Other(FRACTION),
         _ => {}
     }
     let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
     if matches!(digits, ".inf" | ".Inf" | ".INF") {
-        return Datum::Other("a fraction");
+        return Datum::Other(FRACTION);
     }
     let radix = [("0x", 16), ("0o", 8)].into_iter().find_map(|(prefix, radix)| {
         text.strip_prefix(prefix)
@@ -219,10 +291,11 @@ fn plain_scalar(text: &str) -> Datum {
     let number = match radix {
         Some((digits, radix)) if !digits.is_empty() => i64::from_str_radix(digits, radix).ok(),
         _ if !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) => text.parse().ok(),
-        _ if is_fraction(digits) => return Datum::Other("a fraction"),
+        _ if is_fraction(digits) && digits.contains(['e', 'E']) => return Datum::Other(EXPONENT),
+        _ if is_fraction(digits) => return Datum::Other(FRACTION),
         _ => return Datum::Text(text.to_owned()),
     };
-    number.map_or(Datum::Other("a number that does not fit into 64 bits"), Datum::Int)
+    number.map_or(Datum::Other(TOO_LARGE), Datum::Int)
 }
 
 /// `[0-9]*` with a point or an exponent, as the core schema has it.

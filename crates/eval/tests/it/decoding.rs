@@ -142,6 +142,140 @@ fn texts_that_are_not_of_their_format() {
     fails("Map<Int>", "f.toml", &format!("a = {}", "[".repeat(100_000)), "1:");
 }
 
+/// The end of a file adds no line feed to a block scalar (YAML 1.2.2, `b-chomped-last`).
+#[test]
+fn block_scalars_at_the_end_of_a_file() {
+    let cases = [
+        ("a: |\n  x", "x"),
+        ("a: |+\n  x", "x"),
+        ("a: >\n  x", "x"),
+        ("a: >+\n  x\n  y", "x y"),
+        ("a: |-\n  x", "x"),
+        ("a: |\n  x\n", "x\\n"),
+        ("a: |\n  x\n\n", "x\\n"),
+        ("a: |+\n  x\n\n", "x\\n\\n"),
+        ("a: |\r\n  x\r\n", "x\\n"),
+        ("a: |\r\n  x", "x"),
+        ("a: |\n  x\n  ", "x\\n"),
+        ("a: |\n  x\n ", "x\\n"),
+        ("a: |\n  x\n    ", "x\\n  \\n"),
+        ("a: |\n  é\n  ü", "é\\nü"),
+        ("a: |\n  x\n# end", "x\\n"),
+        ("a: |\n  x\n...", "x\\n"),
+    ];
+    for (text, expected) in cases {
+        gives("{ a: Str }", "f.yaml", text, &format!("{{ a = \"{expected}\" }}"));
+    }
+    gives("List<Str>", "f.yaml", "- |\n x", "[\"x\"]");
+    gives("Str", "f.yaml", "--- |\n x", "\"x\"");
+    gives("List<Str>", "f.yaml", "- x\n- |+\n   ", "[\"x\", \"\\n\"]");
+}
+
+#[test]
+fn one_byte_order_mark_is_no_part_of_a_text() {
+    for (file, text) in [("f.toml", "a = 1"), ("f.json", "{\"a\": 1}"), ("f.yaml", "a: 1")] {
+        gives("Map<Int>", file, &format!("\u{feff}{text}"), "{ \"a\" = 1 }");
+        fails("Map<Int>", file, &format!("\u{feff}\u{feff}{text}"), "1:1 E0421");
+    }
+}
+
+#[test]
+fn merge_keys_are_refused() {
+    let ty = "{ svc: { name: Str, port: Int = 80, debug?: Bool } }";
+    let text = "x: &base { port: 1, debug: true }\nsvc:\n  <<: *base\n  name: a\n";
+    fails(ty, "f.yaml", text, "3:3 E0421: this is not valid YAML: merge keys (`<<`) are not read");
+    fails("Map<Int>", "f.yaml", "{ <<: { a: 1 } }", "1:3 E0421");
+    gives("Map<Int>", "f.yaml", "\"<<\": 1\n", "{ \"<<\" = 1 }");
+    gives("List<Str>", "f.yaml", "- <<\n", "[\"<<\"]");
+}
+
+#[test]
+fn tags_that_say_something_else() {
+    fails(
+        "Str",
+        "f.yaml",
+        "!!int a",
+        "1:1 E0421: this is not valid YAML: this is not what its tag `!!int` says",
+    );
+    fails(
+        "Int",
+        "f.yaml",
+        "!!float 1",
+        "1:1 E0422: the file must be a number, but it is a fraction",
+    );
+    gives("Int", "f.yaml", "!!int 12", "12");
+    gives("Str", "f.yaml", "! 12", "\"12\"");
+}
+
+/// Also where nobody asks for the number.
+#[test]
+fn numbers_of_toml_without_digits() {
+    for ty in ["{ a: Int }", "{ b: Int }"] {
+        let message = "1:5 E0421: this is not valid TOML: this number has no digits";
+        fails(ty, "f.toml", "a = 0x\nb = 1\n", message);
+        fails(ty, "f.toml", "a = 0o\nb = 1\n", "1:5 E0421");
+        fails(ty, "f.toml", "a = 0b_\nb = 1\n", "1:7 E0421");
+        for digits in ["1\u{662}", "\u{661}", "0x\u{661}", "0xg"] {
+            fails(ty, "f.toml", &format!("a = {digits}\nb = 1\n"), "1:");
+        }
+    }
+    let large = "E0422: `a` must be a number, but it is a number that does not fit into 64 bits";
+    fails("{ a: Int }", "f.toml", "a = 0xffffffffffffffff\n", &format!("1:5 {large}"));
+    gives("{ a: Int }", "f.toml", "a = 0x7fff_ffff_ffff_ffff\n", "{ a = 9223372036854775807 }");
+    fails(
+        "Int",
+        "f.json",
+        "1e+16",
+        "1:1 E0422: the file must be a number, but it is a number with an exponent",
+    );
+    fails(
+        "Int",
+        "f.yaml",
+        "1e3",
+        "1:1 E0422: the file must be a number, but it is a number with an exponent",
+    );
+}
+
+/// 128 lists and tables may be within each other in every format, and of TOML 80 in one value.
+#[test]
+fn the_deepest_nesting() {
+    let nested = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+    for file in ["f.json", "f.yaml"] {
+        let too_deep = format!(
+            "1:129 E0421: this is not valid {}: it nests more than 128 levels deep",
+            &file[2..].to_uppercase()
+        );
+        assert!(decode("List<Int>", file, nested(128).as_bytes()).unwrap_err().contains("E0422"));
+        fails("List<Int>", file, &nested(129), &too_deep);
+        assert!(
+            decode("List<Int>", file, nested(5000).as_bytes())
+                .unwrap_err()
+                .contains("it nests more than 128 levels deep")
+        );
+    }
+    let text = format!("[\"{}\"]", "[{\\\"".repeat(200));
+    assert!(decode("List<Str>", "f.json", text.as_bytes()).is_ok());
+    let error = |text: String| decode("{}", "f.toml", text.as_bytes()).unwrap_err();
+    assert!(decode("{}", "f.toml", format!("a = {}", nested(80)).as_bytes()).is_ok());
+    assert!(error(format!("a = {}", nested(81))).contains("it nests more than 80 levels deep"));
+    let keys = |count| vec!["k"; count].join(".");
+    assert!(error(format!("{} = 1", keys(81))).contains("E0421"));
+    let both = |inner| format!("[{}]\n{} = {}", keys(60), keys(60), nested(inner));
+    assert!(decode("{}", "f.toml", both(8).as_bytes()).is_ok());
+    assert!(error(both(9)).contains("it nests more than 128 levels deep"));
+}
+
+/// Files that other programs read otherwise than cbuild once did.
+#[test]
+fn stored_files() {
+    let cases = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/cases/readers");
+    let read = |name: &str| std::fs::read_to_string(cases.join(name)).unwrap();
+    gives("{ a: Str }", "f.yaml", &read("05-yaml-block-no-final-newline.yaml"), "{ a = \"x\" }");
+    let ty = "{ svc: { name: Str, port: Int = 80, debug?: Bool } }";
+    fails(ty, "f.yaml", &read("06-yaml-merge-key.yaml"), "3:3 E0421");
+    fails("{ b: Int }", "f.toml", &read("07-toml-empty-hex.toml"), "1:5 E0421");
+}
+
 #[test]
 fn files_that_cannot_be_read() {
     fails("Int", "f.txt", "1", "1:1 E0420: the name of `./f.txt` does not tell its format");
