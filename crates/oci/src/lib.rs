@@ -28,7 +28,7 @@ mod skeleton;
 pub use config::{CONTRACT_KEY, CONTRACT_VERSION, CREATED};
 pub use digest::Sha256Digest;
 pub use error::OciError;
-pub use inspect::{ImageInfo, Inspection, LayerInfo, RunConfig, inspect};
+pub use inspect::{ImageInfo, Inspection, LayerInfo, OtherInfo, RunConfig, inspect};
 pub use pack::{
     Compression, DEFAULT_MAX_LAYERS, Format, ImageSummary, LayerSummary, PackOptions, pack,
 };

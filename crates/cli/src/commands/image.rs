@@ -74,13 +74,16 @@ fn inspect(session: &Session, path: &Path) -> Result<(), Failure> {
     if session.options.json {
         return output::json(&to_json(&found)?);
     }
-    let Inspection { format, images } = &found;
+    let Inspection { format, images, others } = &found;
     output::line(&format!(
         "format {}, {} image(s), digests checked",
         format.as_str(),
         images.len()
     ))?;
-    images.iter().try_for_each(describe)
+    images.iter().try_for_each(describe)?;
+    others
+        .iter()
+        .try_for_each(|other| output::line(&format!("no image: {}, {}", other.digest, other.what)))
 }
 
 fn describe(image: &ImageInfo) -> Result<(), Failure> {

@@ -8,17 +8,32 @@ use crate::digest::Sha256Digest;
 use crate::error::OciError;
 use crate::inspect::blob::LayerReader;
 use crate::inspect::source::Source;
-use crate::inspect::{ImageInfo, LayerInfo, MAX_IMAGES, ParsedConfig};
+use crate::inspect::{ImageInfo, LayerInfo, MAX_IMAGES, OtherInfo, ParsedConfig};
 use crate::pack::Compression;
 
 /// Media types that docker gives to the same documents and layers.
+const DOCKER_INDEX: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
 const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
 const DOCKER_CONFIG: &str = "application/vnd.docker.container.image.v1+json";
 const DOCKER_LAYER: &str = "application/vnd.docker.image.rootfs.diff.tar";
 const DOCKER_LAYER_GZIP: &str = "application/vnd.docker.image.rootfs.diff.tar.gzip";
 
-/// All images of the layout.
-pub(super) fn images(source: &mut Source) -> Result<Vec<ImageInfo>, OciError> {
+/// Annotations that mark the statement which a builder makes about another manifest.
+const STATEMENT_TYPE: &str = "vnd.docker.reference.type";
+const STATEMENT_OF: &str = "vnd.docker.reference.digest";
+
+/// Most indexes within each other, `index.json` included.
+const MAX_DEPTH: usize = 8;
+
+/// What the manifests of a layout turned out to be.
+pub(super) struct Found {
+    pub(super) images: Vec<ImageInfo>,
+    pub(super) others: Vec<OtherInfo>,
+}
+
+/// All manifests of the layout, also those of indexes within its index: builders put an image's
+/// platforms, and what they say about it, into an index of their own.
+pub(super) fn images(source: &mut Source) -> Result<Found, OciError> {
     let bytes = source.document("oci-layout", "every OCI layout")?;
     let layout: oci::OciLayout = source.json("oci-layout", &bytes)?;
     let version = layout.image_layout_version();
@@ -26,13 +41,131 @@ pub(super) fn images(source: &mut Source) -> Result<Vec<ImageInfo>, OciError> {
         return Err(source.unsupported("oci-layout", "version", version));
     }
     let bytes = source.document("index.json", "every OCI layout")?;
-    let index: oci::ImageIndex = source.json("index.json", &bytes)?;
-    check_version(source, "index.json", index.schema_version())?;
-    if index.manifests().len() > MAX_IMAGES {
-        return Err(source.too_large("index.json", format!("{MAX_IMAGES} images")));
+    let mut walk = Walk::default();
+    walk.index(source, &Named { part: "index.json", depth: 1, reference: None }, &bytes)?;
+    match (walk.images.is_empty(), walk.refusal) {
+        // Something else than images is no reason to refuse those that are there.
+        (true, Some(refusal)) => Err(refusal),
+        _ => Ok(Found { images: walk.images, others: walk.others }),
     }
-    let mut layers = LayerReader::default();
-    index.manifests().iter().map(|manifest| image(source, &mut layers, manifest)).collect()
+}
+
+/// The way through the indexes of a layout.
+#[derive(Default)]
+struct Walk {
+    layers: LayerReader,
+    images: Vec<ImageInfo>,
+    others: Vec<OtherInfo>,
+    /// Entries so far.
+    entries: usize,
+    /// Why the first manifest that is not supported is none of the images.
+    refusal: Option<OciError>,
+}
+
+/// An index and how it was reached.
+struct Named<'n> {
+    part: &'n str,
+    depth: usize,
+    /// The name that the index above gives to it.
+    reference: Option<&'n str>,
+}
+
+impl Walk {
+    fn index(
+        &mut self,
+        source: &mut Source,
+        named: &Named<'_>,
+        bytes: &[u8],
+    ) -> Result<(), OciError> {
+        let index: oci::ImageIndex = source.json(named.part, bytes)?;
+        check_version(source, named.part, index.schema_version())?;
+        self.entries = self.entries.saturating_add(index.manifests().len());
+        if self.entries > MAX_IMAGES {
+            return Err(source.too_large(named.part, format!("{MAX_IMAGES} images")));
+        }
+        index.manifests().iter().try_for_each(|entry| self.entry(source, named, entry))
+    }
+
+    fn entry(
+        &mut self,
+        source: &mut Source,
+        named: &Named<'_>,
+        entry: &oci::Descriptor,
+    ) -> Result<(), OciError> {
+        let reference = reference(entry).or(named.reference);
+        let indexes = [oci::MediaType::ImageIndex.to_string(), DOCKER_INDEX.to_owned()];
+        if indexes.contains(&entry.media_type().to_string()) {
+            if named.depth == MAX_DEPTH {
+                return Err(source.too_large(named.part, format!("{MAX_DEPTH} nested indexes")));
+            }
+            let (digest, bytes) = document(source, entry, named.part, &indexes)?;
+            let (part, depth) = (blob_name(digest), named.depth + 1);
+            return self.index(source, &Named { part: &part, depth, reference }, &bytes);
+        }
+        if self.is_elsewhere(source, named, entry)? {
+            return Ok(());
+        }
+        match image(source, &mut self.layers, entry, named.part, reference) {
+            Ok(image) => self.images.push(image),
+            Err(refusal @ OciError::Unsupported { .. }) => {
+                let what = purpose(source, entry).unwrap_or_else(|| refusal.to_string());
+                self.other(entry, what);
+                self.refusal.get_or_insert(refusal);
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// Whether a manifest of an inner index is not there at all: who copies one platform of an
+    /// image keeps the index of all of them.
+    fn is_elsewhere(
+        &mut self,
+        source: &Source,
+        named: &Named<'_>,
+        entry: &oci::Descriptor,
+    ) -> Result<bool, OciError> {
+        let Some(digest) = Sha256Digest::parse(entry.digest().as_ref()) else { return Ok(false) };
+        let name = blob_name(digest);
+        if named.depth == 1 || source.size(&name)?.is_some() {
+            return Ok(false);
+        }
+        let platform = entry.platform().as_ref();
+        let platform = platform.map_or_else(
+            || "an image".to_owned(),
+            |platform| format!("{}/{}", platform.os(), platform.architecture()),
+        );
+        self.other(entry, format!("{platform}, which is not here"));
+        self.refusal.get_or_insert(source.missing(&name, named.part));
+        Ok(true)
+    }
+
+    fn other(&mut self, entry: &oci::Descriptor, what: String) {
+        let (digest, media_type) = (entry.digest().to_string(), entry.media_type().to_string());
+        self.others.push(OtherInfo { digest, media_type, what });
+    }
+}
+
+/// What a manifest is for that is no image, if it says so.
+fn purpose(source: &mut Source, entry: &oci::Descriptor) -> Option<String> {
+    let annotation = |key| entry.annotations().as_ref().and_then(|all| all.get(key));
+    if let Some(kind) = annotation(STATEMENT_TYPE) {
+        let of = annotation(STATEMENT_OF).map(|of| format!(" of {of}")).unwrap_or_default();
+        return Some(format!("{kind}{of}"));
+    }
+    let digest = Sha256Digest::parse(entry.digest().as_ref())?;
+    let bytes = source.document(&blob_name(digest), "index.json").ok()?;
+    let manifest: oci::ImageManifest = serde_json::from_slice(&bytes).ok()?;
+    let kind = manifest.artifact_type().as_ref().or(entry.artifact_type().as_ref())?;
+    let of = manifest.subject().as_ref().map(|subject| format!(" of {}", subject.digest()));
+    Some(format!("artifact {kind}{}", of.unwrap_or_default()))
+}
+
+/// The name that an index gives to an entry. Tools that only know the specification write a tag,
+/// or a whole name, into the one annotation.
+fn reference(entry: &oci::Descriptor) -> Option<&str> {
+    let annotations = entry.annotations().as_ref()?;
+    annotations.get(REFERENCE_KEY).or_else(|| annotations.get(TAG_KEY)).map(String::as_str)
 }
 
 fn check_version(source: &Source, part: &str, version: u32) -> Result<(), OciError> {
@@ -42,14 +175,16 @@ fn check_version(source: &Source, part: &str, version: u32) -> Result<(), OciErr
     Err(source.unsupported(part, "version", &version.to_string()))
 }
 
-/// The image of one entry of the index.
+/// The image of one entry of the index `named_by`.
 fn image(
     source: &mut Source,
     reader: &mut LayerReader,
     entry: &oci::Descriptor,
+    named_by: &str,
+    reference: Option<&str>,
 ) -> Result<ImageInfo, OciError> {
     let media_types = [oci::MediaType::ImageManifest.to_string(), DOCKER_MANIFEST.to_owned()];
-    let (manifest_digest, bytes) = document(source, entry, "index.json", &media_types)?;
+    let (manifest_digest, bytes) = document(source, entry, named_by, &media_types)?;
     let part = blob_name(manifest_digest);
     let manifest: oci::ImageManifest = source.json(&part, &bytes)?;
     check_version(source, &part, manifest.schema_version())?;
@@ -69,13 +204,9 @@ fn image(
         let created_by = histories.next().flatten();
         layers.push(layer(source, reader, &part, descriptor, *diff_id, created_by)?);
     }
-    let annotations = entry.annotations().as_ref();
-    // Tools that only know the specification write a tag, or a whole name, into the one annotation.
-    let name = |key| annotations.and_then(|annotations| annotations.get(key));
-    let reference = name(REFERENCE_KEY).or_else(|| name(TAG_KEY));
     let documents = (bytes.len() + config_bytes.len()) as u64;
     Ok(ImageInfo {
-        references: reference.into_iter().cloned().collect(),
+        references: reference.into_iter().map(str::to_owned).collect(),
         manifest_digest: Some(manifest_digest),
         config_digest,
         platform: parsed.platform(),

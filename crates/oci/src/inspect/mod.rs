@@ -38,6 +38,22 @@ pub struct Inspection {
     pub format: Format,
     /// The images, in the order of the index.
     pub images: Vec<ImageInfo>,
+    /// Manifests that are no image which can be read: statements of builders, attached artifacts,
+    /// platforms that were not copied.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<OtherInfo>,
+}
+
+/// One manifest that is not shown as an image.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OtherInfo {
+    /// Its digest.
+    pub digest: String,
+    /// Its media type.
+    pub media_type: String,
+    /// What it is, or why it is not read.
+    pub what: String,
 }
 
 /// One image.
@@ -114,11 +130,14 @@ pub struct LayerInfo {
 pub fn inspect(path: &Path) -> Result<Inspection, OciError> {
     let mut source = Source::open(path)?;
     let format = source.format()?;
-    let images = match format {
-        Format::Oci | Format::OciArchive => layout::images(&mut source)?,
-        Format::DockerArchive => docker::images(&mut source)?,
+    let (images, others) = match format {
+        Format::Oci | Format::OciArchive => {
+            let found = layout::images(&mut source)?;
+            (found.images, found.others)
+        }
+        Format::DockerArchive => (docker::images(&mut source)?, Vec::new()),
     };
-    Ok(Inspection { format, images })
+    Ok(Inspection { format, images, others })
 }
 
 /// A configuration, checked as far as it can be without its layers.

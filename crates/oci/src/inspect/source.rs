@@ -179,7 +179,7 @@ fn index(path: &Path, file: &File, length: u64) -> Result<Index, OciError> {
     let mut count = 0;
     let mut end = 0;
     for entry in archive.entries_with_seek().map_err(OciError::reading(path))? {
-        let entry = match entry {
+        let mut entry = match entry {
             Ok(entry) => entry,
             Err(_) if count == 0 => return Err(unknown(path, not_a_tar(file))),
             Err(error) => return Err(broken(error.to_string())),
@@ -194,6 +194,13 @@ fn index(path: &Path, file: &File, length: u64) -> Result<Index, OciError> {
             });
         }
         let shown = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+        // The `tar` crate falls back to the short name where it cannot split the records.
+        if entry.header().entry_type() != EntryType::XGlobalHeader {
+            let mut records = entry.pax_extensions().map_err(|e| broken(e.to_string()))?;
+            if records.iter_mut().flatten().any(|record| record.is_err()) {
+                return Err(broken(format!("the extended header of `{shown}` is malformed")));
+            }
+        }
         let (start, size) = (entry.raw_file_position(), entry.size());
         let content_end = start.checked_add(size).filter(|end| *end <= length);
         end = content_end.ok_or_else(|| broken(format!("it ends inside of `{shown}`")))?;

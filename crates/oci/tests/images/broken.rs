@@ -85,7 +85,8 @@ fn documents_that_say_something_else() {
     let cases = [
         ("oci-layout", "1.0.0", "2.0.0", "E0915", "version `2.0.0`"),
         ("oci-layout", "{", "[", "E0916", "`oci-layout`"),
-        ("index.json", "image.manifest.v1", "image.index.v1", "E0915", "media type"),
+        ("index.json", "image.manifest.v1", "image.other.v1", "E0915", "media type"),
+        ("index.json", "image.manifest.v1", "image.index.v1", "E0916", "manifests"),
         ("index.json", "sha256:", "sha512:", "E0916", "`index.json`"),
         ("index.json", "\"schemaVersion\":2", "\"schemaVersion\":3", "E0915", "version `3`"),
         ("index.json", "\"digest\":\"sha256:", "\"digest\":\"sha256:../../", "E0916", "index.json"),

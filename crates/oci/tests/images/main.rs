@@ -8,4 +8,5 @@ mod broken;
 mod clients;
 mod fixture;
 mod golden;
+mod others;
 mod refused;
