@@ -18,6 +18,8 @@ pub(crate) const TEST: &[(&str, &str)] = &[
     ("git", "git"),
     ("docker-registry", "docker-registry"),
     ("nvim", "neovim"),
+    ("bsdtar", "libarchive-tools"),
+    ("unzip", "unzip"),
 ];
 
 fn installed(program: &str) -> bool {
