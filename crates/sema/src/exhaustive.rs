@@ -1,12 +1,17 @@
 //! Which values the arms of a match cover, after Maranget, "Warnings for pattern matching" (2007).
 //!
-//! The rows of a matrix are the arms so far. A row of patterns is useful if it matches a value that no
-//! row above matches; the match is exhaustive if a row of wildcards is not useful.
+//! The rows of a matrix are the arms. It is taken apart column by column: the rows are grouped by the
+//! outermost form of their first pattern, and each group is a matrix of its own, with the payload in
+//! front. An arm is of use if it is the first row of some matrix without columns that is left in the end;
+//! a value is missing if such a matrix has no rows. All arms are looked at together, so that the work for
+//! arms with different literals or constructors grows with their number alone.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::types::{ConId, Name, Types};
 
-/// Steps after which the check gives up; the number of combinations can be exponential.
-const MAX_STEPS: u32 = 100_000;
+/// Rows of all matrices together after which the check gives up; their number can be exponential.
+const MAX_STEPS: u32 = 1_000_000;
 
 /// A pattern as far as coverage is concerned.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,8 +36,8 @@ pub(crate) struct Coverage {
     pub(crate) too_complex: bool,
 }
 
-/// The outermost form of a pattern that is not a wildcard.
-#[derive(Clone, PartialEq, Eq)]
+/// The outermost form of a pattern that is not a wildcard, in the order in which examples are looked for.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Shape {
     Case(ConId, usize),
     Bool(bool),
@@ -40,87 +45,115 @@ enum Shape {
     Str(Name),
 }
 
+/// An arm with the patterns that are still to be looked at, the next one last.
+struct MatrixRow<'p> {
+    arm: usize,
+    patterns: Vec<&'p Pat>,
+}
+
+/// More rows than may be looked at.
+struct TooMany;
+
 /// Looks at the arms in order.
 pub(crate) fn coverage<'p>(types: &Types, arms: impl Iterator<Item = &'p Pat>) -> Coverage {
-    let mut checker = Usefulness { types, steps: MAX_STEPS };
-    let mut found = Coverage::default();
-    let mut rows: Vec<Vec<Pat>> = Vec::new();
-    for (index, arm) in arms.enumerate() {
-        let row = vec![arm.clone()];
-        if checker.witness(&rows, &row).is_none() {
-            found.redundant.push(index);
-        }
-        rows.push(row);
-    }
-    let missing = checker.witness(&rows, &[Pat::Any]);
-    if checker.steps == 0 {
+    let rows: Vec<MatrixRow<'p>> =
+        arms.enumerate().map(|(arm, pat)| MatrixRow { arm, patterns: vec![pat] }).collect();
+    let mut checker = Matrix { types, steps: MAX_STEPS, useful: vec![false; rows.len()] };
+    let Ok(missing) = checker.take_apart(rows, 1) else {
         return Coverage { too_complex: true, ..Coverage::default() };
-    }
-    found.missing = missing.and_then(|mut row| row.pop()).map(|pat| checker.show(&pat));
-    found
+    };
+    let useful = checker.useful.iter().enumerate();
+    let redundant = useful.filter(|(_, useful)| !**useful).map(|(arm, _)| arm).collect();
+    let missing = missing.and_then(|mut row| row.pop()).map(|pat| checker.show(&pat));
+    Coverage { redundant, missing, too_complex: false }
 }
 
-struct Usefulness<'t> {
+struct Matrix<'t> {
     types: &'t Types,
     steps: u32,
+    /// Which arms match something that no arm above them matches.
+    useful: Vec<bool>,
 }
 
-impl Usefulness<'_> {
-    /// Values matched by `row` and by none of `rows`, as an example.
-    fn witness(&mut self, rows: &[Vec<Pat>], row: &[Pat]) -> Option<Vec<Pat>> {
-        let Some((first, rest)) = row.split_first() else {
-            return rows.is_empty().then(Vec::new);
-        };
-        self.steps = self.steps.saturating_sub(1);
-        if self.steps == 0 {
-            return None;
-        }
-        cbuild_syntax::deep::guarded(|| match shape(first) {
-            Some(shape) => self.witness_of(rows, &shape, first, rest),
-            None => self.witness_of_any(rows, rest),
-        })
-    }
-
-    /// The first pattern has this outermost form.
-    fn witness_of(
+impl Matrix<'_> {
+    /// Notes the useful rows of a matrix with so many columns. Gives an example of what no row matches,
+    /// with the pattern of the first column last.
+    fn take_apart(
         &mut self,
-        rows: &[Vec<Pat>],
-        wanted: &Shape,
-        first: &Pat,
-        rest: &[Pat],
-    ) -> Option<Vec<Pat>> {
-        let arity = self.arity(wanted);
-        let rows = specialise(rows, wanted, arity);
-        let mut row = payload(first, arity);
-        row.extend_from_slice(rest);
-        let found = self.witness(&rows, &row)?;
-        Some(rebuild(wanted, arity, found))
+        mut rows: Vec<MatrixRow<'_>>,
+        columns: usize,
+    ) -> Result<Option<Vec<Pat>>, TooMany> {
+        // Rows below one that matches everything are of no use here.
+        if let Some(all) = rows.iter().position(|row| row.patterns.iter().all(|p| **p == Pat::Any))
+        {
+            rows.truncate(all + 1);
+        }
+        let step = u32::try_from(rows.len()).unwrap_or(u32::MAX).saturating_add(1);
+        self.steps = self.steps.checked_sub(step).ok_or(TooMany)?;
+        if columns == 0 {
+            let Some(first) = rows.first() else { return Ok(Some(Vec::new())) };
+            self.useful[first.arm] = true;
+            return Ok(None);
+        }
+        cbuild_syntax::deep::guarded(|| self.by_shape(rows, columns))
     }
 
-    /// The first pattern is a wildcard: each form that the rows name is tried, then any other.
-    fn witness_of_any(&mut self, rows: &[Vec<Pat>], rest: &[Pat]) -> Option<Vec<Pat>> {
-        let mut shapes: Vec<Shape> = Vec::new();
-        for shape in rows.iter().filter_map(|row| row.first().and_then(shape)) {
-            if !shapes.contains(&shape) {
-                shapes.push(shape);
+    /// Takes a matrix apart by the forms in its first column.
+    fn by_shape(
+        &mut self,
+        rows: Vec<MatrixRow<'_>>,
+        columns: usize,
+    ) -> Result<Option<Vec<Pat>>, TooMany> {
+        let mut groups: BTreeMap<Shape, Vec<MatrixRow<'_>>> = BTreeMap::new();
+        let mut wild: Vec<MatrixRow<'_>> = Vec::new();
+        for MatrixRow { arm, mut patterns } in rows {
+            let Some(first) = patterns.pop() else { continue };
+            match shape(first) {
+                None => wild.push(MatrixRow { arm, patterns }),
+                Some(shape) => {
+                    if let Pat::Case(_, _, args) = first {
+                        patterns.extend(args.iter().rev());
+                    }
+                    groups.entry(shape).or_default().push(MatrixRow { arm, patterns });
+                }
             }
         }
-        if let Some(other) = self.another(&shapes) {
-            let rows: Vec<Vec<Pat>> = rows
-                .iter()
-                .filter(|row| matches!(row.first(), Some(Pat::Any)))
-                .map(|row| row[1..].to_vec())
-                .collect();
-            let mut found = self.witness(&rows, rest)?;
-            found.insert(0, other);
-            return Some(found);
+        let mut missing = None;
+        if let Some(other) = self.another(&groups) {
+            let rows = wild.iter().map(|row| with_any(row, 0)).collect();
+            missing = self.take_apart(rows, columns - 1)?.map(|mut row| {
+                row.push(other);
+                row
+            });
         }
-        shapes.sort_by_key(|shape| match shape {
-            Shape::Case(_, index) => *index,
-            Shape::Bool(value) => usize::from(*value),
-            _ => 0,
-        });
-        shapes.iter().find_map(|shape| self.witness_of(rows, shape, &Pat::Any, rest))
+        for (shape, group) in groups {
+            let arity = self.arity(&shape);
+            let rows = self.merged(group, &wild, arity)?;
+            let found = self.take_apart(rows, columns - 1 + arity)?;
+            missing = missing.or_else(|| found.map(|row| rebuild(&shape, arity, row)));
+        }
+        Ok(missing)
+    }
+
+    /// The rows of a group with those that begin with a wildcard, in the order of the arms.
+    fn merged<'p>(
+        &mut self,
+        group: Vec<MatrixRow<'p>>,
+        wild: &[MatrixRow<'p>],
+        arity: usize,
+    ) -> Result<Vec<MatrixRow<'p>>, TooMany> {
+        let step = u32::try_from(wild.len()).unwrap_or(u32::MAX);
+        self.steps = self.steps.checked_sub(step).ok_or(TooMany)?;
+        let mut wild = wild.iter().peekable();
+        let mut rows = Vec::with_capacity(group.len() + wild.len());
+        for row in group {
+            while let Some(above) = wild.next_if(|above| above.arm < row.arm) {
+                rows.push(with_any(above, arity));
+            }
+            rows.push(row);
+        }
+        rows.extend(wild.map(|row| with_any(row, arity)));
+        Ok(rows)
     }
 
     fn arity(&self, shape: &Shape) -> usize {
@@ -133,19 +166,25 @@ impl Usefulness<'_> {
     }
 
     /// A pattern of a form that is not among these; `None` if they are all there is.
-    fn another(&self, shapes: &[Shape]) -> Option<Pat> {
-        match shapes.first() {
+    fn another(&self, groups: &BTreeMap<Shape, Vec<MatrixRow<'_>>>) -> Option<Pat> {
+        match groups.keys().next() {
             None => Some(Pat::Any),
             Some(Shape::Case(con, _)) => {
                 let con = *con;
                 let cases = &self.types.con_info(con).cases;
-                let free =
-                    (0..cases.len()).find(|case| !shapes.contains(&Shape::Case(con, *case)))?;
+                let known: BTreeSet<usize> = groups
+                    .keys()
+                    .filter_map(|shape| match shape {
+                        Shape::Case(_, case) => Some(*case),
+                        _ => None,
+                    })
+                    .collect();
+                let free = (0..cases.len()).find(|case| !known.contains(case))?;
                 Some(Pat::Case(con, free, vec![Pat::Any; cases[free].fields.len()]))
             }
             Some(Shape::Bool(_)) => {
                 let free =
-                    [false, true].into_iter().find(|b| !shapes.contains(&Shape::Bool(*b)))?;
+                    [false, true].into_iter().find(|b| !groups.contains_key(&Shape::Bool(*b)))?;
                 Some(Pat::Bool(free))
             }
             Some(Shape::Int(_) | Shape::Str(_)) => Some(Pat::Any),
@@ -180,39 +219,23 @@ fn shape(pat: &Pat) -> Option<Shape> {
     })
 }
 
-fn payload(pat: &Pat, arity: usize) -> Vec<Pat> {
-    match pat {
-        Pat::Case(_, _, args) => {
-            let mut args = args.clone();
-            args.resize(arity, Pat::Any);
-            args
-        }
-        _ => vec![Pat::Any; arity],
-    }
+/// The row with so many wildcards in front.
+fn with_any<'p>(row: &MatrixRow<'p>, count: usize) -> MatrixRow<'p> {
+    let mut patterns = Vec::with_capacity(row.patterns.len() + count);
+    patterns.extend_from_slice(&row.patterns);
+    patterns.resize(row.patterns.len() + count, &Pat::Any);
+    MatrixRow { arm: row.arm, patterns }
 }
 
-/// The rows that match a value of the form, with its payload in front.
-fn specialise(rows: &[Vec<Pat>], wanted: &Shape, arity: usize) -> Vec<Vec<Pat>> {
-    rows.iter()
-        .filter_map(|row| {
-            let (first, rest) = row.split_first()?;
-            if shape(first).is_some_and(|shape| shape != *wanted) {
-                return None;
-            }
-            let mut new = payload(first, arity);
-            new.extend_from_slice(rest);
-            Some(new)
-        })
-        .collect()
-}
-
+/// The example with its first `arity` patterns as the payload of the form.
 fn rebuild(shape: &Shape, arity: usize, mut found: Vec<Pat>) -> Vec<Pat> {
-    let rest = found.split_off(arity.min(found.len()));
-    let first = match shape {
-        Shape::Case(con, case) => Pat::Case(*con, *case, found),
+    let mut payload = found.split_off(found.len().saturating_sub(arity));
+    payload.reverse();
+    found.push(match shape {
+        Shape::Case(con, case) => Pat::Case(*con, *case, payload),
         Shape::Bool(value) => Pat::Bool(*value),
         Shape::Int(value) => Pat::Int(*value),
         Shape::Str(text) => Pat::Str(text.clone()),
-    };
-    std::iter::once(first).chain(rest).collect()
+    });
+    found
 }
