@@ -8,6 +8,7 @@ use cbuild_syntax::ast;
 
 use crate::index::{Recorder, Target};
 use crate::ir;
+use crate::kinds::KindNeed;
 use crate::modules::{Loaded, ModIdx};
 use crate::needs::Pending;
 use crate::pattern::PendingMatch;
@@ -35,6 +36,10 @@ pub(crate) struct Checker<'a> {
     /// The module being checked.
     pub(crate) module: ModIdx,
     pub(crate) body: Body,
+    /// Whether the types of the module are being defined.
+    pub(crate) defining: bool,
+    /// Arguments of types whose kinds are looked at when the types of the module are defined.
+    pub(crate) kinds: Vec<KindNeed>,
     /// Whether signatures are complete, so that defaults met from now on are checked at once.
     pub(crate) in_bodies: bool,
     /// What is remembered for editors, if anybody asked for it.
@@ -219,6 +224,8 @@ impl<'a> Checker<'a> {
             symbols: Symbols::default(),
             module: 0,
             body: Body::default(),
+            defining: false,
+            kinds: Vec::new(),
             in_bodies: false,
             recorder: None,
             library: 0,

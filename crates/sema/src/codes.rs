@@ -97,6 +97,8 @@ codes! {
         "write out the type of the whole record in the annotation";
     NOT_DECODABLE = "E0321", "A type that no file can be decoded into, such as a function or a type variable.",
         "decode data: numbers, texts, truth values, hashes, lists, maps, records and variants";
+    NOT_A_RECORD = "E0322", "A type that is no record where only a record can be: the members of a `Set`, the whole of a `Part`, the recipe of an `Overridable`, the contract of an `Image`, the further fields of a record.",
+        "use a record type";
 }
 
 /// The explanation of a code of this crate.

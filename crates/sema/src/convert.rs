@@ -80,8 +80,8 @@ impl<'a> Checker<'a> {
                 self.convert_record(fields, rest.as_ref(), scope)
             }
             ast::TypeKind::Named { path, args } => {
-                let args = args.iter().map(|a| self.convert(a, scope)).collect();
-                self.convert_named(ty.span, path, args, scope)
+                let converted = args.iter().map(|a| self.convert(a, scope)).collect();
+                self.convert_named(ty.span, path, (args, converted), scope)
             }
         }
     }
@@ -111,9 +111,8 @@ impl<'a> Checker<'a> {
         }
         if let Some(rest) = rest {
             let tail = self.type_variable(rest, scope);
-            if let Ty::Var(var) = self.types.get(tail) {
-                self.types.add_lacks(var, row.fields.keys().cloned());
-            }
+            let lacks = row.fields.keys().cloned().collect();
+            self.restrict_tail(tail, &lacks, rest.span);
             row.rest = Some(tail);
         }
         self.types.record(row)
@@ -182,7 +181,7 @@ impl<'a> Checker<'a> {
         &mut self,
         span: Span,
         path: &[ast::Ident],
-        args: Vec<TyId>,
+        (written, args): (&[ast::Type], Vec<TyId>),
         scope: &mut TypeScope,
     ) -> TyId {
         let Some(last) = path.last() else { return TyId::ERROR };
@@ -203,10 +202,29 @@ impl<'a> Checker<'a> {
                     self.type_argument_count(path_span(path), &last.text, arity, args.len());
                     return TyId::ERROR;
                 }
+                let params = self.types.con_info(con).params.clone();
+                if !self.need_kinds(&last.text, &params, written, &args) {
+                    return TyId::ERROR;
+                }
                 self.types.con(con, args)
             }
-            Some(TypeDef::Alias(index)) => self.apply_alias(index, span, path, args),
+            Some(TypeDef::Alias(index)) => self.apply_alias(index, span, path, (written, args)),
         }
+    }
+
+    /// Holds the arguments of a written type to the kinds of its parameters; false if one is of another.
+    fn need_kinds(
+        &mut self,
+        of: &str,
+        params: &[VarId],
+        written: &[ast::Type],
+        args: &[TyId],
+    ) -> bool {
+        let mut met = true;
+        for ((param, arg), written) in params.iter().zip(args).zip(written) {
+            met &= self.need_kind(of, *param, *arg, written.span);
+        }
+        met
     }
 
     fn type_argument_count(&mut self, span: Span, name: &str, needed: usize, given: usize) {
@@ -224,7 +242,7 @@ impl<'a> Checker<'a> {
         index: usize,
         span: Span,
         path: &[ast::Ident],
-        args: Vec<TyId>,
+        (written, args): (&[ast::Type], Vec<TyId>),
     ) -> TyId {
         let needed = self.aliases[index].generics.len();
         if needed != args.len() {
@@ -233,18 +251,11 @@ impl<'a> Checker<'a> {
             return TyId::ERROR;
         }
         let Some(scheme) = self.alias_scheme(index, span) else { return TyId::ERROR };
-        let map: BTreeMap<VarId, TyId> =
-            scheme.vars.iter().copied().zip(args.iter().copied()).collect();
-        for (var, arg) in &map {
-            // A parameter that is a record's tail accepts only records without the fields in front.
-            if let Some(lacks) = self.types.lacks(*var) {
-                let tail = self.types.fresh_tail(lacks.iter().cloned());
-                if let Err(clash) = self.types.unify(tail, *arg) {
-                    self.report_mismatch(&crate::report::Expect::plain(tail), *arg, span, &clash);
-                    return TyId::ERROR;
-                }
-            }
+        let name = self.aliases[index].name.clone();
+        if !self.need_kinds(&name, &scheme.vars, written, &args) {
+            return TyId::ERROR;
         }
+        let map: BTreeMap<VarId, TyId> = scheme.vars.iter().copied().zip(args).collect();
         let ty = self.types.substitute(scheme.ty, &map);
         if self.report_overflow(span) { TyId::ERROR } else { ty }
     }

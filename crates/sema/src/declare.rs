@@ -11,6 +11,7 @@ use crate::checker::{
 use crate::codes;
 use crate::convert::TypeScope;
 use crate::ir::GlobalId;
+use crate::kinds::is_of_records;
 use crate::modules::{ModIdx, Package};
 use crate::types::{Case, Con, ConId, Name, Scheme, TyId};
 
@@ -142,10 +143,15 @@ impl<'a> Checker<'a> {
             ast::TypeBody::Extern => {
                 self.only_in_std(def.name.span, "type");
                 let con = self.new_con(&def.name, def.generics.len());
+                let params = self.type_parameters(&def.generics).0;
                 let key = &self.modules[self.module].key;
                 if key.package == Package::Std && key.stem() == "prelude" {
                     self.remember_special(&def.name.text, con);
+                    if is_of_records(&def.name.text) {
+                        params.iter().for_each(|param| self.types.add_lacks(*param, []));
+                    }
                 }
+                self.types.cons[con.0 as usize].params = params.into();
                 self.declare_type_name(&def.name, public, TypeDef::Con(con));
             }
             ast::TypeBody::Variants(cases) => {
@@ -227,17 +233,20 @@ impl<'a> Checker<'a> {
 
     /// Converts what type items say, now that the names of all of them are known.
     pub(crate) fn define_types(&mut self, declared: &Declared<'a>) {
-        for (con, def, cases) in &declared.variants {
+        self.defining = true;
+        let mut scopes = Vec::with_capacity(declared.variants.len());
+        for (con, def, _) in &declared.variants {
             let (vars, scope) = self.type_parameters(&def.generics);
-            let mut scope = TypeScope::new(scope);
+            self.types.cons[con.0 as usize].params = vars.into();
+            scopes.push(TypeScope::new(scope));
+        }
+        for ((con, _, cases), mut scope) in declared.variants.iter().zip(scopes) {
             let mut built = Vec::new();
             for case in *cases {
                 let fields = case.fields.iter().map(|ty| self.convert(ty, &mut scope)).collect();
                 built.push(Case { name: case.name.text.as_str().into(), fields });
             }
-            let info = &mut self.types.cons[con.0 as usize];
-            info.params = vars.into();
-            info.cases = built;
+            self.types.cons[con.0 as usize].cases = built;
         }
         for index in 0..self.aliases.len() {
             if self.aliases[index].module == self.module {
@@ -245,5 +254,7 @@ impl<'a> Checker<'a> {
                 self.alias_scheme(index, span);
             }
         }
+        self.defining = false;
+        self.settle_kinds();
     }
 }

@@ -56,7 +56,7 @@ impl<'a> Checker<'a> {
         self.watched(expr, lowered)
     }
 
-    fn infer_kind(&mut self, expr: &'a ast::Expr) -> Typed {
+    pub(crate) fn infer_kind(&mut self, expr: &'a ast::Expr) -> Typed {
         match &expr.kind {
             ExprKind::Error => broken(),
             ExprKind::Int(value) => (TyId::INT, ir::Expr::Int(*value)),
@@ -177,48 +177,6 @@ impl<'a> Checker<'a> {
             self.note_type(expr.span, ty);
         }
         self.fit(expected, ty, lowered, expr.span)
-    }
-
-    /// The value of an optional field: an `Option` is taken as it is, anything else is wrapped.
-    fn check_wrapping(&mut self, expr: &'a ast::Expr, expected: &Expect) -> ir::Expr {
-        let as_is = expected.with(expected.ty);
-        let Ty::Con(ConId::OPTION, args) = self.types.get(expected.ty) else {
-            return self.check(expr, &as_is);
-        };
-        let plain = expected.restated(args[0]);
-        if self.makes_option(expr) {
-            return self.check(expr, &as_is);
-        }
-        let literal =
-            matches!(expr.kind, ExprKind::Record(_) | ExprKind::List(_) | ExprKind::Lambda { .. });
-        let lowered = if literal {
-            self.check(expr, &plain)
-        } else {
-            let (ty, lowered) = self.infer_kind(expr);
-            self.note_type(expr.span, ty);
-            if matches!(self.types.get(ty), Ty::Con(ConId::OPTION, _)) {
-                self.expect(&as_is, ty, expr.span);
-                return lowered;
-            }
-            self.fit(&plain, ty, lowered, expr.span)
-        };
-        ir::Expr::Construct(self.symbols.intern("Some"), vec![lowered])
-    }
-
-    /// Whether an expression is `None` or `Some(…)` as written.
-    fn makes_option(&self, expr: &ast::Expr) -> bool {
-        let name = match &expr.kind {
-            ExprKind::Name(name) => name,
-            ExprKind::Call { callee, .. } => match &callee.kind {
-                ExprKind::Name(name) => name,
-                _ => return false,
-            },
-            _ => return false,
-        };
-        matches!(
-            self.find_value(self.module, &name.text),
-            Some(Value::Constructor(ConId::OPTION, _))
-        )
     }
 
     fn check_condition(&mut self, condition: &'a ast::Expr) -> ir::Expr {

@@ -147,7 +147,7 @@ impl<'a> Checker<'a> {
     /// Whether an operand has the type that its operator needs.
     fn operand(&mut self, op: BinaryOp, wanted: TyId, found: TyId, span: Span, side: &str) -> bool {
         let Err(clash) = self.types.unify(wanted, found) else { return true };
-        if let Clash::Rigid { .. } = clash {
+        if let Clash::Rigid { .. } | Clash::NotARecord(..) | Clash::OnlyRecords(..) = clash {
             self.report_mismatch(&Expect::plain(wanted), found, span, &clash);
             return false;
         }

@@ -4,8 +4,9 @@ use cbuild_diag::{Diagnostic, Span};
 
 use crate::checker::{Checker, Extend};
 use crate::codes;
+use crate::print::with_article;
 use crate::suggest::meant;
-use crate::types::{ConId, Name, Place, Presence, Ty, TyId};
+use crate::types::{ConId, Name, Place, Presence, Ty, TyId, VarView};
 use crate::unify::Clash;
 
 /// An expected type, and why it is expected.
@@ -79,6 +80,12 @@ impl Checker<'_> {
         }
         let diagnostic = self.with_reason(diagnostic, expected, span);
         self.diagnostics.push(diagnostic);
+        // What was to be a record and is none is told once.
+        if let Clash::NotARecord(var, _) | Clash::OnlyRecords(var, _) = clash
+            && let VarView::Unbound(_) = self.types.view(*var)
+        {
+            self.types.set(*var, TyId::ERROR);
+        }
     }
 
     fn mismatch(&self, expected: &Expect, found: TyId, span: Span, clash: &Clash) -> Diagnostic {
@@ -95,6 +102,23 @@ impl Checker<'_> {
                 "depends on something from outside",
             )
             .note(format!("`{name}` stands for any type, so nothing outside may depend on it")),
+            Clash::NotARecord(_, inner) => {
+                let shown = self.types.show(*inner);
+                let message = format!("only a record can be here, but this is {}", with_article(&shown));
+                let label = format!("needs `{shown}` to be a record");
+                Diagnostic::error(codes::NOT_A_RECORD, source, span, message, label)
+            }
+            Clash::OnlyRecords(_, name) => Diagnostic::error(
+                codes::TOO_GENERAL,
+                source,
+                span,
+                format!("`{name}` stands for any type, but here it would have to be a record"),
+                format!("only works if `{name}` is a record"),
+            )
+            .note(format!("whoever uses this definition chooses what `{name}` is"))
+            .help(format!(
+                "let the signature say that `{name}` is a record, as in `Set<{name}>`, or write a record type instead of it"
+            )),
             Clash::Infinite(_) => self.infinite(expected.ty, found, span),
             Clash::TooComplex => Diagnostic::error(
                 codes::TOO_COMPLEX,

@@ -1,5 +1,6 @@
 //! Making two types equal.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use crate::types::{Name, Ty, TyId, Types, VarId, VarView};
@@ -23,6 +24,10 @@ pub(crate) enum Clash {
     Infinite(TyId),
     /// Records with different fields.
     Fields(TyId, TyId),
+    /// Something else where the variable stands for a record.
+    NotARecord(VarId, TyId),
+    /// A type parameter, which may be anything, where the variable stands for a record.
+    OnlyRecords(VarId, Name),
     /// A record's further fields would repeat this one.
     Repeated(Name),
     /// Too deep or too large.
@@ -118,8 +123,7 @@ impl Types {
             let missing =
                 lacks.iter().find(|name| !known.as_ref().is_some_and(|k| k.contains(*name)));
             if known.is_none() {
-                let tail = self.fresh_tail([]);
-                return Err(Clash::Rigid { name, other: tail });
+                return Err(Clash::OnlyRecords(var, name));
             }
             if let Some(missing) = missing {
                 return Err(Clash::Repeated(missing.clone()));
@@ -145,20 +149,29 @@ impl Types {
                     }
                     if let Some(rest) = row.rest
                         && let Ty::Var(tail) = self.get(rest)
-                        && matches!(self.view(tail), VarView::Unbound(_))
                     {
-                        self.add_lacks(tail, lacks.iter().cloned());
+                        self.tail_lacks(tail, &lacks)?;
                     }
                 }
-                _ => {
-                    let record = self.fresh_tail([]);
-                    return Err(Clash::Types(record, target));
-                }
+                _ => return Err(Clash::NotARecord(var, target)),
             }
         }
         self.adjust(var, level, target)?;
         self.set(var, target);
         Ok(())
+    }
+
+    /// Keeps further fields from being among these; what stands for any further fields may bring them.
+    fn tail_lacks(&mut self, tail: VarId, lacks: &BTreeSet<Name>) -> Unified {
+        if let VarView::Unbound(_) = self.view(tail) {
+            self.add_lacks(tail, lacks.iter().cloned());
+            return Ok(());
+        }
+        let known = self.lacks(tail).unwrap_or_default();
+        match lacks.iter().find(|name| !known.contains(*name)) {
+            Some(repeated) => Err(Clash::Repeated(repeated.clone())),
+            None => Ok(()),
+        }
     }
 
     /// Refuses a type that contains the variable, and lowers the levels of what it contains.

@@ -8,7 +8,9 @@
 mod accepted;
 mod broken;
 mod files;
+mod kinds;
 mod lowered;
+mod matches;
 mod packages;
 mod partial;
 mod programs;
