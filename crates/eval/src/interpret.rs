@@ -548,11 +548,17 @@ pub(crate) fn on_numbers(op: BinaryOp, a: i64, b: i64) -> Option<Value> {
         BinaryOp::Eq => Value::Bool(a == b),
         BinaryOp::Mul => Value::Int(a.checked_mul(b)?),
         BinaryOp::Div => Value::Int(a.checked_div(b)?),
-        BinaryOp::Rem => Value::Int(a.checked_rem(b)?),
+        BinaryOp::Rem => Value::Int(remainder(a, b)?),
         BinaryOp::Ne => Value::Bool(a != b),
         BinaryOp::Le => Value::Bool(a <= b),
         BinaryOp::Gt => Value::Bool(a > b),
         BinaryOp::Ge => Value::Bool(a >= b),
         BinaryOp::Concat | BinaryOp::And | BinaryOp::Or => return None,
     })
+}
+
+/// The remainder, which is there for every divisor but 0: by -1 it is 0, also of the least number.
+#[inline]
+pub(crate) fn remainder(a: i64, b: i64) -> Option<i64> {
+    if b == 0 { None } else { Some(a.wrapping_rem(b)) }
 }

@@ -48,40 +48,44 @@ impl Layout {
         self
     }
 
-    /// The text, without a final line feed.
-    pub(crate) fn render(&self) -> String {
+    /// The text, without a final line feed; nothing if it has more bytes than `most`.
+    pub(crate) fn render(&self, most: usize) -> Option<String> {
         let mut out = String::new();
-        self.write(0, &mut out);
-        out
+        self.write(0, &mut out, most)?;
+        (out.len() <= most).then_some(out)
     }
 
-    fn write(&self, indent: usize, out: &mut String) {
+    fn write(&self, indent: usize, out: &mut String, most: usize) -> Option<()> {
         out.push_str(&self.prefix);
         let Body::Group { open, space, items, close } = &self.body else {
             if let Body::Text(text) = &self.body {
                 out.push_str(text);
             }
-            return;
+            return Some(());
         };
         out.push_str(open);
         if indent + self.width <= WIDTH || items.is_empty() {
             out.push_str(space);
             for (at, item) in items.iter().enumerate() {
                 out.push_str(if at > 0 { ", " } else { "" });
-                crate::stack::guarded(|| item.write(0, out));
+                crate::stack::guarded(|| item.write(0, out, most))?;
             }
             out.push_str(space);
         } else {
             for item in items {
                 out.push('\n');
                 out.extend(std::iter::repeat_n(' ', indent + 2));
-                crate::stack::guarded(|| item.write(indent + 2, out));
+                crate::stack::guarded(|| item.write(indent + 2, out, most))?;
                 out.push(',');
+                if out.len() > most {
+                    return None;
+                }
             }
             out.push('\n');
             out.extend(std::iter::repeat_n(' ', indent));
         }
         out.push_str(close);
+        Some(())
     }
 }
 
@@ -93,17 +97,32 @@ mod tests {
         (0..count).map(|_| Layout::text("0123456789".to_owned())).collect()
     }
 
+    fn rendered(layout: &Layout) -> String {
+        layout.render(usize::MAX).unwrap()
+    }
+
+    #[test]
+    fn what_has_too_many_bytes_is_not_made() {
+        let group = Layout::group("[", words(2), "]");
+        assert_eq!(group.render(24).map(|text| text.len()), Some(24));
+        assert_eq!(group.render(23), None);
+        let broken = Layout::group("[", words(10), "]");
+        let bytes = rendered(&broken).len();
+        assert_eq!(broken.render(bytes).map(|text| text.len()), Some(bytes));
+        assert_eq!(broken.render(bytes - 1), None);
+    }
+
     #[test]
     fn short_groups_stay_on_a_line() {
-        assert_eq!(Layout::group("[", words(2), "]").render(), "[0123456789, 0123456789]");
-        assert_eq!(Layout::spaced("{", words(1), "}").render(), "{ 0123456789 }");
-        assert_eq!(Layout::spaced("{", Vec::new(), "}").render(), "{}");
+        assert_eq!(rendered(&Layout::group("[", words(2), "]")), "[0123456789, 0123456789]");
+        assert_eq!(rendered(&Layout::spaced("{", words(1), "}")), "{ 0123456789 }");
+        assert_eq!(rendered(&Layout::spaced("{", Vec::new(), "}")), "{}");
     }
 
     #[test]
     fn long_groups_are_broken_at_their_commas() {
         let inner = Layout::group("[", words(8), "]").prefixed("a = ");
-        let text = Layout::spaced("{", vec![inner], "}").render();
+        let text = rendered(&Layout::spaced("{", vec![inner], "}"));
         assert!(text.starts_with("{\n  a = [\n    0123456789,\n"), "{text}");
         assert!(text.ends_with("    0123456789,\n  ],\n}"), "{text}");
     }

@@ -16,6 +16,7 @@ mod code;
 pub mod codes;
 mod compile;
 mod decode;
+mod equality;
 mod evaluator;
 mod externs;
 mod fault;

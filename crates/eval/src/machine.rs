@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use cbuild_diag::SourceId;
 use cbuild_drv::{Graph, StorePath};
-use cbuild_sema::ir::{GlobalBody, GlobalId, Program};
+use cbuild_sema::ir::{Expr, GlobalBody, GlobalId, Program};
 use smallvec::SmallVec;
 
 use crate::code::{Call, Callee, Node};
@@ -63,6 +63,8 @@ pub(crate) struct Machine<'a> {
     pub(crate) fuel: Option<u32>,
     /// Steps that were counted by the looks at the limits.
     steps: u64,
+    /// Whether a recipe that was made before it was needed has failed, so that no more are.
+    pub(crate) recipes_fail: bool,
     /// The global that was asked for last, for errors that belong to no smaller place.
     pub(crate) focus: Option<u32>,
 }
@@ -95,6 +97,7 @@ impl<'a> Machine<'a> {
             notes: Notes::default(),
             fuel: None,
             steps: 0,
+            recipes_fail: false,
             focus: None,
         }
     }
@@ -411,6 +414,22 @@ impl<'a> Machine<'a> {
         }
         self.stats.suspended += 1;
         Slot::Lazy(Thunk::new(ThunkState::Apply(function.clone(), argument)))
+    }
+
+    /// As [`Self::apply_later`], of a function that may not be there yet.
+    pub(crate) fn apply_slot_later(&mut self, function: &Slot, argument: Slot) -> Slot {
+        match self.function_of(function) {
+            Some(function) => self.apply_later(&function, argument),
+            None => externs::call_of(argument, function.clone()),
+        }
+    }
+
+    /// The value of a slot that holds a function, if it is there already or is that of a function item.
+    fn function_of(&mut self, slot: &Slot) -> Option<Value> {
+        let Slot::Global(id) = slot else { return slot.ready() };
+        let body = &self.program.globals.get(*id as usize)?.body;
+        let item = matches!(body, GlobalBody::Extern { .. } | GlobalBody::Expr(Expr::Lambda(..)));
+        if item { self.global(*id).ok() } else { self.global_done(*id).cloned() }
     }
 
     /// The value of an expression in a function of two parameters, both of which are the item.

@@ -75,6 +75,11 @@ impl Signs {
 }
 
 impl Map {
+    /// Where the entries are in memory; 0 if there are none.
+    pub(crate) fn address(&self) -> usize {
+        self.0.as_ref().map_or(0, |root| Rc::as_ptr(root).addr())
+    }
+
     /// Number of entries.
     pub fn len(&self) -> usize {
         self.0.as_ref().map_or(0, |node| node.len())

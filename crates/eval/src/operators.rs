@@ -1,4 +1,4 @@
-//! Operators: arithmetic, joining, equality and order.
+//! Operators: arithmetic, joining and order.
 
 use std::cmp::Ordering;
 use std::rc::Rc;
@@ -109,67 +109,6 @@ impl Machine<'_> {
         let message = format!("a list of {items} items is too large");
         let label = format!("at most {} items are allowed", self.limits.items);
         Err(FaultBody::new(codes::SIZE, place, message, label))
-    }
-
-    /// Whether two values of one type are equal. Evaluates their parts as far as needed.
-    pub(crate) fn equal(&mut self, a: &Value, b: &Value, place: Place) -> Result<bool, Fault> {
-        Ok(match (a, b) {
-            (Value::Int(a), Value::Int(b)) => a == b,
-            (Value::Bool(a), Value::Bool(b)) => a == b,
-            (Value::Str(a), Value::Str(b)) | (Value::Protocol(a), Value::Protocol(b)) => a == b,
-            (Value::Hash(a), Value::Hash(b)) => a == b,
-            (Value::Path(a), Value::Path(b)) => a == b,
-            (Value::Script(a), Value::Script(b)) => a.to_template() == b.to_template(),
-            (Value::Tag(a), Value::Tag(b)) => a == b,
-            (Value::Package(a), Value::Package(b)) => a == b,
-            (Value::Image(a), Value::Image(b)) => a == b,
-            (Value::Endpoint(a), Value::Endpoint(b)) => a == b,
-            (Value::Variable(a), Value::Variable(b)) => a == b,
-            (Value::List(a), Value::List(b)) => self.equal_slots(&a.items, &b.items, place)?,
-            (Value::Record(a), Value::Record(b)) => {
-                a.shape.names == b.shape.names && self.equal_slots(&a.fields, &b.fields, place)?
-            }
-            (Value::Variant(a), Value::Variant(b)) => {
-                a.tag == b.tag && self.equal_slots(&a.fields, &b.fields, place)?
-            }
-            (Value::Map(a), Value::Map(b)) => {
-                if a.len() != b.len() || a.iter().zip(b.iter()).any(|(a, b)| a.0 != b.0) {
-                    return Ok(false);
-                }
-                let left: Vec<Slot> = a.iter().map(|(_, slot)| slot.clone()).collect();
-                let right: Vec<Slot> = b.iter().map(|(_, slot)| slot.clone()).collect();
-                self.equal_slots(&left, &right, place)?
-            }
-            (Value::Set(a), Value::Set(b)) => {
-                let (a, b) = (a.members().clone(), b.members().clone());
-                self.equal_slots(&[a], &[b], place)?
-            }
-            (Value::Overridable(a), Value::Overridable(b)) => {
-                self.equal_slots(&a.slots[..1], &b.slots[..1], place)?
-            }
-            (Value::Function(_) | Value::Extern(_), _) => {
-                let message = "functions cannot be compared";
-                let label = "this comparison meets a function";
-                return Err(FaultBody::new(codes::FUNCTION, place, message, label)
-                    .help("compare the data that the functions were made from"));
-            }
-            _ => false,
-        })
-    }
-
-    fn equal_slots(&mut self, a: &[Slot], b: &[Slot], place: Place) -> Result<bool, Fault> {
-        if a.len() != b.len() {
-            return Ok(false);
-        }
-        self.nested(place, |machine| {
-            for (a, b) in a.iter().zip(b) {
-                let (a, b) = (machine.force(a)?, machine.force(b)?);
-                if !machine.equal(&a, &b, place)? {
-                    return Ok(false);
-                }
-            }
-            Ok(true)
-        })
     }
 }
 

@@ -18,7 +18,10 @@ const MAX_PARTS: usize = 4_000_000;
 
 /// The whole value for a human reader.
 pub(crate) fn show(machine: &mut Machine<'_>, value: &Value) -> Result<String, Fault> {
-    Ok(Printer::new(machine).layout(value)?.render())
+    let mut printer = Printer::new(machine);
+    let layout = printer.layout(value)?;
+    // Line breaks and indentation are counted when they are written.
+    layout.render(printer.machine.limits.printed).ok_or_else(|| printer.too_large(&Measure::Bytes))
 }
 
 /// The whole value as JSON.
@@ -39,11 +42,19 @@ struct Printer<'m, 'a> {
     machine: &'m mut Machine<'a>,
     nesting: u32,
     parts: usize,
+    bytes: usize,
+}
+
+/// What there is too much of.
+enum Measure {
+    Levels,
+    Parts,
+    Bytes,
 }
 
 impl<'m, 'a> Printer<'m, 'a> {
     fn new(machine: &'m mut Machine<'a>) -> Self {
-        Self { machine, nesting: 0, parts: 0 }
+        Self { machine, nesting: 0, parts: 0, bytes: 0 }
     }
 
     /// Counts a part, evaluates it and hands it on.
@@ -55,18 +66,43 @@ impl<'m, 'a> Printer<'m, 'a> {
         let place = self.machine.nowhere();
         self.machine.tick(place)?;
         self.parts += 1;
-        if self.nesting >= MAX_NESTING || self.parts > MAX_PARTS {
-            let message = format!(
-                "the value is too large to print: more than {MAX_NESTING} levels or {MAX_PARTS} parts"
-            );
-            return Err(FaultBody::new(codes::SIZE, place, message, "in this value")
-                .help("print a part of it"));
+        if self.nesting >= MAX_NESTING {
+            return Err(self.too_large(&Measure::Levels));
+        }
+        if self.parts > MAX_PARTS {
+            return Err(self.too_large(&Measure::Parts));
         }
         self.nesting += 1;
         let value = self.machine.force(slot)?;
         let result = crate::stack::guarded(|| print(self, &value));
         self.nesting -= 1;
         result
+    }
+
+    fn too_large(&self, measure: &Measure) -> Fault {
+        let limit = match measure {
+            Measure::Levels => format!("{MAX_NESTING} levels"),
+            Measure::Parts => format!("{MAX_PARTS} parts"),
+            Measure::Bytes => format!("{} bytes", self.machine.limits.printed),
+        };
+        let message = format!("the value is too large to print: more than {limit}");
+        FaultBody::new(codes::SIZE, self.machine.nowhere(), message, "in this value")
+            .help("print a part of it")
+    }
+
+    /// Counts text that is printed, before it is made.
+    fn spend(&mut self, bytes: usize) -> Result<(), Fault> {
+        self.bytes = self.bytes.saturating_add(bytes);
+        if self.bytes > self.machine.limits.printed {
+            return Err(self.too_large(&Measure::Bytes));
+        }
+        let place = self.machine.nowhere();
+        self.machine.weigh(bytes, place)
+    }
+
+    /// Counts a name or a key that is printed in front of a part.
+    fn spend_on(&mut self, symbol: Symbol) -> Result<(), Fault> {
+        self.spend(self.name(symbol).len())
     }
 
     fn function(&self) -> Fault {
@@ -88,8 +124,14 @@ impl<'m, 'a> Printer<'m, 'a> {
 
     fn layout(&mut self, value: &Value) -> Result<Layout, Fault> {
         Ok(match value {
-            Value::Str(text) => Layout::text(quoted(text)),
-            Value::Script(rope) => Layout::text(format!("sh\"{}\"", self.script(rope))),
+            Value::Str(text) => {
+                self.spend(text.len())?;
+                Layout::text(quoted(text))
+            }
+            Value::Script(rope) => {
+                self.spend(rope.len())?;
+                Layout::text(format!("sh\"{}\"", self.script(rope)))
+            }
             Value::List(list) => {
                 let items = self.layouts(&list.items)?;
                 Layout::group("[", items, "]")
@@ -97,6 +139,7 @@ impl<'m, 'a> Printer<'m, 'a> {
             Value::Record(record) => {
                 let mut items = Vec::with_capacity(record.fields.len());
                 for (&name, slot) in record.shape.names.iter().zip(record.fields.iter()) {
+                    self.spend_on(name)?;
                     let item = self.part(slot, Self::layout)?;
                     items.push(item.prefixed(&format!("{} = ", self.name(name))));
                 }
@@ -105,6 +148,7 @@ impl<'m, 'a> Printer<'m, 'a> {
             Value::Map(map) => {
                 let mut items = Vec::with_capacity(map.len());
                 for (key, slot) in map.clone().iter() {
+                    self.spend(key.len())?;
                     let item = self.part(slot, Self::layout)?;
                     items.push(item.prefixed(&format!("{} = ", quoted(key))));
                 }
@@ -179,14 +223,21 @@ impl<'m, 'a> Printer<'m, 'a> {
         Ok(match value {
             Value::Int(number) => json!(number),
             Value::Bool(truth) => json!(truth),
-            Value::Str(text) => json!(**text),
+            Value::Str(text) => {
+                self.spend(text.len())?;
+                json!(**text)
+            }
             Value::Hash(hash) => json!(hash.to_string()),
-            Value::Script(rope) => json!({ "type": "script", "text": self.script(rope) }),
+            Value::Script(rope) => {
+                self.spend(rope.len())?;
+                json!({ "type": "script", "text": self.script(rope) })
+            }
             Value::Path(path) => json!({ "type": "path", "path": *path.path }),
             Value::List(list) => Json::Array(self.jsons(&list.items)?),
             Value::Record(record) => {
                 let mut object = Object::new();
                 for (&name, slot) in record.shape.names.iter().zip(record.fields.iter()) {
+                    self.spend_on(name)?;
                     let item = self.part(slot, Self::json)?;
                     object.insert(self.name(name).to_owned(), item);
                 }
@@ -195,6 +246,7 @@ impl<'m, 'a> Printer<'m, 'a> {
             Value::Map(map) => {
                 let mut object = Object::new();
                 for (key, slot) in map.clone().iter() {
+                    self.spend(key.len())?;
                     object.insert(key.to_string(), self.part(slot, Self::json)?);
                 }
                 Json::Object(object)

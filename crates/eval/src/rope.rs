@@ -32,12 +32,22 @@ impl Rope {
         Self(Some(Rc::new(Node::Leaf(Segment::Reference(input)))))
     }
 
-    /// The parts, one after the other.
-    pub fn join(parts: Vec<Rope>) -> Self {
-        let len = parts.iter().fold(0usize, |sum, part| sum.saturating_add(part.len()));
-        if len == 0 {
-            return Self(None);
+    /// Whether both are one object, and so the same text.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        match (&self.0, &other.0) {
+            (Some(a), Some(b)) => Rc::ptr_eq(a, b),
+            (a, b) => a.is_none() && b.is_none(),
         }
+    }
+
+    /// The parts, one after the other.
+    pub fn join(mut parts: Vec<Rope>) -> Self {
+        // A node has two parts at least, so that there are no more nodes than pieces of text.
+        parts.retain(|part| part.0.is_some());
+        if parts.len() < 2 {
+            return parts.pop().unwrap_or_default();
+        }
+        let len = parts.iter().fold(0usize, |sum, part| sum.saturating_add(part.len()));
         Self(Some(Rc::new(Node::Join { parts, len })))
     }
 

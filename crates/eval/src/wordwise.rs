@@ -3,6 +3,7 @@
 use cbuild_syntax::ast::BinaryOp;
 
 use crate::fault::Fault;
+use crate::interpret::remainder;
 use crate::machine::Machine;
 use crate::value::Value;
 use crate::words::{FRAME, Frame, Word, WordCode};
@@ -139,7 +140,7 @@ fn on_words(op: BinaryOp, a: i64, b: i64) -> Option<i64> {
         BinaryOp::Sub => a.checked_sub(b)?,
         BinaryOp::Mul => a.checked_mul(b)?,
         BinaryOp::Div => a.checked_div(b)?,
-        BinaryOp::Rem => a.checked_rem(b)?,
+        BinaryOp::Rem => remainder(a, b)?,
         BinaryOp::Lt => i64::from(a < b),
         BinaryOp::Le => i64::from(a <= b),
         BinaryOp::Gt => i64::from(a > b),

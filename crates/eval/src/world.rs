@@ -34,6 +34,8 @@ pub struct Limits {
     pub items: usize,
     /// Most bytes of a text or script (`E0406`).
     pub text: usize,
+    /// Most bytes of a printed value (`E0406`).
+    pub printed: usize,
     /// Most calls and lazy values that are evaluated in all, give or take a few thousand (`E0407`);
     /// what is made counts by its size. `None` for any number.
     pub steps: Option<u64>,
@@ -50,6 +52,7 @@ impl Default for Limits {
             depth: 50_000,
             items: 1 << 24,
             text: 1 << 28,
+            printed: 1 << 28,
             steps: None,
             memory: None,
             cancel: None,

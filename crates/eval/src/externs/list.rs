@@ -11,9 +11,9 @@ use crate::sorting::{self, KeyOrder};
 use crate::value::{Closure, List, Slot, Value};
 
 pub(super) static TABLE: &[Extern] = &[
-    Extern::new("list.map", 2, map),
-    Extern::new("list.filter", 2, filter),
-    Extern::new("list.fold", 3, fold).lazy(&[2]),
+    Extern::new("list.map", 2, map).lazy(&[1]),
+    Extern::new("list.filter", 2, filter).lazy(&[1]),
+    Extern::new("list.fold", 3, fold).lazy(&[1, 2]),
     Extern::new("list.flatten", 1, flatten),
     Extern::new("list.length", 1, length),
     Extern::new("list.contains", 2, contains).lazy(&[1]),
@@ -31,16 +31,18 @@ pub(super) static TABLE: &[Extern] = &[
 
 type Result<T> = std::result::Result<T, Fault>;
 
-/// The items are computed when they are needed.
+/// The items are computed when they are needed, and so is the function.
 fn map(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> {
     let list = m.list_arg(&args[0], place)?;
-    let function = m.force(&args[1])?;
-    let items = list.items.iter().map(|item| m.apply_later(&function, item.settled()));
+    let items = list.items.iter().map(|item| m.apply_slot_later(&args[1], item.settled()));
     Ok(Value::list(items.collect()))
 }
 
 fn filter(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> {
     let list = m.list_arg(&args[0], place)?;
+    if list.items.is_empty() {
+        return Ok(Value::List(list));
+    }
     let keep = m.force(&args[1])?;
     let mut kept = Vec::new();
     for item in list.items.iter() {
@@ -57,7 +59,8 @@ fn answer(m: &mut Machine<'_>, function: &Value, item: &Slot, place: Place) -> R
     m.bool_arg(&Slot::Ready(truth), place)
 }
 
-/// The intermediate result is evaluated at each step, so that a long fold needs no depth.
+/// What a step gives is evaluated before the next one, so that a long fold needs no depth. The initial value
+/// is given to the first step as it is.
 fn fold(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> {
     let list = m.list_arg(&args[0], place)?;
     if list.items.is_empty() {
@@ -68,7 +71,7 @@ fn fold(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> {
         Value::Function(closure) if closure.code.params == 2 => closure.code.words.as_ref(),
         _ => None,
     };
-    let mut result = args[1].clone();
+    let mut result = args[1].settled();
     for item in list.items.iter() {
         let found = words.and_then(|code| Some((code, code.arguments_of([&result, item])?)));
         result = Slot::Ready(match found {
@@ -136,7 +139,7 @@ fn range(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> {
 
 fn sort_by(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> {
     let list = m.list_arg(&args[0], place)?;
-    if list.items.is_empty() {
+    if list.items.len() < 2 {
         return Ok(Value::List(list));
     }
     let key = m.force(&args[1])?;

@@ -19,7 +19,7 @@ pub(super) static TABLE: &[Extern] = &[
     Extern::new("map.merge", 2, merge),
     Extern::new("map.from_list", 1, from_list),
     Extern::new("map.to_list", 1, to_list),
-    Extern::new("map.map_values", 2, map_values),
+    Extern::new("map.map_values", 2, map_values).lazy(&[1]),
 ];
 
 type Result<T> = std::result::Result<T, Fault>;
@@ -101,9 +101,8 @@ fn to_list(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> {
     Ok(Value::list(map.iter().map(entry).collect()))
 }
 
-/// The values are computed when they are needed.
+/// The values are computed when they are needed, and so is the function.
 fn map_values(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> {
     let map = m.map_arg(&args[0], place)?;
-    let function = m.force(&args[1])?;
-    Ok(Value::Map(map.with_values(&mut |slot| m.apply_later(&function, slot.settled()))))
+    Ok(Value::Map(map.with_values(&mut |slot| m.apply_slot_later(&args[1], slot.settled()))))
 }

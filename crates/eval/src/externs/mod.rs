@@ -22,7 +22,7 @@ use crate::fault::{Fault, FaultBody, Place};
 use crate::machine::Machine;
 use crate::value::{Slot, Value};
 
-pub(crate) use origin::members_of;
+pub(crate) use origin::{call_of, members_of};
 
 /// A function that the evaluator supplies.
 pub struct Extern {

@@ -10,6 +10,7 @@ use smallvec::SmallVec;
 
 use super::Extern;
 use crate::code::{Delay, Node};
+use crate::codes;
 use crate::fault::{Fault, FaultBody, Place};
 use crate::interpret::Env;
 use crate::machine::Machine;
@@ -20,7 +21,7 @@ pub(super) static TABLE: &[Extern] = &[
     Extern::new("prelude.extend", 2, extend).lazy(&[0, 1]),
     Extern::new("prelude.members", 1, members),
     Extern::new("prelude.overridable", 2, overridable).lazy(&[0, 1]),
-    Extern::new("prelude.override", 2, overriding).lazy(&[1]),
+    Extern::new("prelude.override", 2, overriding).lazy(&[0, 1]),
 ];
 
 /// Makes the members of a set from its layers.
@@ -28,7 +29,15 @@ static FINAL: Extern = Extern::new("prelude.set", 1, make_members);
 /// Makes a package from a recipe and the function that makes it.
 static PACKAGE: Extern = Extern::new("prelude.overridable", 1, apply_second);
 /// Makes a recipe from an overridable package and a change.
-static RECIPE: Extern = Extern::new("prelude.override", 1, apply_second);
+static RECIPE: Extern = Extern::new("prelude.override", 1, changed_recipe);
+/// The function that makes the package, of an overridable one.
+static MAKE: Extern = Extern::new("prelude.override", 1, make_of);
+/// Calls a function that is not there yet.
+static CALL: Extern = Extern::new("list.map", 1, apply_second);
+
+/// Changes of a recipe that are made inside one another. Of more each such group is made on its own, so that
+/// any number of them needs no depth.
+const CHANGES: usize = 64;
 
 /// The fields that an overlay replaces.
 type Fields = SmallVec<[Slot; 4]>;
@@ -187,21 +196,80 @@ fn laid_over(
 }
 
 fn overridable(_: &mut Machine<'_>, args: &[Slot], _: Place) -> Result<Value> {
-    Ok(with_recipe(args[0].clone(), args[1].clone()))
+    Ok(with_recipe(args[0].clone(), args[1].clone(), Slot::Missing))
 }
 
-fn with_recipe(recipe: Slot, make: Slot) -> Value {
-    let package = later(&PACKAGE, Slot::Ready(Value::list(vec![recipe.clone(), make.clone()])));
-    Value::Overridable(Rc::new(Origin { slots: vec![package, recipe, make].into() }))
+/// An overridable package; `below` is the one that it is a change of.
+fn with_recipe(recipe: Slot, make: Slot, below: Slot) -> Value {
+    let package = later(&PACKAGE, pair(recipe.clone(), make.clone()));
+    Value::Overridable(Rc::new(Origin { slots: vec![package, recipe, make, below].into() }))
 }
 
-fn overriding(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> {
-    let old = match m.force(&args[0])? {
-        Value::Overridable(old) => old,
-        other => return Err(FaultBody::defect(place, format!("{} is overridden", other.kind()))),
+fn pair(first: Slot, second: Slot) -> Slot {
+    Slot::Ready(Value::list(vec![first, second]))
+}
+
+fn overriding(_: &mut Machine<'_>, args: &[Slot], _: Place) -> Result<Value> {
+    let (below, change) = (args[0].settled(), args[1].clone());
+    let make = match &below {
+        Slot::Ready(Value::Overridable(old)) => old.slots[2].clone(),
+        below => later(&MAKE, below.clone()),
     };
-    let argument = Value::list(vec![old.slots[1].clone(), args[1].clone()]);
-    Ok(with_recipe(later(&RECIPE, Slot::Ready(argument)), old.slots[2].clone()))
+    Ok(with_recipe(later(&RECIPE, pair(below.clone(), change)), make, below))
+}
+
+fn origin_arg(m: &mut Machine<'_>, slot: &Slot, place: Place) -> Result<Rc<Origin>> {
+    match m.force(slot)? {
+        Value::Overridable(origin) => Ok(origin),
+        other => Err(FaultBody::defect(place, format!("{} is overridden", other.kind()))),
+    }
+}
+
+fn make_of(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> {
+    let origin = origin_arg(m, &args[0], place)?;
+    m.force(&origin.slots[2])
+}
+
+/// The recipe of a package that is a change of another one.
+fn changed_recipe(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> {
+    let parts = m.list_arg(&args[0], place)?;
+    let [below, change] = &*parts.items else {
+        return Err(FaultBody::defect(place, "a change without its package"));
+    };
+    let old = origin_arg(m, below, place)?;
+    recipes_below(m, &old, place)?;
+    let change = m.force(change)?;
+    m.apply(&change, [old.slots[1].settled()], place)
+}
+
+/// Makes some of the recipes that a recipe may need, those at the bottom first, if there are many of them.
+/// One that fails stays as it was, as perhaps it is not needed.
+fn recipes_below(m: &mut Machine<'_>, top: &Rc<Origin>, place: Place) -> Result<()> {
+    let (mut waiting, mut origin, mut count) = (Vec::new(), top.clone(), 0_usize);
+    while !m.recipes_fail
+        && origin.slots[1].ready().is_none()
+        && !matches!(origin.slots[3], Slot::Missing)
+    {
+        m.tick(place)?;
+        count += 1;
+        if count.is_multiple_of(CHANGES) {
+            waiting.push(origin.clone());
+        }
+        origin = origin_arg(m, &origin.slots[3], place)?;
+    }
+    while let Some(origin) = waiting.pop() {
+        if let Err(fault) = m.force(&origin.slots[1]) {
+            m.recipes_fail = true;
+            let stopped = [codes::CANCELLED, codes::MEMORY].contains(&fault.diagnostic.code);
+            return if stopped { Err(fault) } else { Ok(()) };
+        }
+    }
+    Ok(())
+}
+
+/// The slot of a call with one argument, of a function that is not there yet.
+pub(crate) fn call_of(argument: Slot, function: Slot) -> Slot {
+    later(&CALL, pair(argument, function))
 }
 
 /// Calls the function that is the second item of a list with the first one.

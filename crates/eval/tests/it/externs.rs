@@ -144,3 +144,40 @@ fn the_library_declares_exactly_the_supplied_functions() {
         cbuild_eval::externs().map(|found| (found.name().to_owned(), found.arity())).collect();
     assert_eq!(declared(), supplied);
 }
+
+#[test]
+fn library_functions_evaluate_what_they_need_alone() {
+    for (expr, expected) in [
+        ("std.list.fold([1], abort(\"unused\"), (n, item) => item)", "1"),
+        ("std.list.fold([1, 2], abort(\"unused\"), (n, item) => item)", "2"),
+        ("std.list.length(std.list.map([1, 2], abort(\"unused\")))", "2"),
+        ("std.list.length(std.list.map([], abort(\"unused\")))", "0"),
+        ("std.list.filter([], abort(\"unused\"))", "[]"),
+        ("std.list.sort_by([\"a\"], abort(\"unused\"))", "[\"a\"]"),
+        ("std.list.sort([1], abort(\"unused\"))", "[1]"),
+        ("std.list.any([], abort(\"unused\"))", "false"),
+        ("std.list.all([], abort(\"unused\"))", "true"),
+        ("std.list.contains([], abort(\"unused\"))", "false"),
+        ("std.list.length([abort(\"unused\"), 1])", "2"),
+        ("std.list.length(std.list.reverse([abort(\"unused\"), 1]))", "2"),
+        ("std.list.length(std.list.flatten([[abort(\"unused\")], [1]]))", "2"),
+        ("std.map.size(std.map.map_values({ a = 1 }, abort(\"unused\")))", "1"),
+        ("std.map.size(std.map.set({}, \"a\", abort(\"unused\")))", "1"),
+        ("std.map.get_or({ a = 1 }, \"a\", abort(\"unused\"))", "1"),
+        (
+            "std.map.keys(std.map.from_list([{ key = \"a\", value = abort(\"unused\") }]))",
+            "[\"a\"]",
+        ),
+        ("(let add = (n) => (x) => x + n in std.list.map([1, 2], add(3)))", "[4, 5]"),
+        ("std.list.map([1, 2], if true then ((x) => x * 2) else abort(\"unused\"))", "[2, 4]"),
+    ] {
+        check_items("import std", expr, expected);
+    }
+    let error = crate::support::fault(
+        "import std",
+        "std.list.fold([], abort(\"used\"), (n, item) => item)",
+    );
+    assert!(error.starts_with("E0405"), "{error}");
+    let error = crate::support::fault("import std", "std.list.map([1], abort(\"used\"))");
+    assert!(error.starts_with("E0405"), "{error}");
+}

@@ -200,3 +200,86 @@ fn long_and_nested_source_is_compiled_and_run() {
     let nested = format!("{}1{}", "(".repeat(60), " + 1)".repeat(60));
     check_items("", &nested, "61");
 }
+
+#[test]
+fn shared_data_is_compared_part_by_part() {
+    let items = "import std\ntype T = L | N(T, T)\n\
+        fn tree(last: T) -> T = std.list.fold(std.list.range(0, 60), last, (t, i) => N(t, t))\n\
+        let a = tree(L)\nlet b = tree(L)\nlet c = tree(N(L, L))\n\
+        fn lists(n: Int) -> List<List<List<Int>>> = std.list.repeat(std.list.repeat([1], n), n)\n\
+        type R = | R({ x: Option<R>, y: List<R>, z: Map<R> })\n\
+        let r = std.list.fold(std.list.range(0, 60), R({ x = None, y = [], z = {} }), \
+        (r, i) => R({ x = Some(r), y = [r, r], z = { k = r } }))\n\
+        let s = std.list.fold(std.list.range(0, 60), R({ x = None, y = [], z = {} }), \
+        (r, i) => R({ x = Some(r), y = [r, r], z = { k = r } }))";
+    check_items(
+        items,
+        "[a == a, a == b, b == c, a == N(a, b), N(a, b) == N(b, a)]",
+        "[true, true, false, false, true]",
+    );
+    check_items(items, "[r == r, r == s, std.list.contains([s], r)]", "[true, true, true]");
+    check_items(items, "std.list.length(std.list.unique([a, b, c, a]))", "2");
+    check_items(items, "lists(300) == lists(300)", "true");
+    // A value that holds itself is itself.
+    let circle = "type Loop = | Again(List<Loop>)\nlet r: Loop = Again([r])";
+    check_items(circle, "r == r", "true");
+}
+
+#[test]
+fn printed_values_have_a_limit_in_bytes() {
+    let items = "import std\ntype Nest = End | Nest(List<Nest>)\n\
+        let large = std.text.repeat(\"x\", 10000)\n\
+        fn texts(n: Int) -> List<Str> = std.list.repeat(large, n)\n\
+        let wide = Nest(std.list.repeat(End, 5000))\n\
+        let deep = std.list.fold(std.list.range(0, 200), wide, (n, i) => Nest([n]))";
+    let printed = |expr: &str, json: bool| {
+        let limits = Limits { printed: 1_000_000, ..Limits::default() };
+        with_value(items, expr, limits, |evaluator, value| match json {
+            true => evaluator.to_json(&value).map(|json| json.to_string()),
+            false => evaluator.show(&value),
+        })
+    };
+    // Names, keys and indentation count as well.
+    for (expr, json) in [
+        ("texts(101)", false),
+        ("texts(101)", true),
+        ("{ a = texts(50), b = texts(51) }", true),
+        ("std.script.raw(std.text.repeat(large, 101))", false),
+        ("std.map.from_list([{ key = std.text.repeat(large, 101), value = 1 }])", true),
+        ("deep", false),
+    ] {
+        let error = printed(expr, json).unwrap_err();
+        assert!(error.starts_with("E0406") && error.contains("1000000 bytes"), "{error}");
+    }
+    assert_eq!(printed("texts(90)", false).unwrap().lines().count(), 92);
+    assert_eq!(Limits::default().printed, 1 << 28);
+}
+
+#[test]
+fn a_hundred_thousand_changes_need_neither_depth_nor_long() {
+    let items = "import std\ntype Recipe = { name: Str, n: Int, flags: List<Str> }\n\
+        let base: Overridable<Recipe> = overridable({ name = \"a\", n = 0, flags = [] }, \
+        (r) => std.tree.text_file(r.name, sh\"#{r.n}\"))\n\
+        fn times<a>(n: Int, from: a, step: (a, Int) -> a) -> a = std.list.fold(std.list.range(0, n), from, step)";
+    let many = "times(100000, base, (p, i) => p |> override((r) => r with { n = r.n + 1 }))";
+    check_items(items, &format!("({many}).recipe.n"), "100000");
+    check_items(items, &format!("({many}).name"), "\"a\"");
+    let record = "times(100000, { n = 0, m = 1 }, (r, i) => r with { n = r.n + 1 })";
+    check_items(items, record, "{ m = 1, n = 100000 }");
+    check_items(items, "std.list.length(times(100000, [], (l, i) => l ++ [i]))", "100000");
+    let set = "members(times(100000, set((f) => { a = 1, b = 2 }), (s, i) => s |> extend((f, p) => { a = p.a + 1 })))";
+    check_items(items, set, "{ a = 100001, b = 2 }");
+    let nested = "times(100000, (x) => x, (f, i) => (x) => f(x) + 1)(0)";
+    assert!(fault(items, nested).starts_with("E0402"));
+    // A change that is not needed is not made, however many there are.
+    let unneeded = "times(1000, base |> override((r) => abort(\"not needed\")), \
+        (p, i) => if i == 900 then p |> override((r) => { name = \"b\", n = 1, flags = [] }) else p |> override((r) => r with { n = r.n + 1 }))";
+    check_items(items, &format!("({unneeded}).recipe"), "{ flags = [], n = 100, name = \"b\" }");
+    check_items(
+        items,
+        "let p = abort(\"not needed\") |> override((r) => r) in std.list.length([p])",
+        "1",
+    );
+    let failing = "times(5000, base |> override((r) => abort(\"needed\")), (p, i) => p |> override((r) => r with { n = r.n + 1 }))";
+    assert!(fault(items, &format!("({failing}).recipe.n")).starts_with("E0405"));
+}
