@@ -6,7 +6,7 @@ use cbuild_eval::{Evaluator, Limits, World, codes};
 use cbuild_sema::Checked;
 use cbuild_sema::ir::GlobalId;
 
-use crate::package::{MAIN, checked, examine};
+use crate::package::{MAIN, checked, checked_quickly, examine};
 
 /// A world with a few files, all of which are small.
 pub(crate) struct SmallWorld<'a> {
@@ -95,13 +95,16 @@ fn limited(outcome: &Result<String, String>) -> bool {
 /// A program that is accepted evaluates to values or to located errors, within the limits, and its
 /// formatted text to the same.
 pub fn evaluate(text: &str) {
-    let (mut sources, found) = checked(text);
-    if found.has_errors() {
-        return;
+    let (sources, found) = checked(text);
+    if !found.has_errors() {
+        evaluate_checked(text, sources, &found);
     }
-    let before = values(&mut sources, &found);
+}
+
+fn evaluate_checked(text: &str, mut sources: Sources, found: &Checked) {
+    let before = values(&mut sources, found);
     let Ok(printed) = cbuild_syntax::format(SourceId(0), text) else { return };
-    let (mut sources, found) = checked(&printed);
+    let (mut sources, found) = checked_quickly(&printed);
     assert!(!found.has_errors(), "the formatted text is refused:\n{printed}");
     let after = values(&mut sources, &found);
     assert_eq!(before.len(), after.len(), "formatting changes the items:\n{printed}");
@@ -115,7 +118,7 @@ pub fn evaluate(text: &str) {
 
 /// A program of the generator is accepted, and holds to [`evaluate`]; its tests are true.
 pub fn generated(text: &str) {
-    let (sources, found) = checked(text);
+    let (sources, found) = checked_quickly(text);
     let wrong: Vec<String> = found
         .diagnostics
         .iter()
@@ -124,5 +127,17 @@ pub fn generated(text: &str) {
         })
         .collect();
     assert!(wrong.is_empty(), "a sound program is refused:\n{text}\n{}", wrong.join("\n"));
-    evaluate(text);
+    evaluate_checked(text, sources, &found);
+}
+
+/// A program that the generator has spoiled is refused with diagnostics that hold to what all do, or is
+/// sound, and then holds to [`evaluate`]. Tells whether it was accepted.
+pub fn spoiled(text: &str) -> bool {
+    let (sources, found) = checked_quickly(text);
+    found.diagnostics.iter().for_each(|diagnostic| examine(&sources, diagnostic));
+    let accepted = !found.has_errors();
+    if accepted {
+        evaluate_checked(text, sources, &found);
+    }
+    accepted
 }

@@ -27,9 +27,9 @@ mod programs;
 mod records;
 
 pub use crate::decoding::decode;
-pub use crate::evaluation::{evaluate, generated};
+pub use crate::evaluation::{evaluate, generated, spoiled};
 pub use crate::language::{check, format, parse};
 pub use crate::outside::{archive, module_files};
 pub use crate::package::{repository_sources, specified_sources};
-pub use crate::programs::program;
+pub use crate::programs::{program, spoiled_program};
 pub use crate::records::record;

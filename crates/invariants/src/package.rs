@@ -1,5 +1,6 @@
 //! The package that an input is the main file of, and the sources of the repository.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
@@ -107,6 +108,8 @@ fn expressions(items: &str, block: &str) -> String {
 
 struct Files<'a> {
     main: &'a str,
+    /// Whether only what is used of the standard library is looked at, as in cbuild itself.
+    sound: bool,
 }
 
 impl Loader for Files<'_> {
@@ -119,13 +122,31 @@ impl Loader for Files<'_> {
         };
         found.ok_or(LoadError::NotFound)
     }
+
+    fn library_is_sound(&self) -> bool {
+        self.sound
+    }
 }
 
-/// Checks a package whose main file is the text.
+/// Checks a package whose main file is the text, with all of the standard library.
 pub(crate) fn checked(text: &str) -> (Sources, Checked) {
-    let mut sources = Sources::default();
-    let checked =
-        cbuild_sema::check(&mut sources, &mut Files { main: text }, &ModuleKey::root(MAIN));
+    let (mut sources, mut files) = (Sources::default(), Files { main: text, sound: false });
+    let checked = cbuild_sema::check(&mut sources, &mut files, &ModuleKey::root(MAIN));
+    (sources, checked)
+}
+
+thread_local! {
+    /// The parsed sources of the standard library, among others.
+    static PARSED: RefCell<Memory> = RefCell::default();
+}
+
+/// As [`checked`], with what is used of the standard library alone.
+pub(crate) fn checked_quickly(text: &str) -> (Sources, Checked) {
+    let (mut sources, mut files) = (Sources::default(), Files { main: text, sound: true });
+    let entries = [ModuleKey::root(MAIN)];
+    let checked = PARSED.with_borrow_mut(|memory| {
+        cbuild_sema::check_with(&mut sources, &mut files, memory, &entries, Bodies::All)
+    });
     (sources, checked)
 }
 
@@ -144,7 +165,7 @@ pub(crate) fn memory() -> Memory {
 
 /// Checks as [`checked`] does, but looks only into what the memory does not know.
 pub(crate) fn checked_again(text: &str, memory: &mut Memory) -> (Sources, Checked) {
-    let (mut sources, mut files) = (Sources::default(), Files { main: text });
+    let (mut sources, mut files) = (Sources::default(), Files { main: text, sound: false });
     let entries = [ModuleKey::root(MAIN)];
     let checked =
         cbuild_sema::check_with(&mut sources, &mut files, memory, &entries, Bodies::Changed);

@@ -2,29 +2,28 @@
 
 use arbitrary::{Result, Unstructured};
 
-/// Types of generated expressions.
-#[derive(Clone, PartialEq)]
-enum Type {
-    Int,
-    Bool,
-    Str,
-    Script,
-    /// The variant type of each program.
-    Shape,
-    /// The record type with a default and an optional field of each program.
-    Options,
-    List(Box<Type>),
-    Option(Box<Type>),
-    Map(Box<Type>),
-    Record(Vec<Type>),
-    Function(Vec<Type>, Box<Type>),
-}
+mod packages;
+mod particular;
+mod types;
+
+use self::types::Type;
 
 /// The declarations that each program starts with.
 const HEAD: &str = "import std\n\
     import ./lib.cbuild\n\
     type Shape = Dot | Square(Int) | Both(Str, List<Int>)\n\
     type Options = { name: Str, jobs: Int = 4, tag?: Str }\n\
+    type Recipe = { name: Str, flags: List<Str> = [], n: Int = 0, tag?: Str }\n\
+    type Tree<a> = Leaf | Node(Tree<a>, a, Tree<a>)\n\
+    type Maybe<a> = { value?: a, n: Int = 1 }\n\
+    type Kept<r> = | Kept(Set<r>)\n\
+    protocol Web = \"io.web\"\n\
+    fn counted<r>(x: { n: Int | r }, n: Int) -> { n: Int | r } = x with { n = x.n + n }\n\
+    fn raised<r>(s: Set<{ n: Int | r }>, n: Int) -> Set<{ n: Int | r }> = \
+    s |> extend((final, prev) => { n = prev.n + n })\n\
+    fn wrapped<r>(x: r) -> Set<r> = set((_) => x)\n\
+    fn unkept<r>(kept: Kept<r>) -> r = match kept { Kept(s) => members(s) }\n\
+    fn size<a>(tree: Tree<a>) -> Int = match tree { Leaf => 0, Node(l, _, r) => size(l) + 1 + size(r) }\n\
     fn choose<a>(n: Int, x: a, y: a) -> a = if n > 0 then x else y\n\
     fn times(n: Int, total: Int = 1) -> Int = if n <= 0 then total else times(n - 1, total = total + n)\n";
 
@@ -36,53 +35,32 @@ const DEPTH: u32 = 5;
 /// # Errors
 /// When there are no choices left at the start.
 pub fn program(choices: &mut Unstructured<'_>) -> Result<String> {
-    let mut maker = Maker { choices, scope: Vec::new(), count: 0 };
+    made(choices, None)
+}
+
+/// A program of which one expression or annotation is mostly of another type: it may be refused, but must
+/// not go wrong if it is accepted.
+///
+/// # Errors
+/// As [`program`].
+pub fn spoiled_program(choices: &mut Unstructured<'_>) -> Result<String> {
+    let at = choices.int_in_range(0..=60)?;
+    made(choices, Some(at))
+}
+
+fn made(choices: &mut Unstructured<'_>, spoil: Option<u32>) -> Result<String> {
+    let mut maker = Maker { choices, scope: Vec::new(), count: 0, spoil };
     let mut text = HEAD.to_owned();
     for _ in 0..maker.choices.int_in_range(1..=4)? {
         let ty = maker.ty(2)?;
         let value = maker.expr(&ty, DEPTH)?;
         let name = maker.name();
         let public = if maker.choices.arbitrary()? { "pub " } else { "" };
-        text += &format!("{public}let {name}: {} = {value}\n", ty.text());
+        text += &format!("{public}let {name}: {} = {value}\n", maker.annotation(&ty)?);
         maker.scope.push((name, ty));
     }
     let condition = maker.expr(&Type::Bool, DEPTH)?;
     Ok(text + &format!("test \"it\" {{ {condition} }}\n"))
-}
-
-impl Type {
-    fn text(&self) -> String {
-        match self {
-            Self::Int => "Int".to_owned(),
-            Self::Bool => "Bool".to_owned(),
-            Self::Str => "Str".to_owned(),
-            Self::Script => "Script".to_owned(),
-            Self::Shape => "Shape".to_owned(),
-            Self::Options => "Options".to_owned(),
-            Self::List(of) => format!("List<{}>", of.text()),
-            Self::Option(of) => format!("Option<{}>", of.text()),
-            Self::Map(of) => format!("Map<{}>", of.text()),
-            Self::Record(fields) => {
-                let field = |(at, ty): (usize, &Self)| format!("f{at}: {}", ty.text());
-                let fields: Vec<String> = fields.iter().enumerate().map(field).collect();
-                format!("{{ {} }}", fields.join(", "))
-            }
-            Self::Function(params, result) => {
-                let params: Vec<String> = params.iter().map(Self::text).collect();
-                format!("({}) -> {}", params.join(", "), result.text())
-            }
-        }
-    }
-
-    /// Whether values can be compared.
-    fn is_data(&self) -> bool {
-        match self {
-            Self::List(of) | Self::Option(of) | Self::Map(of) => of.is_data(),
-            Self::Record(fields) => fields.iter().all(Self::is_data),
-            Self::Function(..) => false,
-            _ => true,
-        }
-    }
 }
 
 struct Maker<'m, 'c> {
@@ -90,6 +68,8 @@ struct Maker<'m, 'c> {
     /// Names in scope with their types.
     scope: Vec<(String, Type)>,
     count: usize,
+    /// After how many more expressions and annotations one has another type than it should.
+    spoil: Option<u32>,
 }
 
 impl Maker<'_, '_> {
@@ -102,13 +82,25 @@ impl Maker<'_, '_> {
         self.choices.int_in_range(0..=end - 1)
     }
 
+    /// Whether now is the time for another type.
+    fn spoils(&mut self) -> bool {
+        let now = self.spoil == Some(0);
+        self.spoil = self.spoil.and_then(|left| left.checked_sub(1));
+        now
+    }
+
+    /// A type as it is written behind a name.
+    fn annotation(&mut self, ty: &Type) -> Result<String> {
+        Ok(if self.spoils() { self.ty(1)?.text() } else { ty.text() })
+    }
+
     fn data(&mut self, depth: u32) -> Result<Type> {
         let ty = self.ty(depth)?;
         Ok(if ty.is_data() { ty } else { Type::Int })
     }
 
     fn ty(&mut self, depth: u32) -> Result<Type> {
-        let kinds = if depth == 0 { 6 } else { 11 };
+        let kinds = if depth == 0 { 11 } else { 19 };
         Ok(match self.below(kinds)? {
             0 => Type::Int,
             1 => Type::Bool,
@@ -116,12 +108,24 @@ impl Maker<'_, '_> {
             3 => Type::Script,
             4 => Type::Shape,
             5 => Type::Options,
-            6 => Type::List(Box::new(self.ty(depth - 1)?)),
-            7 => Type::Option(Box::new(self.ty(depth - 1)?)),
-            8 => Type::Map(Box::new(self.ty(depth - 1)?)),
-            9 => {
+            6 => Type::Hash,
+            7 => Type::Path,
+            8 => Type::Package,
+            9 => Type::Image,
+            10 => Type::Overridable,
+            11 => Type::List(Box::new(self.ty(depth - 1)?)),
+            12 => Type::Option(Box::new(self.ty(depth - 1)?)),
+            13 => Type::Map(Box::new(self.ty(depth - 1)?)),
+            14 => Type::Tree(Box::new(self.ty(depth - 1)?)),
+            15 => Type::Maybe(Box::new(self.ty(depth - 1)?)),
+            16 | 17 => {
                 let count = self.below(3)?;
-                Type::Record((0..count).map(|_| self.ty(depth - 1)).collect::<Result<_>>()?)
+                let fields = (0..count).map(|_| self.ty(depth - 1)).collect::<Result<_>>()?;
+                match self.below(3)? {
+                    0 => Type::Record(fields),
+                    1 => Type::Set(fields),
+                    _ => Type::Kept(fields),
+                }
             }
             _ => {
                 let count = self.below(3)?;
@@ -133,6 +137,10 @@ impl Maker<'_, '_> {
 
     /// An expression of a type; where the type must be known from elsewhere, it is.
     fn expr(&mut self, ty: &Type, depth: u32) -> Result<String> {
+        if self.spoils() {
+            let other = self.ty(1)?;
+            return self.literal(&other, depth.min(1));
+        }
         let known: Vec<String> =
             self.scope.iter().filter(|(_, of)| of == ty).map(|(name, _)| name.clone()).collect();
         if !known.is_empty() && self.below(3)? == 0 {
@@ -141,7 +149,10 @@ impl Maker<'_, '_> {
         if depth == 0 || self.choices.is_empty() {
             return self.literal(ty, 0);
         }
-        match self.below(12)? {
+        match self.below(15)? {
+            12 if ty.is_decoded() => self.decoded(ty),
+            12 | 13 => self.through_rows(ty, depth - 1),
+            14 => self.member(ty, depth - 1),
             0..=3 => self.literal(ty, depth - 1),
             4 | 5 => self.particular(ty, depth - 1),
             other => self.general(ty, depth - 1, other),
@@ -160,7 +171,7 @@ impl Maker<'_, '_> {
                 let bound = self.ty(1)?;
                 let value = self.expr(&bound, depth)?;
                 let name = self.name();
-                let annotated = bound.text();
+                let annotated = self.annotation(&bound)?;
                 let body = self.with((name.clone(), bound), |maker| maker.expr(ty, depth))?;
                 format!("(let {name}: {annotated} = {value} in {body})")
             }
@@ -175,7 +186,7 @@ impl Maker<'_, '_> {
                 let param = self.ty(1)?;
                 let argument = self.expr(&param, depth)?;
                 let name = self.name();
-                let annotated = param.text();
+                let annotated = self.annotation(&param)?;
                 let body = self.with((name.clone(), param), |maker| maker.expr(ty, depth))?;
                 let (result, called) = (ty.text(), self.name());
                 format!(
@@ -192,6 +203,15 @@ impl Maker<'_, '_> {
                 )
             }
         })
+    }
+
+    /// A value as a member of a set.
+    fn member(&mut self, ty: &Type, depth: u32) -> Result<String> {
+        let set = Type::Set(vec![ty.clone(), Type::Int]);
+        let (name, text) = (self.name(), self.annotation(&set)?);
+        let value = self.expr(&set, depth)?;
+        let field = ["{}.f0", "members({}).f0"][self.below(2)? as usize].replace("{}", &name);
+        Ok(format!("(let {name}: {text} = {value} in {field})"))
     }
 
     fn with<T>(&mut self, name: (String, Type), run: impl FnOnce(&mut Self) -> T) -> T {
@@ -256,7 +276,41 @@ impl Maker<'_, '_> {
                 .to_string(),
             Type::Script => {
                 let (word, number) = (self.expr(&Type::Str, depth)?, self.expr(&Type::Int, depth)?);
-                format!("sh\"echo $X #{{{word}}} #{{[{number}]}} #{{./dir/file}}\"")
+                match self.below(3)? {
+                    0 if depth > 0 => {
+                        let package = self.expr(&Type::Package, depth - 1)?;
+                        format!("sh\"#{{{package}}}/bin/x #{{{word}}}\"")
+                    }
+                    _ => format!("sh\"echo $X #{{{word}}} #{{[{number}]}} #{{./dir/file}}\""),
+                }
+            }
+            Type::Hash => packages::HASH.to_owned(),
+            Type::Path => self.choices.choose(&["./a.toml", "./dir/b", "./missing"])?.to_string(),
+            Type::Package => self.package(depth.saturating_sub(1))?,
+            Type::Image => self.image(depth.saturating_sub(1))?,
+            Type::Overridable => self.overridable(depth)?,
+            Type::Set(fields) => self.set(fields, depth)?,
+            Type::Kept(fields) => format!("Kept({})", self.set(fields, depth)?),
+            Type::Tree(of) => match self.below(2)? {
+                0 => "Leaf".to_owned(),
+                _ => {
+                    let item = self.expr(of, depth)?;
+                    let left =
+                        if depth == 0 { "Leaf".to_owned() } else { self.expr(ty, depth - 1)? };
+                    format!("Node({left}, {item}, Leaf)")
+                }
+            },
+            Type::Maybe(of) => {
+                let bound = self.name();
+                let value = match self.below(3)? {
+                    0 => "{}".to_owned(),
+                    1 => format!("{{ value = {} }}", self.expr(of, depth)?),
+                    _ => format!(
+                        "{{ value = {}, n = 2 }}",
+                        self.expr(&Type::Option(of.clone()), depth)?
+                    ),
+                };
+                format!("(let {bound}: {} = {value} in {bound})", self.annotation(ty)?)
             }
             Type::Shape => match self.below(3)? {
                 0 => "Dot".to_owned(),
@@ -306,101 +360,6 @@ impl Maker<'_, '_> {
                 let params: Vec<String> =
                     typed.map(|(name, ty)| format!("{name}: {}", ty.text())).collect();
                 format!("(({}) => {})", params.join(", "), body?)
-            }
-        })
-    }
-
-    /// A form that gives values of this type alone.
-    fn particular(&mut self, ty: &Type, depth: u32) -> Result<String> {
-        Ok(match ty {
-            Type::Int => self.number(depth)?,
-            Type::Bool => self.condition(depth)?,
-            Type::Str => {
-                let (a, b) = (self.expr(&Type::Str, depth)?, self.expr(&Type::Str, depth)?);
-                match self.below(5)? {
-                    0 => format!("({a} ++ {b})"),
-                    1 => format!("\"#{{{a}}}-#{{{b}}}\""),
-                    2 => format!("std.text.replace({a}, \"b\", {b})"),
-                    3 => format!("std.text.join([{a}, {b}], \", \")"),
-                    _ => format!("std.text.slice({a}, 0, {})", self.expr(&Type::Int, depth)?),
-                }
-            }
-            Type::Script => {
-                let (a, b) = (self.expr(ty, depth)?, self.expr(ty, depth)?);
-                format!("({a} ++ sh\"; #{{{b}}}\")")
-            }
-            Type::List(of) => {
-                let (a, b) = (self.expr(ty, depth)?, self.expr(ty, depth)?);
-                match self.below(4)? {
-                    0 => format!("({a} ++ {b})"),
-                    1 => format!("std.list.reverse({a})"),
-                    2 => {
-                        let name = self.name();
-                        let text = of.text();
-                        let keep = self.with((name.clone(), (**of).clone()), |maker| {
-                            maker.expr(&Type::Bool, depth)
-                        })?;
-                        format!("std.list.filter({a}, ({name}: {text}) => {keep})")
-                    }
-                    _ => format!("std.list.slice({a}, 1, {})", self.expr(&Type::Int, depth)?),
-                }
-            }
-            Type::Option(of) => {
-                let list = self.expr(&Type::List(of.clone()), depth)?;
-                format!("std.list.at({list}, {})", self.expr(&Type::Int, depth)?)
-            }
-            Type::Map(of) => {
-                let map = self.expr(ty, depth)?;
-                let (key, value) = (self.expr(&Type::Str, depth)?, self.expr(of, depth)?);
-                format!("std.map.set({map}, {key}, {value})")
-            }
-            other => self.literal(other, depth)?,
-        })
-    }
-
-    fn number(&mut self, depth: u32) -> Result<String> {
-        let (a, b) = (self.expr(&Type::Int, depth)?, self.expr(&Type::Int, depth)?);
-        Ok(match self.below(8)? {
-            form @ 0..=4 => format!("({a} {} {b})", ["+", "-", "*", "/", "%"][form as usize]),
-            5 => format!("times({a} % 50)"),
-            6 => {
-                let of = self.ty(1)?;
-                format!("std.list.length({})", self.expr(&Type::List(Box::new(of)), depth)?)
-            }
-            _ => format!("std.list.fold([{a}, {b}, 3], 0, (sum, item) => sum + lib.twice(item))"),
-        })
-    }
-
-    fn condition(&mut self, depth: u32) -> Result<String> {
-        Ok(match self.below(5)? {
-            0 => {
-                let ty = self.data(2)?;
-                let text = ty.text();
-                let (a, b) = (self.expr(&ty, depth)?, self.expr(&ty, depth)?);
-                let (x, y) = (self.name(), self.name());
-                format!("(let {x}: {text} = {a} {y}: {text} = {b} in {x} == {y})")
-            }
-            1 => {
-                let (a, b) = (self.expr(&Type::Int, depth)?, self.expr(&Type::Int, depth)?);
-                format!("({a} <= {b})")
-            }
-            2 => {
-                let (a, b) = (self.expr(&Type::Bool, depth)?, self.expr(&Type::Bool, depth)?);
-                format!("({a} && !{b})")
-            }
-            3 => {
-                let (a, b) = (self.expr(&Type::Str, depth)?, self.expr(&Type::Str, depth)?);
-                format!("({a} < {b})")
-            }
-            _ => {
-                let of = self.data(1)?;
-                let text = of.text();
-                let (list, item) =
-                    (self.expr(&Type::List(Box::new(of.clone())), depth)?, self.expr(&of, depth)?);
-                let (x, y) = (self.name(), self.name());
-                format!(
-                    "(let {x}: List<{text}> = {list} {y}: {text} = {item} in std.list.contains({x}, {y}))"
-                )
             }
         })
     }
