@@ -14,7 +14,7 @@ use cbuild_drv::{Action, ActionKey, Derivation, Digest, DrvId, OutputName, Store
 use cbuild_sandbox::{SandboxSpec, Status, Tmp};
 use cbuild_store::Scratch;
 
-use crate::error::{RunError, StepError};
+use crate::error::{ExitClass, RunError, StepError};
 use crate::exec::{self, Bounds, Prepared};
 use crate::resolve::Outputs;
 use crate::step::{Workshop, host_system};
@@ -118,7 +118,7 @@ impl Subject {
     }
 
     fn failure(&self, error: StepError) -> RunError {
-        if matches!(error, StepError::Cancelled) {
+        if error.exit_class() == ExitClass::Cancelled {
             return RunError::Cancelled;
         }
         let (drv, name, key) = (self.drv, self.derivation.name.clone(), Some(self.key));

@@ -308,7 +308,9 @@ impl StepError {
         use cbuild_sandbox::Error as B;
         use cbuild_store::Error as S;
         match self {
-            Self::Cancelled | Self::Fetch(F::Cancelled) => ExitClass::Cancelled,
+            Self::Cancelled | Self::Fetch(F::Cancelled) | Self::Store(S::Cancelled) => {
+                ExitClass::Cancelled
+            }
             Self::Fetch(F::NoneWorked { .. } | F::Offline { .. }) => ExitClass::Network,
             Self::Fetch(
                 F::UnknownMirror { .. }

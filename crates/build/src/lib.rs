@@ -32,7 +32,7 @@ mod walk;
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::time::Duration;
 
 use cbuild_drv::{DrvId, Graph, Name, OutputName, StepLimits, StorePath};
@@ -83,6 +83,8 @@ pub struct Options {
     pub log_lines: bool,
     /// Set by the caller to end the run: running builders are killed and nothing of them is kept.
     pub cancel: Arc<AtomicBool>,
+    /// Number of the signal because of which `cancel` is set, for the history; 0 for none.
+    pub signal: Arc<AtomicUsize>,
 }
 
 impl Default for Options {
@@ -98,6 +100,7 @@ impl Default for Options {
             keep_going: false,
             log_lines: false,
             cancel: Arc::default(),
+            signal: Arc::default(),
         }
     }
 }

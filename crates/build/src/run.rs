@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use cbuild_drv::{Derivation, DrvId, Input, Name};
 
 use crate::clock;
-use crate::error::{BuildFailure, RunError, StepError};
+use crate::error::{BuildFailure, ExitClass, RunError, StepError};
 use crate::event::{Event, Kind, Outlined, SHOWN_WAITING};
 use crate::finish::Handover;
 use crate::queue::{Item, Lane, Queue};
@@ -323,12 +323,8 @@ impl<'a> Run<'a> {
     fn failed(&self, index: usize, failed: Failed) {
         let Planned { step, node, .. } = &self.steps[index];
         let (drv, name, events) = (step.drv, node.name.clone(), self.workshop.builder.events);
-        let is_cancelled = matches!(
-            failed.error,
-            StepError::Cancelled | StepError::Fetch(cbuild_fetch::FetchError::Cancelled)
-        );
         // What was stopped because something else failed or because of the user is no failure.
-        if is_cancelled {
+        if failed.error.exit_class() == ExitClass::Cancelled {
             return self.workshop.halt();
         }
         events(Event::Failed { drv, name: name.clone(), code: failed.error.code() });

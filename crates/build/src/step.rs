@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use cbuild_drv::{Action, ActionKey, Derivation, DrvId, Fetch, Input, Name, OutputName, StorePath};
 use cbuild_sandbox::{Exit, Killer, Launcher};
-use cbuild_store::{ActionLock, BuildRecord, BuildUsage, BuiltOutput, MemoryOf, Registration};
+use cbuild_store::{
+    ActionLock, BuildEnding, BuildRecord, BuildUsage, BuiltOutput, MemoryOf, Registration,
+};
 use rustix::io::Errno;
 
 use crate::Builder;
@@ -181,6 +183,9 @@ impl<'a> Workshop<'a> {
         key: &ActionKey,
         lock: ActionLock,
     ) -> Result<Made, StepError> {
+        if self.is_stopped() {
+            return Err(StepError::Cancelled);
+        }
         let store = self.builder.store;
         let (started, clock) = (clock::unix_seconds(), clock::now());
         let mut usage = None;
@@ -190,7 +195,7 @@ impl<'a> Workshop<'a> {
             name: derivation.name.to_string(),
             started,
             duration_ms: u64::try_from(clock.elapsed().as_millis()).unwrap_or(u64::MAX),
-            status: 0,
+            ending: BuildEnding::Exited(0),
             log: None,
             usage,
         };
@@ -211,14 +216,28 @@ impl<'a> Workshop<'a> {
 
     /// Notes a failure in the build history and passes it on: it says more than that of its note.
     pub(crate) fn note_failure(&self, mut record: BuildRecord, error: StepError) -> StepError {
-        if error.exit_class() != ExitClass::Cancelled {
-            record.status = match &error {
-                StepError::Builder { ending: Ending::Status(status), .. } => *status,
-                _ => -1,
+        let store = self.builder.store;
+        if error.exit_class() == ExitClass::Cancelled {
+            let signal = self.builder.options.signal.load(Ordering::SeqCst);
+            let Some(signal) = i32::try_from(signal).ok().filter(|signal| *signal > 0) else {
+                // Another step has failed, which says enough.
+                return error;
+            };
+            record.ending = BuildEnding::Stopped(signal);
+            record.log = Some(store.log_path(&record.key)).filter(|log| log.exists());
+        } else {
+            record.ending = match &error {
+                StepError::Builder { ending: Ending::Status(status), .. } => {
+                    BuildEnding::Exited(*status)
+                }
+                StepError::Builder { ending: Ending::Signal(signal), .. } => {
+                    BuildEnding::Signaled(*signal)
+                }
+                _ => BuildEnding::Failed,
             };
             record.log = error.log().and_then(|log| log.path.clone());
-            let _ = self.builder.store.record_build(&record);
         }
+        let _ = store.record_build(&record);
         error
     }
 
@@ -290,9 +309,6 @@ impl<'a> Workshop<'a> {
         key: &ActionKey,
         usage: &mut Option<BuildUsage>,
     ) -> Result<Product, StepError> {
-        if self.is_stopped() {
-            return Err(StepError::Cancelled);
-        }
         let store = self.builder.store;
         let closure = match &derivation.action {
             Action::Fetch(_) => BTreeSet::new(),

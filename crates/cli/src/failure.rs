@@ -13,6 +13,7 @@ use cbuild_fetch::FetchError;
 use serde_json::json;
 
 use crate::output::{tell, tell_line};
+use crate::stop;
 
 /// Columns of a rendered diagnostic on a terminal.
 const DIAGNOSTIC_WIDTH: usize = 100;
@@ -110,6 +111,16 @@ impl Problem {
         self
     }
 
+    /// Writes the problem to standard error.
+    pub(crate) fn report(&self, json: bool) {
+        tell(&self.said(json));
+    }
+
+    /// The problem as it is written, lines of text or one of JSON.
+    pub(crate) fn said(&self, json: bool) -> String {
+        if json { format!("{}\n", self.to_json()) } else { self.to_text() }
+    }
+
     fn to_text(&self) -> String {
         let mut text = format!("error[{}]: {}\n", self.code, self.message);
         for detail in &self.details {
@@ -141,6 +152,7 @@ impl From<Problem> for Failure {
 impl From<&cbuild_store::Error> for Exit {
     fn from(error: &cbuild_store::Error) -> Self {
         match error {
+            cbuild_store::Error::Cancelled => Self::Cancelled,
             cbuild_store::Error::NotInStore { .. } | cbuild_store::Error::RootTaken { .. } => {
                 Self::Input
             }
@@ -252,6 +264,22 @@ impl Failure {
         }
     }
 
+    /// The code to tell when the user has stopped the command: that of the operation that was ended,
+    /// as far as it says so.
+    pub(crate) fn stop_code(&self) -> &'static str {
+        match self {
+            Self::Problems(problems) => {
+                let stopped = problems.iter().find(|problem| problem.exit == Exit::Cancelled);
+                stopped.map_or(stop::CODE, |problem| problem.code)
+            }
+            Self::Source { diagnostics, .. } => {
+                let cancelled = cbuild_eval::codes::CANCELLED;
+                let stopped = diagnostics.iter().any(|found| found.code == cancelled);
+                if stopped { cancelled } else { stop::CODE }
+            }
+        }
+    }
+
     /// The failure as it is written where standard error is no terminal.
     #[cfg(test)]
     pub(crate) fn text(&self) -> String {
@@ -268,11 +296,8 @@ impl Failure {
     pub(crate) fn report(&self, how: Manner) {
         match self {
             Self::Source { diagnostics, sources } => report_diagnostics(diagnostics, sources, how),
-            Self::Problems(problems) if how.json => {
-                problems.iter().for_each(|problem| tell_line(&problem.to_json().to_string()));
-            }
             Self::Problems(problems) => {
-                problems.iter().for_each(|problem| tell(&problem.to_text()));
+                problems.iter().for_each(|problem| problem.report(how.json))
             }
         }
     }

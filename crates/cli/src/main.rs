@@ -19,11 +19,15 @@ mod recall;
 mod session;
 mod standard_library;
 mod statistics;
+mod stop;
 mod target;
 mod terminal;
 mod usage;
 
 use std::process::ExitCode;
+use std::sync::Arc;
+
+use failure::Exit;
 
 /// Evaluation makes and frees many small values, which the allocator of the C library does slowly.
 #[global_allocator]
@@ -32,17 +36,20 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     // The sandbox starts this same program again as its single-threaded helper.
     cbuild_sandbox::helper_main_if_requested();
-    let cli = usage::arguments();
-    let manner = session::manner(&cli.global);
-    let done = session::Session::new(cli.global).and_then(|session| {
-        // An editor's server has nothing to clean up: a signal ends it at once.
-        if !matches!(cli.command, args::Command::Lsp { .. }) {
-            session.stop_on_signals()?;
-        }
+    let (cli, words) = usage::arguments();
+    let (json, manner) = (cli.global.json, session::manner(&cli.global));
+    let stop = stop::Stop::new(words, json);
+    let done = stop.on_signals().and_then(|()| {
+        let session = session::Session::new(cli.global, Arc::clone(&stop))?;
         commands::run(&session, cli.command)
     });
     match done {
         Ok(()) => ExitCode::SUCCESS,
+        // Whatever an operation says that was ended: it was the signal.
+        Err(failure) if stop.is_asked() => {
+            stop.problem(failure.stop_code(), None).report(json);
+            Exit::Cancelled.into()
+        }
         Err(failure) => {
             failure.report(manner);
             failure.exit().into()

@@ -15,6 +15,7 @@ use crate::args::{Color, Global};
 use crate::failure::{Exit, Failure, Manner, Problem};
 use crate::output;
 use crate::places::Places;
+use crate::stop::Stop;
 
 /// Tells the user what became of a store of an older format, however quiet the command should be:
 /// objects have moved.
@@ -34,13 +35,15 @@ pub(crate) struct Session {
     pub(crate) options: Global,
     /// Set when the user asks to stop.
     pub(crate) cancel: Arc<AtomicBool>,
+    /// How this process ends when it is asked to.
+    pub(crate) stop: Arc<Stop>,
     /// Packages that were found, by top folder.
     places: Mutex<BTreeMap<PathBuf, Arc<Places>>>,
 }
 
 impl Session {
     /// Checks the global options.
-    pub(crate) fn new(options: Global) -> Result<Self, Failure> {
+    pub(crate) fn new(options: Global, stop: Arc<Stop>) -> Result<Self, Failure> {
         if let Some(system) = &options.system
             && system != SYSTEM
         {
@@ -49,25 +52,7 @@ impl Session {
                 .help(format!("leave `--system` out, or give `{SYSTEM}`"))
                 .into());
         }
-        Ok(Self { options, cancel: Arc::default(), places: Mutex::default() })
-    }
-
-    /// Makes Ctrl-C, a polite kill and a terminal that is closed end running builds cleanly. Under
-    /// `nohup` a closed terminal ends nothing.
-    pub(crate) fn stop_on_signals(&self) -> Result<(), Failure> {
-        use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-        let hang_up = (!ignores(SIGHUP)).then_some(SIGHUP);
-        for signal in [SIGINT, SIGTERM].into_iter().chain(hang_up) {
-            // The first signal asks; a second one, while the first is not served yet, ends at once.
-            let ended = signal_hook::flag::register_conditional_shutdown(
-                signal,
-                Exit::Cancelled as i32,
-                Arc::clone(&self.cancel),
-            );
-            let asked = signal_hook::flag::register(signal, Arc::clone(&self.cancel));
-            ended.and(asked).map_err(|error| deaf(signal, &error))?;
-        }
-        Ok(())
+        Ok(Self { options, cancel: stop.flag(), stop, places: Mutex::default() })
     }
 
     /// How failures are written.
@@ -98,7 +83,7 @@ impl Session {
 
     /// Opens the store, making it when it is not there.
     pub(crate) fn store(&self) -> Result<Store, Failure> {
-        Ok(told(Store::open(&self.root()?)?))
+        Ok(told(Store::open(&self.root()?)?).stopped_by(Arc::clone(&self.cancel)))
     }
 
     /// Where results of earlier commands are; `None` when the user wants none of them, or when there
@@ -153,6 +138,7 @@ impl Session {
             processes: limits.max_processes,
         };
         options.cancel = Arc::clone(&self.cancel);
+        options.signal = self.stop.signal();
         options
     }
 }
@@ -168,26 +154,6 @@ pub(crate) fn mirrors_file() -> Result<PathBuf, Failure> {
         .help("set HOME to a folder")
         .into()
     })
-}
-
-/// Whether the program that started this one wants a signal to be ignored. What Linux does not tell
-/// counts as no.
-fn ignores(signal: i32) -> bool {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    is_ignored(&status, signal)
-}
-
-/// Looks a signal up in the text of `/proc/self/status`, where bit 0 is signal 1.
-fn is_ignored(status: &str, signal: i32) -> bool {
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
-    mask.is_some_and(|mask| mask & (1 << (signal - 1)) != 0)
-}
-
-fn deaf(signal: i32, error: &std::io::Error) -> Problem {
-    let message = format!("cannot wait for signal {signal}: {error}");
-    Problem::new(Exit::Environment, "E1002", message)
-        .help("a system-call filter may forbid it; run cbuild outside of it")
 }
 
 fn data_folder() -> Option<PathBuf> {
@@ -247,25 +213,4 @@ pub(crate) fn shown(path: &Path) -> String {
     let here = std::env::current_dir().ok();
     let relative = here.as_deref().and_then(|here| path.strip_prefix(here).ok());
     relative.unwrap_or(path).display().to_string()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::deaf;
-
-    #[test]
-    fn ignored_signals_are_read_from_the_status() {
-        use super::is_ignored;
-        let status =
-            "Name:\tcbuild\nSigBlk:\tffffffffffffffff\nSigIgn:\t0000000000001001\nSigCgt:\t0\n";
-        let ignored: Vec<i32> = (1..=64).filter(|signal| is_ignored(status, *signal)).collect();
-        assert_eq!(ignored, [signal_hook::consts::SIGHUP, signal_hook::consts::SIGPIPE]);
-        assert!(!is_ignored("", 1) && !is_ignored("SigIgn: none", 1));
-    }
-
-    #[test]
-    fn a_signal_that_cannot_be_waited_for() {
-        let failure = crate::failure::Failure::from(deaf(2, &std::io::Error::from_raw_os_error(1)));
-        insta::assert_snapshot!(failure.text());
-    }
 }

@@ -6,39 +6,44 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr, tcsetwinsize};
 
+use crate::stop::Stop;
+
 /// Time between two looks at the size of the user's terminal.
 const SIZE_INTERVAL: Timespec = Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
 
 /// The user's terminal without its own meaning of keys, as long as this lives.
-struct Raw {
+struct Raw<'s> {
     before: Option<Termios>,
+    stop: &'s Stop,
 }
 
-impl Raw {
-    fn new() -> Self {
+impl<'s> Raw<'s> {
+    fn new(stop: &'s Stop) -> Self {
         let before = tcgetattr(std::io::stdin()).ok();
+        stop.keep_terminal(before.clone());
         if let Some(before) = &before {
             let mut raw = before.clone();
             raw.make_raw();
             // A terminal that cannot be changed is used as it is.
             let _ = tcsetattr(std::io::stdin(), OptionalActions::Drain, &raw);
         }
-        Self { before }
+        Self { before, stop }
     }
 }
 
-impl Drop for Raw {
+impl Drop for Raw<'_> {
     fn drop(&mut self) {
         if let Some(before) = &self.before {
             let _ = tcsetattr(std::io::stdin(), OptionalActions::Drain, before);
         }
+        self.stop.keep_terminal(None);
     }
 }
 
 /// Connects standard input and output, which are a terminal, with `inner`, until everything that
 /// could write there has ended.
-pub(crate) fn attach(inner: &OwnedFd) {
-    let _raw = Raw::new();
+pub(crate) fn attach(inner: &OwnedFd, stop: &Stop) {
+    let _raw = Raw::new(stop);
     let (stdin, stdout) = (std::io::stdin(), std::io::stdout());
     let mut input = Some(stdin.as_fd());
     loop {

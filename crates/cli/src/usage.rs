@@ -4,16 +4,20 @@ use std::error::Error as _;
 use std::ffi::OsString;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{CommandFactory, Parser};
+use clap::{ArgMatches, CommandFactory, FromArgMatches};
 
 use crate::args::{Cli, Color};
 use crate::failure::{Exit, Failure, Manner, Problem};
 use crate::session::wants_color;
 
-/// Reads the arguments of this process. Help and version are printed here and end the process, and so
+/// Reads the arguments of this process, and gives the words of the command, such as `store gc`. Help and version are printed here and end the process, and so
 /// does a wrong use, as text or JSON as far as the arguments tell.
-pub(crate) fn arguments() -> Cli {
-    Cli::try_parse().unwrap_or_else(|error| match error.kind() {
+pub(crate) fn arguments() -> (Cli, String) {
+    let parsed = Cli::command().try_get_matches().and_then(|mut matches| {
+        let words = words(&matches);
+        Ok((Cli::from_arg_matches_mut(&mut matches)?, words))
+    });
+    parsed.unwrap_or_else(|error| match error.kind() {
         ErrorKind::DisplayHelp
         | ErrorKind::DisplayVersion
         | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => error.exit(),
@@ -26,6 +30,16 @@ pub(crate) fn arguments() -> Cli {
             std::process::exit(failure.exit() as i32)
         }
     })
+}
+
+/// The names of a command and of its parts.
+fn words(mut matches: &ArgMatches) -> String {
+    let mut words = vec!["cbuild"];
+    while let Some((name, inner)) = matches.subcommand() {
+        words.push(name);
+        matches = inner;
+    }
+    words.join(" ")
 }
 
 /// A problem of what clap says: a line with what is wrong, more about it, tips and the usage.
@@ -91,6 +105,8 @@ fn without_inherited(line: &str, given: &[OsString]) -> String {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
+    use clap::Parser as _;
+
     use super::*;
 
     fn refused(arguments: &[&str]) -> String {

@@ -189,7 +189,8 @@ impl Search<'_> {
     /// An object that was collected has no realisation any more; its name still has a history.
     fn in_history(&self, path: &StorePath, not: Option<ActionKey>) -> Result<Option<ActionKey>> {
         let builds = self.store.builds(Some(path.name().as_str()), u32::MAX)?;
-        let mut keys = builds.into_iter().filter(|build| build.status == 0).map(|build| build.key);
+        let mut keys =
+            builds.into_iter().filter(|build| build.ending.is_success()).map(|build| build.key);
         Ok(keys.find(|key| Some(*key) != not))
     }
 
@@ -240,6 +241,7 @@ fn lines_of(old: &std::path::Path, new: &std::path::Path) -> Vec<LineChange> {
 #[cfg(test)]
 mod tests {
     use cbuild_drv::Digest;
+    use cbuild_store::BuildEnding;
 
     use super::*;
 
@@ -254,7 +256,7 @@ mod tests {
             name: "zlib".to_owned(),
             started,
             duration_ms: 0,
-            status: 0,
+            ending: BuildEnding::Exited(0),
             log: None,
             usage: None,
         };

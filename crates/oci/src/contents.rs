@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use cbuild_drv::digest::DIGEST_TEXT_LEN;
 use cbuild_drv::image::ImageDocument;
 use cbuild_drv::{STORE_DIR, StorePath};
-use cbuild_store::{Error as StoreError, Store};
+use cbuild_store::{Cancel, Error as StoreError, Store};
 
 use crate::error::OciError;
 
@@ -31,6 +31,8 @@ pub(crate) struct Object {
 pub(crate) struct Contents {
     pub(crate) document: ImageDocument,
     pub(crate) objects: BTreeMap<StorePath, Object>,
+    /// Set by who uses the store, to end long work.
+    pub(crate) cancel: Cancel,
 }
 
 impl Contents {
@@ -52,7 +54,7 @@ impl Contents {
             let object = Object { physical, size: info.size, references: info.references };
             objects.insert(path, object);
         }
-        let contents = Self { document, objects };
+        let contents = Self { document, objects, cancel: store.cancel().clone() };
         contents.check_named()?;
         Ok(contents)
     }

@@ -7,6 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use cbuild_drv::{STORE_DIR, StorePath};
+use cbuild_store::Cancel;
 use flate2::{Compression as Level, GzBuilder};
 use walkdir::{DirEntry, WalkDir};
 
@@ -30,6 +31,8 @@ pub(crate) struct LayerContents<'a> {
     pub(crate) objects: Vec<(&'a StorePath, &'a Path)>,
     /// Folders that come after the objects.
     pub(crate) after: &'a Folders,
+    /// Ends the writing early.
+    pub(crate) cancel: &'a Cancel,
 }
 
 /// What a layer turned out to be.
@@ -87,7 +90,7 @@ fn write_tar<W: Write>(
         tar.directory(path.as_bytes(), *attributes).map_err(OciError::writing(target))?;
     }
     for (path, physical) in &contents.objects {
-        append_object(&mut tar, path, physical, target)?;
+        append_object(&mut tar, (path, physical), target, contents.cancel)?;
     }
     for (path, attributes) in contents.after {
         tar.directory(path.as_bytes(), *attributes).map_err(OciError::writing(target))?;
@@ -98,9 +101,9 @@ fn write_tar<W: Write>(
 /// Appends the files of one object, each folder followed by its entries in byte order.
 fn append_object<W: Write>(
     tar: &mut TarWriter<W>,
-    path: &StorePath,
-    physical: &Path,
+    (path, physical): (&StorePath, &Path),
     target: &Path,
+    cancel: &Cancel,
 ) -> Result<(), OciError> {
     let base = format!("{}/{}", STORE_DIR.trim_start_matches('/'), path.base_name());
     for entry in WalkDir::new(physical).follow_links(false).sort_by_file_name() {
@@ -114,7 +117,7 @@ fn append_object<W: Write>(
             name.push(b'/');
             name.extend_from_slice(inner.as_os_str().as_bytes());
         }
-        append_entry(tar, &entry, &name, target)?;
+        append_entry(tar, &entry, &name, target, cancel)?;
     }
     Ok(())
 }
@@ -124,6 +127,7 @@ fn append_entry<W: Write>(
     entry: &DirEntry,
     name: &[u8],
     target: &Path,
+    cancel: &Cancel,
 ) -> Result<(), OciError> {
     let path = entry.path();
     let kind = entry.file_type();
@@ -140,19 +144,19 @@ fn append_entry<W: Write>(
             reason: "it is neither a file, a folder nor a symbolic link".to_owned(),
         });
     }
-    let mut file = File::open(path).map_err(OciError::reading(path))?;
+    let file = File::open(path).map_err(OciError::reading(path))?;
     let metadata = file.metadata().map_err(OciError::reading(path))?;
     let executable = metadata.permissions().mode() & 0o100 != 0;
     let attributes = Attributes::root(if executable { 0o555 } else { 0o444 });
     let size = metadata.len();
     tar.begin_file(name, attributes, size).map_err(OciError::writing(target))?;
-    copy_exactly(&mut file, size, tar.content(), path, target)?;
+    copy_exactly(&mut cancel.stopping(file), size, tar.content(), path, target)?;
     tar.end_file(size).map_err(OciError::writing(target))
 }
 
 /// Copies `size` bytes, telling apart whether reading or writing failed.
 fn copy_exactly(
-    file: &mut File,
+    file: &mut impl Read,
     size: u64,
     out: &mut impl Write,
     path: &Path,

@@ -252,6 +252,7 @@ fn write_layers(
             before: &before,
             objects: objects.map(|p| (p, contents.objects[p].physical.as_path())).collect(),
             after: if at == last { &own } else { &none },
+            cancel: &contents.cancel,
         };
         let written = out.stream(
             |sink| write_layer(&layer, compression, sink, &target),

@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use crate::cancel::Cancel;
 use crate::error::{Error, IoContext, Result};
 
 /// Names in a folder, sorted; an absent folder has none.
@@ -67,6 +68,11 @@ pub(crate) fn create_private_dir(path: &Path) -> io::Result<()> {
 /// Nested directories are moved up to the top before they are emptied, so neither recursion nor
 /// the length of a path grows with the depth that a builder has chosen.
 pub(crate) fn remove_tree(top: &Path) -> Result<()> {
+    remove_tree_unless(top, &Cancel::default())
+}
+
+/// As [`remove_tree`]; the caller can stop it, and then the rest stays.
+pub(crate) fn remove_tree_unless(top: &Path, cancel: &Cancel) -> Result<()> {
     match fs::symlink_metadata(top) {
         Ok(metadata) if !metadata.is_dir() => return remove_if_there(top),
         Ok(_) => {}
@@ -77,6 +83,7 @@ pub(crate) fn remove_tree(top: &Path) -> Result<()> {
     let mut moved = 0u64;
     let mut waiting: Vec<PathBuf> = Vec::new();
     for (path, is_dir) in entries(top)? {
+        cancel.check()?;
         if is_dir {
             waiting.push(path);
         } else {
@@ -86,6 +93,7 @@ pub(crate) fn remove_tree(top: &Path) -> Result<()> {
     while let Some(folder) = waiting.pop() {
         unlock_if_locked(&folder)?;
         for (path, is_dir) in entries(&folder)? {
+            cancel.check()?;
             if !is_dir {
                 remove_if_there(&path)?;
                 continue;

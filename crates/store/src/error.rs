@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use cbuild_drv::StorePath;
 use thiserror::Error;
 
+use crate::cancel;
+
 /// Result of a store operation.
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -140,6 +142,9 @@ pub enum Error {
         /// The tree.
         path: PathBuf,
     },
+    /// The caller asked to stop; nothing half-done is in the store.
+    #[error("stopped; nothing half-done is in the store")]
+    Cancelled,
     /// An export cannot be written or read; nothing wrong was registered.
     #[error("the export cannot be used: {detail}")]
     Transfer {
@@ -199,6 +204,7 @@ impl Error {
             Self::Transfer { .. } => "E0617",
             Self::FirstFormat { .. } => "E0618",
             Self::InUse { .. } => "E0619",
+            Self::Cancelled => "E1081",
         }
     }
 
@@ -244,6 +250,7 @@ impl Error {
             Self::ReferenceMissing { .. } => {
                 "build again: the object was deleted or is damaged; `cbuild store verify` tells which".into()
             }
+            Self::Cancelled => return None,
             Self::NotInStore { .. } => "build it first; `cbuild store ls` shows what there is".into(),
             Self::RootTaken { .. } => "give another name with `-o`, or move the file away".into(),
             Self::RecordDamaged { .. } => "run `cbuild store verify --repair`".into(),
@@ -262,8 +269,12 @@ impl Error {
         })
     }
 
-    /// Makes an error of an IO error; a full disk becomes [`Error::DiskFull`].
+    /// Makes an error of an IO error; a full disk becomes [`Error::DiskFull`], and a stop
+    /// [`Error::Cancelled`].
     pub(crate) fn io(doing: &'static str, path: &Path, source: io::Error) -> Self {
+        if cancel::is_stop(&source) {
+            return Self::Cancelled;
+        }
         let path = path.to_owned();
         match source.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {

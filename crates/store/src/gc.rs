@@ -84,6 +84,8 @@ impl Store {
                 report.kept += waiting.len();
                 return Ok(());
             }
+            // Between two batches, everything that went is gone and everything else is there.
+            self.cancel.check()?;
             let trash = self.scratch()?;
             let mut commit = self.commit()?;
             kept.refresh(&mut commit)?;
@@ -105,7 +107,7 @@ impl Store {
             }
             commit.remove(&dead, trash.path())?;
             drop(commit);
-            disk::remove_tree(trash.path())?;
+            disk::remove_tree_unless(trash.path(), &self.cancel)?;
             report.deleted.extend(dead);
         }
         Ok(())
@@ -137,6 +139,7 @@ impl Store {
             named
         };
         for file in disk::list(&self.layout.logs())? {
+            self.cancel.check()?;
             let key = file.to_str().and_then(|name| name.split_once('.')).map(|(key, _)| key);
             let Some(key) = key.and_then(|key| Digest::parse(key).ok()).map(ActionKey) else {
                 continue;

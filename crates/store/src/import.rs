@@ -27,7 +27,7 @@ impl Store {
         let source = std::path::absolute(source).at("find", source)?;
         let hint = hint_of(&source, name);
         if self.may_be_known(&hint)? {
-            let (node, _) = tree::ingest(&source, None)?;
+            let (node, _) = tree::ingest(&source, None, &self.cancel)?;
             let path = StorePath::of_content(name, &node.digest(0), false, &BTreeSet::new());
             if self.protect(std::slice::from_ref(&path))?.is_empty() {
                 return Ok(path);
@@ -35,7 +35,7 @@ impl Store {
         }
         let scratch = self.scratch()?;
         let copy = scratch.path().join("tree");
-        let (node, size) = tree::ingest(&source, Some(&copy))?;
+        let (node, size) = tree::ingest(&source, Some(&copy), &self.cancel)?;
         let path = self.register_copy(&copy, &node, size, name, scratch.path())?;
         self.index()?.set_meta(&hint, &path.base_name())?;
         Ok(path)

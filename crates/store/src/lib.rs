@@ -12,6 +12,7 @@
 #![forbid(unsafe_code)]
 
 mod actions;
+mod cancel;
 mod checkpoint;
 mod clock;
 mod commit;
@@ -43,13 +44,15 @@ mod types;
 mod upgrade;
 mod verify;
 
+pub use cancel::{Cancel, Stopping};
 pub use error::{CycleLink, Error, Result};
 pub use live::Scratch;
 pub use lock::ActionLock;
 pub use register::Registration;
 pub use store::Store;
 pub use types::{
-    BuildRecord, BuildUsage, BuiltOutput, GcOptions, GcReport, ImportReport, MemoryOf, ObjectInfo,
-    OptimiseReport, Problem, ProblemKind, Root, TransferReport, VerifyOptions, VerifyReport,
+    BuildEnding, BuildRecord, BuildUsage, BuiltOutput, GcOptions, GcReport, ImportReport, MemoryOf,
+    ObjectInfo, OptimiseReport, Problem, ProblemKind, Root, TransferReport, VerifyOptions,
+    VerifyReport,
 };
 pub use upgrade::Upgrade;

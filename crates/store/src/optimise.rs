@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use cbuild_drv::{Digest, StorePath};
 use rustix::fs::{Mode, fchmod, futimens};
 
+use crate::cancel::Cancel;
 use crate::disk;
 use crate::error::{Error, IoContext, Result};
 use crate::live;
@@ -49,6 +50,7 @@ impl Store {
             // One that was collected meanwhile has no files.
             let top = self.layout.object(path);
             let before = files.len();
+            self.cancel.check()?;
             if !collect(&top, &mut PathBuf::new(), position, 0, &mut files)? {
                 files.truncate(before);
             }
@@ -71,7 +73,7 @@ impl Store {
             for file in group {
                 let digest = match known {
                     Some((inode, digest)) if inode == file.inode => digest,
-                    _ => match hash(&place(file))? {
+                    _ => match hash(&place(file), &self.cancel)? {
                         Some(digest) => digest,
                         None => continue,
                     },
@@ -84,6 +86,7 @@ impl Store {
             }
         }
         for (object, changes) in plan {
+            self.cancel.check()?;
             self.link(&objects[object], &changes, &place, dry_run, &mut report)?;
         }
         Ok(report)
@@ -154,13 +157,13 @@ fn collect(
 }
 
 /// Digest of a file; nothing where it is gone.
-fn hash(path: &Path) -> Result<Option<Digest>> {
-    let mut file = match File::open(path) {
+fn hash(path: &Path, cancel: &Cancel) -> Result<Option<Digest>> {
+    let file = match File::open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         other => other.at("open", path)?,
     };
     let mut hasher = blake3::Hasher::new();
-    hasher.update_reader(&mut file).at("read", path)?;
+    hasher.update_reader(cancel.stopping(file)).at("read", path)?;
     Ok(Some(Digest(*hasher.finalize().as_bytes())))
 }
 

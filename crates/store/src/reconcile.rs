@@ -5,6 +5,7 @@ use std::os::unix::fs::MetadataExt;
 
 use cbuild_drv::{ActionKey, Digest, OutputName, StorePath};
 
+use crate::cancel::Cancel;
 use crate::commit::Commit;
 use crate::disk;
 use crate::error::{Error, IoContext, Result};
@@ -49,7 +50,8 @@ fn look(layout: &Layout, path: &StorePath) -> Result<Found> {
 
 /// Whether an object has the content that its path says. What cannot be read does not fit.
 fn content_fits(layout: &Layout, info: &ObjectInfo) -> bool {
-    content(&layout.object(&info.path), &info.path)
+    // A stop must not make it look broken.
+    content(&layout.object(&info.path), &info.path, &Cancel::default())
         .is_ok_and(|found| found.contradiction(info).is_none())
 }
 

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use cbuild_drv::{ActionKey, Digest, DrvId, OutputName, StorePath};
 
+use crate::cancel::Cancel;
 use crate::clock;
 use crate::commit::{Pending, Realised, stage};
 use crate::disk;
@@ -126,13 +127,13 @@ impl Store {
         candidates: &BTreeSet<StorePath>,
     ) -> Result<()> {
         let candidates: Vec<&StorePath> = candidates.iter().collect();
-        let mut scanned = scan_all(outputs, &candidates)?;
+        let mut scanned = scan_all(outputs, &candidates, &self.cancel)?;
         let order = order(&scanned)?;
         let mut finals: Vec<Option<StorePath>> = vec![None; scanned.len()];
         let Registration { pending, durable, staging, .. } = prepared;
         for position in order {
             let output = &mut scanned[position];
-            let info = resolve(output, position, &finals, &candidates)?;
+            let info = resolve(output, position, &finals, &candidates, &self.cancel)?;
             finals[position] = Some(info.path.clone());
             // What is not there yet is protected when it is moved in, under the same lock.
             if disk::exists(&self.layout.object(&info.path))?
@@ -140,7 +141,13 @@ impl Store {
             {
                 continue;
             }
-            pending.push(finish(output, position, info, staging, durable)?);
+            pending.push(finish(
+                output,
+                position,
+                info,
+                (&mut *staging, &mut *durable),
+                &self.cancel,
+            )?);
         }
         let realised: BTreeMap<OutputName, StorePath> = scanned
             .iter()
@@ -236,7 +243,11 @@ fn patterns_for(outputs: &[BuiltOutput], candidates: &[&StorePath]) -> Patterns 
     patterns
 }
 
-fn scan_all(outputs: Vec<BuiltOutput>, candidates: &[&StorePath]) -> Result<Vec<Output>> {
+fn scan_all(
+    outputs: Vec<BuiltOutput>,
+    candidates: &[&StorePath],
+    cancel: &Cancel,
+) -> Result<Vec<Output>> {
     let patterns = patterns_for(&outputs, candidates);
     let mut scanned = Vec::with_capacity(outputs.len());
     for (own, built) in outputs.into_iter().enumerate() {
@@ -244,7 +255,7 @@ fn scan_all(outputs: Vec<BuiltOutput>, candidates: &[&StorePath]) -> Result<Vec<
             let output = built.output.to_string();
             return Err(Error::OutputMissing { output, path: built.physical });
         }
-        let walk = Walk { patterns: &patterns, own, purpose: Purpose::Normalise };
+        let walk = Walk { patterns: &patterns, own, purpose: Purpose::Normalise, cancel };
         scanned.push(Output { scanned: tree::walk(&built.physical, &walk)?, built });
     }
     Ok(scanned)
@@ -299,6 +310,7 @@ fn resolve(
     position: usize,
     finals: &[Option<StorePath>],
     candidates: &[&StorePath],
+    cancel: &Cancel,
 ) -> Result<ObjectInfo> {
     let Output { built, scanned } = output;
     let hits = scanned.node.own_hits();
@@ -309,7 +321,7 @@ fn resolve(
         let digests: Vec<_> =
             finals.iter().map(|path| path.as_ref().map(|path| *path.digest())).collect();
         let own = own_pattern(built, position);
-        tree::rewrite(&built.physical, &mut scanned.node, &digests, position, &own)?;
+        tree::rewrite(&built.physical, &mut scanned.node, &digests, position, &own, cancel)?;
     }
     let self_reference = hits.contains_key(&position);
     let tree = scanned.node.digest(position);
@@ -335,15 +347,15 @@ fn finish(
     output: &mut Output,
     position: usize,
     info: ObjectInfo,
-    staging: &mut Staging,
-    durable: &mut Durable,
+    (staging, durable): (&mut Staging, &mut Durable),
+    cancel: &Cancel,
 ) -> Result<Pending> {
     let Output { built, scanned } = output;
     if info.self_reference {
         let mut digests: Vec<Option<Digest>> = vec![None; position + 1];
         digests[position] = Some(*info.path.digest());
         let own = own_pattern(built, position);
-        tree::rewrite(&built.physical, &mut scanned.node, &digests, position, &own)?;
+        tree::rewrite(&built.physical, &mut scanned.node, &digests, position, &own, cancel)?;
     }
     tree::seal(&built.physical, &scanned.node, durable)?;
     let record = record::encode_info(&info, true);

@@ -31,7 +31,7 @@ impl Store {
         let known = known.ok_or_else(|| Error::NotInStore { path: path.clone() })?;
         let scratch = self.scratch()?;
         let copy = scratch.path().join("object");
-        match tree::ingest(&source, Some(&copy)) {
+        match tree::ingest(&source, Some(&copy), &self.cancel) {
             Ok(_) => self.replace(path, &known.references, &copy),
             // The other store may be on a disk that is broken.
             Err(Error::Io { path: place, .. }) if place.starts_with(other.root()) => Ok(false),
@@ -46,7 +46,7 @@ impl Store {
         references: &BTreeSet<StorePath>,
         tree: &Path,
     ) -> Result<bool> {
-        let (info, node) = match identify(tree, path, references)? {
+        let (info, node) = match identify(tree, path, references, &self.cancel)? {
             Identity::Wanted(info, node) => (info, node),
             Identity::OfFirstFormat | Identity::Other => return Ok(false),
         };

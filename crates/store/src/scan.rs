@@ -11,6 +11,8 @@ use std::io::{self, Read};
 use cbuild_drv::Digest;
 use cbuild_drv::digest::DIGEST_TEXT_LEN;
 
+use crate::cancel::Cancel;
+
 /// Length of a digest text, in bytes.
 pub(crate) const WINDOW: usize = DIGEST_TEXT_LEN;
 
@@ -97,6 +99,7 @@ pub(crate) fn text_of(digest: &Digest) -> [u8; WINDOW] {
 /// Reads streams, finds patterns and hashes what was read.
 pub(crate) struct Scanner<'p> {
     patterns: &'p Patterns,
+    cancel: &'p Cancel,
     /// The own output whose digest text is hashed as zero bytes.
     zeroed: usize,
     buffer: Vec<u8>,
@@ -104,8 +107,8 @@ pub(crate) struct Scanner<'p> {
 }
 
 impl<'p> Scanner<'p> {
-    pub(crate) fn new(patterns: &'p Patterns, zeroed: usize) -> Self {
-        Self { patterns, zeroed, buffer: Vec::new(), chunk: CHUNK }
+    pub(crate) fn new(patterns: &'p Patterns, zeroed: usize, cancel: &'p Cancel) -> Self {
+        Self { patterns, cancel, zeroed, buffer: Vec::new(), chunk: CHUNK }
     }
 
     /// Reads to the end; gives the length and the BLAKE3 digest of the bytes with the zeroed
@@ -120,6 +123,7 @@ impl<'p> Scanner<'p> {
         let (mut done, mut filled) = (0u64, 0usize);
         let mut position = Position::default();
         loop {
+            self.cancel.check_io()?;
             let read = match reader.read(&mut self.buffer[filled..]) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 other => other?,
@@ -196,7 +200,8 @@ mod tests {
 
     fn check(bytes: &[u8], chunk: usize, step: usize) {
         let patterns = patterns();
-        let mut scanner = Scanner::new(&patterns, 0);
+        let cancel = Cancel::default();
+        let mut scanner = Scanner::new(&patterns, 0, &cancel);
         scanner.chunk = chunk;
         let mut found = Vec::new();
         let read = scanner.stream(&mut Steps(bytes, step), |at, p| found.push((at, p))).unwrap();

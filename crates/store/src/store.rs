@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use cbuild_drv::{ActionKey, DrvId, OutputName, StorePath};
 
+use crate::cancel::Cancel;
 use crate::disk;
 use crate::error::{Error, IoContext, Result};
 use crate::index::Index;
@@ -24,6 +25,7 @@ pub struct Store {
     pub(crate) commit_lock: File,
     live: Mutex<Option<Arc<Live>>>,
     upgrade: Option<Upgrade>,
+    pub(crate) cancel: Cancel,
 }
 
 /// Identity of the running system; a change means that unsynchronised writes may be lost.
@@ -69,8 +71,8 @@ impl Store {
         index: Index,
         begun: Option<Begun>,
     ) -> Result<Self> {
-        let (index, live) = (Mutex::new(index), Mutex::new(None));
-        let mut store = Self { layout, index, commit_lock, live, upgrade: None };
+        let (index, live, cancel) = (Mutex::new(index), Mutex::new(None), Cancel::default());
+        let mut store = Self { layout, index, commit_lock, live, upgrade: None, cancel };
         let boot = boot_id();
         // Without /proc nobody knows, and then it may be another one each time.
         let is_same = |known: &String| *known == boot && !boot.is_empty();
@@ -98,6 +100,19 @@ impl Store {
     /// format. Whoever opens a store for a user has to tell.
     pub fn upgrade(&self) -> Option<&Upgrade> {
         self.upgrade.as_ref()
+    }
+
+    /// Lets the caller end operations that can take long; they fail with [`Error::Cancelled`] then, and
+    /// leave nothing half-done.
+    #[must_use]
+    pub fn stopped_by(mut self, cancel: impl Into<Cancel>) -> Self {
+        self.cancel = cancel.into();
+        self
+    }
+
+    /// What [`Store::stopped_by`] has set, for those who work on the store's files.
+    pub fn cancel(&self) -> &Cancel {
+        &self.cancel
     }
 
     pub(crate) fn index(&self) -> Result<MutexGuard<'_, Index>> {

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use cbuild_drv::StorePath;
 
+use crate::cancel::Cancel;
 use crate::disk;
 use crate::error::{Error, IoContext, Result};
 use crate::scan::{Pattern, Patterns, Scanner};
@@ -33,8 +34,12 @@ impl Store {
         for (position, other) in others.iter().enumerate() {
             patterns.add(other.digest(), Pattern::Candidate(position));
         }
-        let mut search =
-            Search { patterns: &patterns, found: BTreeMap::new(), total: others.len() };
+        let mut search = Search {
+            patterns: &patterns,
+            cancel: &self.cancel,
+            found: BTreeMap::new(),
+            total: others.len(),
+        };
         search.look(&top, &mut PathBuf::new(), 0)?;
         let found = search.found.into_iter();
         Ok(found.map(|(position, file)| (others[position].clone(), file)).collect())
@@ -43,6 +48,7 @@ impl Store {
 
 struct Search<'p> {
     patterns: &'p Patterns,
+    cancel: &'p Cancel,
     found: BTreeMap<usize, PathBuf>,
     total: usize,
 }
@@ -71,7 +77,7 @@ impl Search<'_> {
             }
         } else if metadata.is_file() {
             let mut file = File::open(at).at("open", at)?;
-            let mut scanner = Scanner::new(self.patterns, usize::MAX);
+            let mut scanner = Scanner::new(self.patterns, usize::MAX, self.cancel);
             let found = &mut self.found;
             let note = |_, pattern| note(found, pattern, inside);
             scanner.stream(&mut file, note).at("read", at)?;

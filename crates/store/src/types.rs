@@ -56,6 +56,55 @@ pub enum MemoryOf {
     LargestProcess,
 }
 
+/// How a build ended, for the history.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BuildEnding {
+    /// The program exited with a status, or there was none to run; 0 is success.
+    Exited(i32),
+    /// Something else failed, or a limit was met.
+    Failed,
+    /// The program was ended by a signal of this number.
+    Signaled(i32),
+    /// A signal of this number ended the command that carried the build out.
+    Stopped(i32),
+}
+
+impl BuildEnding {
+    /// What is added to a signal to tell it from an exit status, as a negative number in the index.
+    const SIGNALED: i32 = 1000;
+    const STOPPED: i32 = 2000;
+
+    /// As one number, which the index keeps.
+    pub(crate) fn to_number(self) -> i32 {
+        match self {
+            Self::Exited(status) => status,
+            Self::Failed => -1,
+            Self::Signaled(signal) => -Self::SIGNALED - signal,
+            Self::Stopped(signal) => -Self::STOPPED - signal,
+        }
+    }
+
+    /// The opposite of [`Self::to_number`].
+    pub(crate) fn from_number(number: i32) -> Self {
+        match number.saturating_neg() {
+            negative if negative <= 0 => Self::Exited(number),
+            negative if negative < Self::SIGNALED => Self::Failed,
+            negative if negative < Self::STOPPED => Self::Signaled(negative - Self::SIGNALED),
+            negative => Self::Stopped(negative - Self::STOPPED),
+        }
+    }
+
+    /// Whether it gave what was wanted.
+    pub fn is_success(self) -> bool {
+        self == Self::Exited(0)
+    }
+
+    /// Whether it did not, and not because somebody ended the command.
+    pub fn is_failure(self) -> bool {
+        !self.is_success() && !matches!(self, Self::Stopped(_))
+    }
+}
+
 /// One finished (or failed) build, for the history.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BuildRecord {
@@ -67,8 +116,8 @@ pub struct BuildRecord {
     pub started: i64,
     /// Duration in milliseconds.
     pub duration_ms: u64,
-    /// Exit status; 0 is success.
-    pub status: i32,
+    /// How it ended.
+    pub ending: BuildEnding,
     /// Where the log is, if one was kept.
     pub log: Option<PathBuf>,
     /// What it took; `None` for what is no program, and for builds that were recorded before this was.

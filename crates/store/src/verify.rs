@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use cbuild_drv::{Digest, StorePath, Tree};
 
+use crate::cancel::Cancel;
 use crate::commit::Commit;
 use crate::disk;
 use crate::error::{Error, IoContext, Result};
@@ -61,7 +62,7 @@ impl Store {
             if found.iter().any(|kind| !matches!(kind, ProblemKind::Touched(_))) {
                 bad.insert(path.clone());
             } else if options.repair {
-                tree::restore(&self.layout.object(path))?;
+                tree::restore(&self.layout.object(path), &self.cancel)?;
             }
             let place = self.layout.object(path);
             report
@@ -132,7 +133,8 @@ impl Store {
             return Ok(Checked { found: vec![ProblemKind::Missing], is_there: false });
         }
         let mut found = Vec::new();
-        match content(&place, &info.path) {
+        match content(&place, &info.path, &self.cancel) {
+            Err(Error::Cancelled) => return Err(Error::Cancelled),
             Err(error) => found.push(ProblemKind::Damaged(error.to_string())),
             Ok(content) => {
                 if let Some(text) = content.contradiction(info) {
@@ -235,10 +237,13 @@ impl Content {
 }
 
 /// Reads and hashes what is at an object's place.
-pub(crate) fn content(place: &Path, path: &StorePath) -> Result<Content> {
+///
+/// # Errors
+/// [`Error::Cancelled`] says nothing of the content.
+pub(crate) fn content(place: &Path, path: &StorePath, cancel: &Cancel) -> Result<Content> {
     let mut patterns = Patterns::default();
     patterns.add(path.digest(), Pattern::Own(0));
-    let walk = Walk { patterns: &patterns, own: 0, purpose: Purpose::Read };
+    let walk = Walk { patterns: &patterns, own: 0, purpose: Purpose::Read, cancel };
     let scanned = tree::walk(place, &walk)?;
     let self_reference = scanned.node.own_hits().contains_key(&0);
     let touched = scanned.touched.map(|file| file.display().to_string());

@@ -7,7 +7,7 @@ mod fixture;
 use std::fs;
 use std::path::PathBuf;
 
-use cbuild_store::{BuildRecord, BuildUsage, MemoryOf, Store, VerifyOptions};
+use cbuild_store::{BuildEnding, BuildRecord, BuildUsage, MemoryOf, Store, VerifyOptions};
 use fixture::{Fixture, assert_clean, key, output};
 
 /// An index of version 1 keeps its history, without what builds took.
@@ -20,7 +20,7 @@ fn an_older_index_is_brought_up() {
         name: "a".to_owned(),
         started: 17,
         duration_ms: 5,
-        status: 0,
+        ending: BuildEnding::Exited(0),
         log: None,
         usage: Some(BuildUsage { cpu_ms: 1, memory: 2, memory_of: MemoryOf::All }),
     };

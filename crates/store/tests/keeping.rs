@@ -11,7 +11,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
 use cbuild_drv::StorePath;
-use cbuild_store::{BuildRecord, GcOptions, Store};
+use cbuild_store::{BuildEnding, BuildRecord, GcOptions, Store};
 use fixture::{Fixture, assert_clean, key, name, object};
 
 const DAY: u64 = 86_400;
@@ -98,7 +98,15 @@ fn logs_go_when_neither_history_nor_realisation_names_them() {
     let record = |action: &str, started| {
         let (key, log) = (key(action), Some(store.log_path(&key(action))));
         let name = action.to_owned();
-        let build = BuildRecord { key, name, started, duration_ms: 1, status: 1, log, usage: None };
+        let build = BuildRecord {
+            key,
+            name,
+            started,
+            duration_ms: 1,
+            ending: BuildEnding::Exited(1),
+            log,
+            usage: None,
+        };
         store.record_build(&build).unwrap();
     };
     for action in ["base", "failed", "forgotten", "running"] {

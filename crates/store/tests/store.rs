@@ -10,8 +10,8 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
 use cbuild_drv::{Digest, DrvId, StorePath};
 use cbuild_store::{
-    BuildRecord, BuildUsage, BuiltOutput, Error, GcOptions, MemoryOf, ProblemKind, Store,
-    VerifyOptions,
+    BuildEnding, BuildRecord, BuildUsage, BuiltOutput, Error, GcOptions, MemoryOf, ProblemKind,
+    Store, VerifyOptions,
 };
 use fixture::{Fixture, assert_clean, build, key, name, output, prepare_file, try_build};
 
@@ -222,7 +222,7 @@ fn a_failure_in_a_group_is_of_its_own_action() {
                     name: (*action).to_owned(),
                     started: 1,
                     duration_ms: 5,
-                    status: 0,
+                    ending: BuildEnding::Exited(0),
                     log: None,
                     usage: None,
                 };

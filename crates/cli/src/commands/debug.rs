@@ -47,7 +47,7 @@ pub(crate) fn debug(
     };
     let is_terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
     let visit = Visit { shell, command, prompts: std::io::stdin().is_terminal() };
-    let mut attach = |end| crate::terminal::attach(&end);
+    let mut attach = |end| crate::terminal::attach(&end, &session.stop);
     let attach = is_terminal.then_some(&mut attach as &mut dyn FnMut(OwnedFd));
     let terminal = Terminal { output: output.into(), ended: &mut ended, attach };
     match builder.visit(&failed, &visit, terminal)? {

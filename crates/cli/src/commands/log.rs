@@ -6,11 +6,11 @@ use std::path::Path;
 
 use cbuild_build::{Known, plain};
 use cbuild_drv::ActionKey;
-use cbuild_store::BuildRecord;
+use cbuild_store::{BuildEnding, BuildRecord};
 use serde_json::json;
 
-use super::memory_of;
 use super::why::known;
+use super::{how, memory_of, signal_of, status_of, stopped_by};
 use crate::evaluation::evaluate;
 use crate::failure::{Exit, Failure, Problem};
 use crate::output;
@@ -51,6 +51,9 @@ pub(crate) fn log(session: &Session, target: &str) -> Result<(), Failure> {
     if text.is_empty() {
         output::note(session, "the log is empty");
     }
+    if let BuildEnding::Signaled(_) | BuildEnding::Stopped(_) = record.ending {
+        output::note(session, &format!("the build was {}", how(record.ending)));
+    }
     print(session, record, &text)
 }
 
@@ -75,7 +78,8 @@ fn choose<'r>(
     let latest: Vec<bool> = records.iter().map(|record| seen.insert(record.key)).collect();
     let failed = || {
         let last = records.iter().zip(&latest).filter(|(_, latest)| **latest);
-        let failed = last.filter(|(record, _)| needed.contains(&record.key) && record.status != 0);
+        let failed =
+            last.filter(|(record, _)| needed.contains(&record.key) && record.ending.is_failure());
         failed.filter_map(|(record, _)| Some((record, record.log.as_deref()?))).next()
     };
     logged(&|record| Some(record.key) == key)
@@ -104,7 +108,9 @@ fn print(session: &Session, record: &BuildRecord, text: &str) -> Result<(), Fail
             "name": record.name,
             "started": record.started,
             "duration_ms": record.duration_ms,
-            "status": record.status,
+            "status": status_of(record.ending),
+            "signal": signal_of(record.ending),
+            "stopped_by": stopped_by(record.ending),
             "cpu_ms": record.usage.map(|usage| usage.cpu_ms),
             "memory": record.usage.map(|usage| usage.memory),
             "memory_of": record.usage.map(|usage| memory_of(usage.memory_of)),
@@ -134,7 +140,7 @@ mod tests {
             name: name.to_owned(),
             started: 0,
             duration_ms: 0,
-            status,
+            ending: BuildEnding::Exited(status),
             log: log.then(|| format!("/{name}-{key}").into()),
             usage: None,
         }

@@ -21,7 +21,7 @@ mod test;
 mod whereabouts;
 mod why;
 
-pub(crate) use store::history::{memory_of, taken, utc};
+pub(crate) use store::history::{how, memory_of, signal_of, status_of, stopped_by, taken, utc};
 
 use crate::args::Command;
 use crate::failure::Failure;

@@ -7,7 +7,7 @@ use std::path::Path;
 use cbuild_build::{Builder, Known, Target};
 use cbuild_drv::{ActionKey, Derivation, DrvId, Input, StorePath};
 use cbuild_explain::{Hints, Side, chain, compare, explain_change, explain_pending, last_two};
-use cbuild_store::Store;
+use cbuild_store::{BuildEnding, Store};
 use serde_json::json;
 
 use super::build::lost;
@@ -243,9 +243,10 @@ fn certain(
     let record = store.builds(Some(name), u32::MAX)?;
     let before =
         record.iter().map(|build| build.key).find(|other| other != key && !current.contains(other));
-    let last = record.iter().find(|build| build.key == *key).map(|build| build.status);
+    let last = record.iter().find(|build| build.key == *key).map(|build| build.ending);
     let reason = match (last, before) {
-        (Some(0), _) => "its result is no longer in the store",
+        (Some(ending), _) if ending.is_success() => "its result is no longer in the store",
+        (Some(BuildEnding::Stopped(_)), _) => "its last build was stopped",
         (Some(_), _) => "its last build failed",
         (None, Some(_)) => "its inputs are not those of the last build",
         (None, None) => "it was never built in this store",

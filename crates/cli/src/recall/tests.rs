@@ -10,6 +10,7 @@ use super::*;
 use crate::args::Cli;
 use crate::commands::build::built_if;
 use crate::evaluation::{built_before, evaluate};
+use crate::stop::Stop;
 use crate::target;
 
 /// A package with everything that an evaluation can read.
@@ -85,7 +86,8 @@ impl Place {
         words.push(cache.into_os_string());
         words.extend(more.iter().map(Into::into));
         words.extend(["store".into(), "info".into()]);
-        Session::new(Cli::try_parse_from(words).unwrap().global).unwrap()
+        Session::new(Cli::try_parse_from(words).unwrap().global, Stop::new(String::new(), false))
+            .unwrap()
     }
 
     fn target(&self) -> String {

@@ -13,7 +13,7 @@ use super::Index;
 use super::objects::{known_id, object_id, path_at};
 use crate::error::Result;
 use crate::register::Notes;
-use crate::types::{BuildRecord, BuildUsage, MemoryOf};
+use crate::types::{BuildEnding, BuildRecord, BuildUsage, MemoryOf};
 
 /// Builds that the history keeps for each name.
 const BUILDS_PER_NAME: i64 = 50;
@@ -60,7 +60,7 @@ fn build_of(row: &Row<'_>) -> rusqlite::Result<BuildRecord> {
         name: row.get(1)?,
         started: row.get(2)?,
         duration_ms: duration.unsigned_abs(),
-        status: row.get(4)?,
+        ending: BuildEnding::from_number(row.get(4)?),
         log: log.map(|bytes| PathBuf::from(OsString::from_vec(bytes))),
         usage: usage_of(row)?,
     })
@@ -114,7 +114,7 @@ fn add_build(transaction: &Transaction<'_>, build: &BuildRecord) -> rusqlite::Re
             build.name,
             build.started,
             number(build.duration_ms),
-            build.status,
+            build.ending.to_number(),
             build.log.as_ref().map(|path| path.as_os_str().as_bytes()),
             usage.map(|usage| number(usage.cpu_ms)),
             usage.map(|usage| number(usage.memory)),

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use cbuild_drv::StorePath;
 use rustix::fs::open;
 
+use crate::cancel::Cancel;
 use crate::clock;
 use crate::commit::{Pending, stage};
 use crate::durable::Durable;
@@ -58,7 +59,8 @@ impl Store {
             return Err(Error::NotInStore { path });
         }
         let mut report = TransferReport::default();
-        let mut writer = Writer::new(to)?;
+        let mut to = self.cancel.stopping(to);
+        let mut writer = Writer::new(&mut to)?;
         for info in self.references_first(&self.closure(paths)?)? {
             writer.object(&info, &self.layout.object(&info.path))?;
             report.objects += 1;
@@ -105,17 +107,22 @@ impl Store {
         from: &mut dyn Read,
         damaged: &BTreeSet<StorePath>,
     ) -> Result<ImportReport> {
-        let mut reader = Reader::new(from)?;
+        let mut from = self.cancel.stopping(from);
+        let mut reader = Reader::new(&mut from)?;
         let mut report = ImportReport::default();
         let mut group = Group::new(self)?;
         loop {
             let head = match reader.head() {
                 Ok(Some(head)) => head,
                 Ok(None) => break,
+                Err(Error::Cancelled) => return Err(Error::Cancelled),
                 Err(error) => return group.finish(&mut report).and(Err(error)),
             };
             let taken = self.take(&mut reader, head, damaged, &mut group, &mut report);
             if let Err(error) = taken {
+                if matches!(error, Error::Cancelled) {
+                    return Err(error);
+                }
                 return group.finish(&mut report).and(Err(error));
             }
             if group.pending.len() >= GROUP || group.bytes >= GROUP_BYTES {
@@ -192,10 +199,11 @@ pub(crate) fn identify(
     place: &Path,
     path: &StorePath,
     references: &BTreeSet<StorePath>,
+    cancel: &Cancel,
 ) -> Result<Identity> {
     let mut patterns = Patterns::default();
     patterns.add(path.digest(), Pattern::Own(0));
-    let walk = Walk { patterns: &patterns, own: 0, purpose: Purpose::Normalise };
+    let walk = Walk { patterns: &patterns, own: 0, purpose: Purpose::Normalise, cancel };
     let scanned = tree::walk(place, &walk)?;
     let self_reference = scanned.node.own_hits().contains_key(&0);
     let tree = scanned.node.to_tree(0);
@@ -244,7 +252,7 @@ impl<'s> Group<'s> {
         references: BTreeSet<StorePath>,
         place: PathBuf,
     ) -> Result<()> {
-        let (info, node) = match identify(&place, path, &references)? {
+        let (info, node) = match identify(&place, path, &references, &self.store.cancel)? {
             Identity::Wanted(info, node) => (info, node),
             Identity::OfFirstFormat => return Err(Error::FirstFormat { path: path.clone() }),
             Identity::Other => return Err(not_what_it_says(path)),

@@ -23,6 +23,7 @@ use super::{
     MAX_DEPTH, MAX_PATH, Node, at_top, drop_attributes, kind_name, mode_of, open_dir, open_file,
     store_times,
 };
+use crate::cancel::Cancel;
 use crate::error::{Error, IoContext, Result};
 
 /// Most threads; beyond, a file system hardly gets faster.
@@ -40,16 +41,21 @@ const MIN_CLONE: u64 = 16 << 10;
 /// Reads a tree. With a target, which must not exist, the tree is copied there with the store's
 /// permissions and times for its files; those of directories and links are left to
 /// [`super::seal`]. Gives the tree and the sum of the lengths of its files, in bytes.
-pub(crate) fn ingest(source: &Path, target: Option<&Path>) -> Result<(Node, u64)> {
+pub(crate) fn ingest(source: &Path, target: Option<&Path>, cancel: &Cancel) -> Result<(Node, u64)> {
     at_top(source, |from, name| match target {
-        None => ingest_between((from, name), None, source),
+        None => ingest_between((from, name), None, source, cancel),
         Some(target) => {
-            at_top(target, |to, new| ingest_between((from, name), Some((to, new)), source))
+            at_top(target, |to, new| ingest_between((from, name), Some((to, new)), source, cancel))
         }
     })
 }
 
-fn ingest_between(from: Side<'_>, to: Option<Side<'_>>, source: &Path) -> Result<(Node, u64)> {
+fn ingest_between(
+    from: Side<'_>,
+    to: Option<Side<'_>>,
+    source: &Path,
+    cancel: &Cancel,
+) -> Result<(Node, u64)> {
     let stat = statat(from.0, from.1, AtFlags::SYMLINK_NOFOLLOW).at("look at", source)?;
     if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
         let top = Folder::open(0, 0, from, to, source.to_owned(), source.as_os_str().len())?;
@@ -57,10 +63,10 @@ fn ingest_between(from: Side<'_>, to: Option<Side<'_>>, source: &Path) -> Result
             // A default access list would be handed down to every file.
             drop_attributes(target).at("remove the extended attributes of", source)?;
         }
-        return Pool::default().run(top);
+        return Pool::new(cancel).run(top);
     }
     let cloning = Cloning::default();
-    let mut worker = Worker::new(&cloning);
+    let mut worker = Worker::new(&cloning, cancel);
     let node = worker.leaf(from, to, source)?;
     Ok((node, worker.size))
 }
@@ -131,15 +137,20 @@ struct Cloning {
 }
 
 /// The threads and what they share.
-#[derive(Default)]
-struct Pool {
+struct Pool<'c> {
     queue: Mutex<Queue>,
     changed: Condvar,
     folders: AtomicUsize,
     cloning: Cloning,
+    cancel: &'c Cancel,
 }
 
-impl Pool {
+impl<'c> Pool<'c> {
+    fn new(cancel: &'c Cancel) -> Self {
+        let (queue, changed, folders) = (Mutex::default(), Condvar::new(), AtomicUsize::new(0));
+        Self { queue, changed, folders, cloning: Cloning::default(), cancel }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -147,14 +158,14 @@ impl Pool {
     fn run(&self, top: Folder) -> Result<(Node, u64)> {
         self.folders.store(1, Ordering::Relaxed);
         let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS);
-        let mut first = Worker::new(&self.cloning);
+        let mut first = Worker::new(&self.cloning, self.cancel);
         self.list(&mut first, Arc::new(top))?;
         let mut workers = vec![first];
         std::thread::scope(|scope| {
             let others: Vec<_> = (1..threads)
                 .map(|_| {
                     scope.spawn(|| {
-                        let mut worker = Worker::new(&self.cloning);
+                        let mut worker = Worker::new(&self.cloning, self.cancel);
                         self.work(&mut worker);
                         worker
                     })
@@ -203,6 +214,7 @@ impl Pool {
     }
 
     fn do_job(&self, worker: &mut Worker<'_>, job: Job) -> Result<()> {
+        self.cancel.check()?;
         match job {
             Job::Folder(id, parent, name) => {
                 let name = OsStr::from_bytes(&name);
@@ -269,6 +281,7 @@ impl Pool {
 struct Worker<'p> {
     buffer: Vec<u8>,
     cloning: &'p Cloning,
+    cancel: &'p Cancel,
     size: u64,
     /// Number of the directory, name, and what it is.
     leaves: Vec<(usize, Vec<u8>, Node)>,
@@ -277,9 +290,9 @@ struct Worker<'p> {
 }
 
 impl<'p> Worker<'p> {
-    fn new(cloning: &'p Cloning) -> Self {
+    fn new(cloning: &'p Cloning, cancel: &'p Cancel) -> Self {
         let (leaves, folders) = (Vec::new(), Vec::new());
-        Self { buffer: vec![0; CHUNK], cloning, size: 0, leaves, folders }
+        Self { buffer: vec![0; CHUNK], cloning, cancel, size: 0, leaves, folders }
     }
 
     /// Reads what is no directory.
@@ -335,6 +348,7 @@ impl<'p> Worker<'p> {
         let mut hasher = blake3::Hasher::new();
         let mut size = 0;
         loop {
+            self.cancel.check_io()?;
             let read = match from.read(&mut self.buffer) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 other => other?,

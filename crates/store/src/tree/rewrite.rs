@@ -11,6 +11,7 @@ use cbuild_drv::Digest;
 use rustix::fs::{AtFlags, OFlags, renameat, symlinkat, unlinkat};
 
 use super::{Hit, Node, Place, at_top, open_dir, open_file, patch};
+use crate::cancel::Cancel;
 use crate::error::{IoContext, Result};
 use crate::scan::{Patterns, Scanner, WINDOW, text_of};
 
@@ -31,8 +32,9 @@ pub(crate) fn rewrite(
     finals: &[Option<Digest>],
     own: usize,
     patterns: &Patterns,
+    cancel: &Cancel,
 ) -> Result<()> {
-    let mut rewriter = Rewriter { finals, own, patterns, place: Place(top.to_owned()) };
+    let mut rewriter = Rewriter { finals, own, patterns, cancel, place: Place(top.to_owned()) };
     at_top(top, |dir, name| rewriter.entry(dir, name, node))
 }
 
@@ -40,6 +42,7 @@ struct Rewriter<'a> {
     finals: &'a [Option<Digest>],
     own: usize,
     patterns: &'a Patterns,
+    cancel: &'a Cancel,
     place: Place,
 }
 
@@ -106,7 +109,8 @@ impl Rewriter<'_> {
             return Ok(None);
         }
         file.rewind()?;
-        let (_, digest) = Scanner::new(self.patterns, self.own).stream(&mut file, |_, _| ())?;
+        let (_, digest) =
+            Scanner::new(self.patterns, self.own, self.cancel).stream(&mut file, |_, _| ())?;
         Ok(Some(digest))
     }
 }

@@ -12,6 +12,7 @@ use super::{
     MODE_EXECUTABLE, Node, Place, Purpose, Walk, at_top, mode_of, open_dir, open_file, store_times,
     walk,
 };
+use crate::cancel::Cancel;
 use crate::durable::Durable;
 use crate::error::{IoContext, Result};
 use crate::scan::Patterns;
@@ -41,9 +42,10 @@ pub(crate) fn seal_top(top: &Path) -> Result<()> {
 }
 
 /// Sets permissions and times of an object in the store again.
-pub(crate) fn restore(top: &Path) -> Result<()> {
+pub(crate) fn restore(top: &Path, cancel: &Cancel) -> Result<()> {
     let patterns = Patterns::default();
-    let found = walk(top, &Walk { patterns: &patterns, own: 0, purpose: Purpose::Normalise })?;
+    let purpose = Purpose::Normalise;
+    let found = walk(top, &Walk { patterns: &patterns, own: 0, purpose, cancel })?;
     let mut durable = Durable::default();
     seal(top, &found.node, &mut durable)?;
     durable.wait()?;

@@ -19,6 +19,7 @@ use super::{
     Hit, MAX_DEPTH, MODE_EXECUTABLE, MODE_PLAIN, MTIME, Node, Place, Scanned, at_top, mode_of,
     open_dir, open_file, store_times,
 };
+use crate::cancel::Cancel;
 use crate::error::{Error, IoContext, Result};
 use crate::scan::{Pattern, Patterns, Scanner};
 
@@ -38,14 +39,16 @@ pub(crate) struct Walk<'p> {
     /// The own output whose digest text counts as zero bytes.
     pub(crate) own: usize,
     pub(crate) purpose: Purpose,
+    pub(crate) cancel: &'p Cancel,
 }
 
 /// Reads a tree; `top` may be a file, a link or a directory.
 pub(crate) fn walk(top: &Path, options: &Walk<'_>) -> Result<Scanned> {
     let mut walker = Walker {
         patterns: options.patterns,
-        scanner: Scanner::new(options.patterns, options.own),
+        scanner: Scanner::new(options.patterns, options.own, options.cancel),
         purpose: options.purpose,
+        cancel: options.cancel,
         candidates: BTreeSet::new(),
         size: 0,
         touched: None,
@@ -62,6 +65,7 @@ struct Walker<'p> {
     patterns: &'p Patterns,
     scanner: Scanner<'p>,
     purpose: Purpose,
+    cancel: &'p Cancel,
     candidates: BTreeSet<usize>,
     size: u64,
     touched: Option<PathBuf>,
@@ -77,6 +81,7 @@ impl Walker<'_> {
     }
 
     fn entry(&mut self, dir: BorrowedFd<'_>, name: &OsStr, depth: usize) -> Result<Node> {
+        self.cancel.check()?;
         let stat = statat(dir, name, AtFlags::SYMLINK_NOFOLLOW).at("look at", self.place.path())?;
         if self.normalises() && stat.st_uid != self.owner.as_raw() {
             chownat(dir, name, Some(self.owner), None, AtFlags::SYMLINK_NOFOLLOW)
@@ -136,7 +141,8 @@ impl Walker<'_> {
             return Ok(file);
         }
         // Another name of the file may be in another output, or outside of the tree.
-        let mut copy = break_link(dir, name, &mut file).at("copy", path)?;
+        let mut source = self.cancel.stopping(&mut file);
+        let mut copy = break_link(dir, name, &mut source).at("copy", path)?;
         io::Seek::rewind(&mut copy).at("read", path)?;
         Ok(copy)
     }
@@ -261,7 +267,7 @@ pub(super) fn drop_attributes(file: impl AsFd) -> rustix::io::Result<()> {
 }
 
 /// Puts an equal file in the place of a file with several names.
-fn break_link(dir: BorrowedFd<'_>, name: &OsStr, file: &mut File) -> io::Result<File> {
+fn break_link(dir: BorrowedFd<'_>, name: &OsStr, file: &mut impl io::Read) -> io::Result<File> {
     let mode = Mode::from_raw_mode(0o600);
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
     let mut number = 0u64;

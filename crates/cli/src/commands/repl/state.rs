@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::Ordering;
 
 use cbuild_diag::Sources;
 use cbuild_eval::{Evaluator, Value};
@@ -315,11 +314,6 @@ impl<'s> State<'s> {
             }
         }
         Ok(())
-    }
-
-    /// Lets the next input run after one was stopped.
-    pub(super) fn rearm(&self) {
-        self.session.cancel.store(false, Ordering::Relaxed);
     }
 }
 

@@ -106,6 +106,7 @@ fn plain(name: &str) -> Pair {
 pub(super) fn run(mut state: State<'_>) -> Result<(), Failure> {
     state.talkative = !state.session().options.quiet;
     let session = state.session();
+    session.stop.begin_prompt();
     let state = Rc::new(RefCell::new(state));
     let config = Config::builder().auto_add_history(false).build();
     let mut editor: Editor<Prompt<'_>, DefaultHistory> =
@@ -131,7 +132,9 @@ pub(super) fn run(mut state: State<'_>) -> Result<(), Failure> {
             let _ = editor.add_history_entry(text.trim_end());
         }
         let served = serve(&mut state.borrow_mut(), &text);
-        state.borrow().rearm();
+        if !session.stop.serve_next() {
+            return Err(super::stopped());
+        }
         match served {
             Ok(Next::Go) => {}
             Ok(Next::Leave) => break,
@@ -185,11 +188,15 @@ mod tests {
     use super::*;
     use crate::args::Cli;
     use crate::session::Session;
+    use crate::stop::Stop;
 
     /// What Tab makes of an input in a package: each way to go on with it.
     fn completed(folder: &std::path::Path, inputs: &[String]) -> Vec<Vec<String>> {
-        let session =
-            Session::new(Cli::try_parse_from(["cbuild", "repl"]).unwrap().global).unwrap();
+        let session = Session::new(
+            Cli::try_parse_from(["cbuild", "repl"]).unwrap().global,
+            Stop::new(String::new(), false),
+        )
+        .unwrap();
         let mut state = State::new(&session).unwrap();
         state.load(folder.to_str().unwrap()).unwrap();
         let prompt = Prompt { state: Rc::new(RefCell::new(state)) };

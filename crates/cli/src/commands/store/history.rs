@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cbuild_store::{BuildRecord, BuildUsage, MemoryOf};
+use cbuild_store::{BuildEnding, BuildRecord, BuildUsage, MemoryOf};
 use serde_json::json;
 
 use crate::failure::Failure;
@@ -29,7 +29,9 @@ fn print(session: &Session, build: &BuildRecord) -> Result<(), Failure> {
             "action": build.key.to_string(),
             "started": build.started,
             "duration_ms": build.duration_ms,
-            "status": build.status,
+            "status": status_of(build.ending),
+            "signal": signal_of(build.ending),
+            "stopped_by": stopped_by(build.ending),
             "cpu_ms": build.usage.map(|usage| usage.cpu_ms),
             "memory": build.usage.map(|usage| usage.memory),
             "memory_of": build.usage.map(|usage| memory_of(usage.memory_of)),
@@ -37,11 +39,7 @@ fn print(session: &Session, build: &BuildRecord) -> Result<(), Failure> {
         }));
     }
     let duration = Duration::from_millis(build.duration_ms).as_secs_f64();
-    let ending = match build.status {
-        0 => "ok".to_owned(),
-        -1 => "failed".to_owned(),
-        status => format!("failed with status {status}"),
-    };
+    let ending = how(build.ending);
     let log = log.map(|path| format!("  {}", path.display())).unwrap_or_default();
     let started = utc(build.started);
     let usage = build.usage.map_or_else(|| "-".to_owned(), |usage| taken(&usage));
@@ -49,6 +47,39 @@ fn print(session: &Session, build: &BuildRecord) -> Result<(), Failure> {
         "{started}  {duration:>8.1} s  {usage:>22}  {}  {ending}{log}",
         build.name
     ))
+}
+
+/// How a build ended, for people.
+pub(crate) fn how(ending: BuildEnding) -> String {
+    match ending {
+        BuildEnding::Exited(0) => "ok".to_owned(),
+        BuildEnding::Exited(status) => format!("failed with status {status}"),
+        BuildEnding::Failed => "failed".to_owned(),
+        BuildEnding::Signaled(signal) => format!("ended by signal {signal} ({})", name_of(signal)),
+        BuildEnding::Stopped(signal) => format!("stopped by {}", name_of(signal)),
+    }
+}
+
+fn name_of(signal: i32) -> &'static str {
+    signal_hook::low_level::signal_name(signal).unwrap_or("another signal")
+}
+
+/// Exit status of a build, in JSON; -1 where there is none.
+pub(crate) fn status_of(ending: BuildEnding) -> i32 {
+    match ending {
+        BuildEnding::Exited(status) => status,
+        BuildEnding::Failed | BuildEnding::Signaled(_) | BuildEnding::Stopped(_) => -1,
+    }
+}
+
+/// The signal that ended a program, in JSON.
+pub(crate) fn signal_of(ending: BuildEnding) -> Option<i32> {
+    if let BuildEnding::Signaled(signal) = ending { Some(signal) } else { None }
+}
+
+/// The signal that ended the command, in JSON.
+pub(crate) fn stopped_by(ending: BuildEnding) -> Option<i32> {
+    if let BuildEnding::Stopped(signal) = ending { Some(signal) } else { None }
 }
 
 /// Processor time and peak memory of a build, for people. A peak of all processes together, which
@@ -93,6 +124,22 @@ mod tests {
         assert_eq!(taken(&usage), "12.3 s cpu, 1.50 GiB in all");
         let usage = BuildUsage { memory_of: MemoryOf::LargestProcess, ..usage };
         assert_eq!(taken(&usage), "12.3 s cpu, 1.50 GiB");
+    }
+
+    #[test]
+    fn every_ending_is_told() {
+        use BuildEnding::{Exited, Failed, Signaled, Stopped};
+        let told = [Exited(0), Exited(2), Failed, Signaled(9), Stopped(15)].map(how);
+        assert_eq!(
+            told,
+            [
+                "ok",
+                "failed with status 2",
+                "failed",
+                "ended by signal 9 (SIGKILL)",
+                "stopped by SIGTERM",
+            ]
+        );
     }
 
     #[test]

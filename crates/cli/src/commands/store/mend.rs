@@ -21,6 +21,7 @@ pub(super) fn verify(session: &Session, rebuild_index: bool, repair: bool) -> Re
         true => Store::rebuild_index(&root)?,
         false => Store::open(&root)?,
     });
+    let store = store.stopped_by(session.stop.flag());
     let report = store.verify(&VerifyOptions { only: None, repair })?;
     for problem in &report.problems {
         if session.options.json {
@@ -119,7 +120,7 @@ fn take_from(
         // Opening would make a store of an empty folder.
         return Err(cbuild_store::Error::NotAStore { path: place.to_owned() }.into());
     }
-    let other = told(Store::open(place)?);
+    let other = told(Store::open(place)?.stopped_by(store.cancel().clone()));
     let mut back = BTreeSet::new();
     for path in damaged {
         if store.restore_from(&other, path)? {

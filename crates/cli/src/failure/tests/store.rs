@@ -69,6 +69,7 @@ fn store_errors() {
             S::RecordDamaged { path: "/s/records/1".into(), detail: text("it ends too early") },
         ],
         S::OtherFileSystem { .. } => [S::OtherFileSystem { path: "/tmp/out".into() }],
+        S::Cancelled => [S::Cancelled],
         S::Transfer { .. } => [S::Transfer { detail: text("it ends at byte 512") }],
         S::FirstFormat { .. } => [S::FirstFormat { path: object("redis-7.0.15") }],
         S::InUse { .. } => [S::InUse { path: "/home/me/cbuild".into() }],
