@@ -26,11 +26,14 @@ mod isolation;
 mod keeping;
 mod lsp;
 mod modules;
+mod network;
 mod offline;
 mod packages;
 mod progress;
 mod recall;
 mod repl;
 mod reproducible;
+#[path = "../../crates/fetch/tests/server/mod.rs"]
+mod server;
 mod soak;
 mod streams;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use cbuild_drv::{Action, DrvId, Name};
+use cbuild_fetch::WrongBytes;
 use cbuild_store::BuildUsage;
 
 /// What kind of work a step is.
@@ -116,6 +117,15 @@ pub enum Event {
         bytes: u64,
         /// Bytes that are expected, where the server says so.
         total: Option<u64>,
+    },
+    /// A download is there, and an address that was tried before gave other bytes.
+    WrongBytes {
+        /// The step.
+        drv: DrvId,
+        /// Its name.
+        name: Name,
+        /// The address and both hashes.
+        wrong: WrongBytes,
     },
     /// A step is done.
     Finished {

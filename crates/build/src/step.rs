@@ -8,6 +8,7 @@ use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
 use cbuild_drv::{Action, ActionKey, Derivation, DrvId, Fetch, Input, Name, OutputName, StorePath};
+use cbuild_fetch::Progress;
 use cbuild_sandbox::{Exit, Killer, Launcher};
 use cbuild_store::{
     ActionLock, BuildEnding, BuildRecord, BuildUsage, BuiltOutput, MemoryOf, Registration,
@@ -321,9 +322,9 @@ impl<'a> Workshop<'a> {
                 place.set_used();
                 self.exec(drv, derivation, key, (&closure, place.path()), usage)?
             }
-            Action::Fetch(fetch) => {
-                in_process(paths, place.path(), |_, at| self.fetch(drv, fetch, at))?
-            }
+            Action::Fetch(fetch) => in_process(paths, place.path(), |_, at| {
+                self.fetch(drv, &derivation.name, fetch, at)
+            })?,
             Action::Assemble(spec) => in_process(paths, place.path(), |own, at| {
                 Ok(assemble(spec, &|path| store.physical(path), own, at)?)
             })?,
@@ -333,14 +334,19 @@ impl<'a> Workshop<'a> {
         Ok(Product { registration, place, closure })
     }
 
-    fn fetch(&self, drv: &DrvId, fetch: &Fetch, at: &Path) -> Result<(), StepError> {
+    fn fetch(&self, drv: &DrvId, name: &Name, fetch: &Fetch, at: &Path) -> Result<(), StepError> {
         let mut shown = 0;
-        self.builder.fetcher.fetch(fetch, at, &mut |progress| {
-            let is_end = progress.total == Some(progress.bytes);
-            if is_end || progress.bytes < shown || progress.bytes - shown >= PROGRESS_BYTES {
-                shown = progress.bytes;
-                let (bytes, total) = (progress.bytes, progress.total);
-                (self.builder.events)(Event::FetchProgress { drv: *drv, bytes, total });
+        self.builder.fetcher.fetch(fetch, at, &mut |progress| match progress {
+            Progress::Bytes { bytes, total, .. } => {
+                let is_end = total == Some(bytes);
+                if is_end || bytes < shown || bytes - shown >= PROGRESS_BYTES {
+                    shown = bytes;
+                    (self.builder.events)(Event::FetchProgress { drv: *drv, bytes, total });
+                }
+            }
+            Progress::WrongBytes(wrong) => {
+                let (drv, name, wrong) = (*drv, name.clone(), wrong.clone());
+                (self.builder.events)(Event::WrongBytes { drv, name, wrong });
             }
         })?;
         Ok(())

@@ -58,6 +58,9 @@ pub(crate) struct Global {
     /// Where builds are stopped.
     #[command(flatten)]
     pub(crate) limits: Limits,
+    /// Where downloads are stopped.
+    #[command(flatten)]
+    pub(crate) transfers: Transfers,
     /// Folder for results of checks and evaluations [default: cbuild in the user's cache folder]
     #[arg(long, global = true, env = "CBUILD_CACHE", value_name = "DIR")]
     pub(crate) cache: Option<PathBuf>,
@@ -91,6 +94,21 @@ pub(crate) struct Limits {
     /// Most processes and threads of a build step at the same time [default: 8192]
     #[arg(long, global = true, value_name = "N", value_parser = whole::<u64, { u64::MAX }>)]
     pub(crate) max_processes: Option<u64>,
+}
+
+/// Limits of each download.
+#[derive(Clone, Copy, Debug, Default, Args)]
+#[command(next_help_heading = "Limits of each download")]
+pub(crate) struct Transfers {
+    /// Fewest bytes a second, such as 64K, as the mean of 30 seconds; 0 for no limit [default: 1K]
+    #[arg(long, global = true, env = "CBUILD_MIN_RATE", value_name = "SIZE", value_parser = size)]
+    pub(crate) min_rate: Option<u64>,
+    /// Longest time of a download [default: 86400]
+    #[arg(long, global = true, value_name = "SECONDS", value_parser = whole::<u64, { u64::MAX }>)]
+    pub(crate) max_transfer: Option<u64>,
+    /// Largest download, such as 20G [default: 8G]
+    #[arg(long, global = true, value_name = "SIZE", value_parser = limit)]
+    pub(crate) max_download: Option<u64>,
 }
 
 /// Bytes, above 0.

@@ -191,7 +191,9 @@ impl From<&FetchError> for Exit {
             | FetchError::NoNetwork { .. }
             | FetchError::Git { .. }
             | FetchError::Registry { .. }
-            | FetchError::Denied { .. } => Exit::Network,
+            | FetchError::Denied { .. }
+            | FetchError::TokenServer { .. }
+            | FetchError::Elsewhere { .. } => Exit::Network,
             FetchError::MirrorEntry { .. } => Exit::Input,
             FetchError::Cancelled => Exit::Cancelled,
             FetchError::Io { .. }

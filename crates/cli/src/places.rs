@@ -127,11 +127,27 @@ pub(crate) fn with_means<T>(
                 let event = serde_json::json!({
                     "event": "module",
                     "module": module.to_string(),
-                    "source": source.to_string(),
+                    "source": source.shown(),
                 });
                 crate::output::tell_line(&event.to_string());
             } else if !silent {
-                crate::output::tell_line(&format!("fetching module {module} from {source}"));
+                crate::output::tell_line(&format!(
+                    "fetching module {module} from {}",
+                    source.shown()
+                ));
+            }
+        },
+        warn: &|wrong| {
+            if json && !silent {
+                let event = serde_json::json!({
+                    "event": "wrong-bytes",
+                    "url": wrong.url,
+                    "wanted": wrong.wanted.to_string(),
+                    "got": wrong.got.to_string(),
+                });
+                crate::output::tell_line(&event.to_string());
+            } else if !silent {
+                crate::output::tell_line(&format!("warning: {wrong}"));
             }
         },
     })

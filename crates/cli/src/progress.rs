@@ -108,6 +108,7 @@ impl Display {
             // The live lines say it as long as it is so.
             Event::Elsewhere { name, waits: true, .. } => (!matches!(self.mode, Mode::Terminal(_)))
                 .then(|| format!("waiting for another process, which is at {name}")),
+            Event::WrongBytes { name, wrong, .. } => Some(format!("warning: for {name}, {wrong}")),
             Event::Failed { name, code, .. } => Some(format!("failed {name} ({code})")),
             Event::Skipped { name, .. } => self.verbose.then(|| format!("skipped {name}")),
             Event::Log { drv, line } => self.verbose.then(|| {
@@ -167,6 +168,10 @@ fn to_json(event: &Event) -> Option<serde_json::Value> {
         Event::Log { drv, line } => json!({"event": "log", "drv": drv.to_string(), "line": line}),
         Event::FetchProgress { drv, bytes, total } => json!({
             "event": "fetch-progress", "drv": drv.to_string(), "bytes": bytes, "total": total,
+        }),
+        Event::WrongBytes { drv, name, wrong } => json!({
+            "event": "wrong-bytes", "drv": drv.to_string(), "name": name.as_str(), "url": wrong.url,
+            "wanted": wrong.wanted.to_string(), "got": wrong.got.to_string(),
         }),
         Event::Finished { drv, name, duration, outcome, usage } => json!({
             "event": "finished", "drv": drv.to_string(), "name": name.as_str(),

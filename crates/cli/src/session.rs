@@ -6,9 +6,10 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use cbuild_cache::Cache;
-use cbuild_fetch::{Fetcher, MirrorSource};
+use cbuild_fetch::{Fetcher, MirrorSource, NetrcFile};
 use cbuild_store::Store;
 
 use crate::args::{Color, Global};
@@ -116,9 +117,21 @@ impl Session {
             offline: self.options.offline,
             cancel: Some(Arc::clone(&self.cancel)),
             credentials: credential_files(),
+            netrc: netrc_file(),
+            limits: self.transfer_limits(),
             ..cbuild_fetch::Options::default()
         };
         Ok(Fetcher::new(MirrorSource::File(mirrors_file()?), options))
+    }
+
+    /// Bounds of downloads.
+    fn transfer_limits(&self) -> cbuild_fetch::Limits {
+        let mut limits = cbuild_fetch::Limits::default();
+        let given = &self.options.transfers;
+        limits.least_rate = given.min_rate.unwrap_or(limits.least_rate);
+        limits.transfer = given.max_transfer.map_or(limits.transfer, Duration::from_secs);
+        limits.download_bytes = given.max_download.unwrap_or(limits.download_bytes);
+        limits
     }
 
     /// How to build.
@@ -192,6 +205,16 @@ fn credential_files() -> Vec<PathBuf> {
 /// How failures are written, by the options of the command line.
 pub(crate) fn manner(options: &Global) -> Manner {
     Manner { json: options.json, color: wants_color(options.color), all_errors: options.all_errors }
+}
+
+/// The user's netrc file, where other clients look for it.
+#[expect(clippy::disallowed_methods, reason = "this variable is where other clients look")]
+fn netrc_file() -> Option<NetrcFile> {
+    let named = std::env::var_os("NETRC").filter(|name| !name.is_empty()).map(PathBuf::from);
+    match named {
+        Some(path) => Some(NetrcFile { path, private: false }),
+        None => Some(NetrcFile { path: absolute("HOME")?.join(".netrc"), private: true }),
+    }
 }
 
 /// Whether standard error gets colour, given the user's wish.

@@ -1,8 +1,9 @@
-//! What can go wrong, with codes E0701 to E0719 and E0740.
+//! What can go wrong, with codes E0701 to E0721 and E0740.
 
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use cbuild_drv::ContentHash;
 use thiserror::Error;
@@ -171,6 +172,31 @@ pub enum FetchError {
         /// Who asked.
         who: &'static str,
     },
+    /// A registry names a token server of another site, which is not sent the password, and which lets
+    /// nobody in without.
+    #[error(
+        "the registry `{registry}` has its tokens from `{server}`, which is not sent the password: {why}"
+    )]
+    TokenServer {
+        /// The registry's host.
+        registry: String,
+        /// The origin of the token server.
+        server: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// A server that a registry led to wants credentials.
+    #[error(
+        "the registry could not {action} `{reference}`: it leads to `{server}`, which asks for a password and gets none"
+    )]
+    Elsewhere {
+        /// What was tried, as a verb.
+        action: &'static str,
+        /// The reference.
+        reference: String,
+        /// The origin of the other server.
+        server: String,
+    },
     /// The network may not be used, and this is only reached over it.
     #[error("`{place}` would have to be read over the network, which may not be used (offline)")]
     NoNetwork {
@@ -200,6 +226,25 @@ impl fmt::Display for HashMismatch {
             write!(f, "\nother addresses did not help:{}", list(others))?;
         }
         Ok(())
+    }
+}
+
+/// An address that gave other bytes than the wanted ones, while another one gave these.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WrongBytes {
+    /// The address, as it may be shown.
+    pub url: String,
+    /// The hash that was wanted.
+    pub wanted: ContentHash,
+    /// The hash of its bytes.
+    pub got: ContentHash,
+}
+
+impl fmt::Display for WrongBytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { url, wanted, got } = self;
+        write!(f, "`{url}` gave other bytes than the wanted ones, and another address was taken")?;
+        write!(f, "\n  wanted {wanted}\n  got    {got}")
     }
 }
 
@@ -233,6 +278,20 @@ pub enum Cause {
     /// The connection failed, broke or was silent for too long.
     #[error("{0}")]
     Connection(String),
+    /// The server sent nothing for too long.
+    #[error("timed out: nothing came for {} s", .0.as_secs_f64())]
+    Silent(Duration),
+    /// The bytes came too slowly.
+    #[error("too slow: fewer than {least} bytes a second over {} s", span.as_secs_f64())]
+    Slow {
+        /// Fewest bytes a second.
+        least: u64,
+        /// Over which time.
+        span: Duration,
+    },
+    /// The transfer took longer than the limit.
+    #[error("not done after {} s, the longest time of a transfer", .0.as_secs_f64())]
+    Endless(Duration),
     /// More bytes than the limit.
     #[error("larger than the limit of {0} bytes")]
     TooLarge(u64),
@@ -305,6 +364,8 @@ impl FetchError {
             Self::Registry { .. } => "E0717",
             Self::Denied { .. } => "E0718",
             Self::NoNetwork { .. } => "E0719",
+            Self::TokenServer { .. } => "E0720",
+            Self::Elsewhere { .. } => "E0721",
         }
     }
 
@@ -355,6 +416,8 @@ impl FetchError {
             Self::Denied { registry, .. } => {
                 format!("log in with `docker login {registry}` or `podman login {registry}`; cbuild reads the file that these write")
             }
+            Self::TokenServer { .. } => "a password is only sent to the registry and, encrypted, to token servers of its own site; ask its operator, or use a registry that gives tokens itself".to_owned(),
+            Self::Elsewhere { .. } => "a password belongs to one server, by scheme, host and port; ask the registry's operator why it leads elsewhere".to_owned(),
             Self::NoNetwork { .. } => "leave out `--offline`, or run `cbuild fetch` while there is a network".to_owned(),
         };
         Some(text)

@@ -1,6 +1,6 @@
 //! From a [`Fetch`] to checked bytes on disk.
 
-use std::fs::{self, File, Permissions};
+use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
@@ -10,14 +10,16 @@ use std::time::Duration;
 
 use cbuild_drv::{ContentHash, Fetch, FetchKind, HashAlgorithm};
 
-use crate::content::HashedFile;
-use crate::error::{Attempt, Cause, FetchError, HashMismatch};
+use crate::download::Landing;
+use crate::error::{Attempt, Cause, FetchError, HashMismatch, WrongBytes};
 use crate::limits::{Limits, Retry};
 use crate::mirrors::Mirrors;
-use crate::mirrors::detect::detect;
+use crate::mirrors::detect::detect_unless;
+use crate::netrc::NetrcFile;
+use crate::redact::shown_address;
 use crate::resolve::{Candidate, Place, Reason, mirrored, plain, split_mirror};
-use crate::transport::{Stop, Transport, check, stream_file};
-use crate::unpack::{beside, clear, unpack};
+use crate::transport::{Request, Stop, Transport, check, stream_file};
+use crate::unpack::{beside, clear, unpack_unless};
 
 /// Where the table of mirrors comes from.
 #[derive(Clone, Debug)]
@@ -43,17 +45,34 @@ pub struct Options {
     /// Files with credentials for registries, as `docker login` and `podman login` write them; the
     /// first that has an entry for a registry is taken. Absent ones are passed over.
     pub credentials: Vec<PathBuf>,
+    /// The user's netrc file: for addresses without credentials of their own, and for registries that no
+    /// file of `credentials` has an entry for.
+    pub netrc: Option<NetrcFile>,
 }
 
-/// How far a download is.
+/// What happens while something is fetched.
 #[derive(Clone, Copy, Debug)]
-pub struct Progress<'a> {
-    /// The address that is being read, without credentials.
-    pub url: &'a str,
-    /// Bytes that came so far; starts again at 0 with another address.
-    pub bytes: u64,
-    /// Bytes in all, where the server says it.
-    pub total: Option<u64>,
+pub enum Progress<'a> {
+    /// Bytes came.
+    Bytes {
+        /// The address that is being read, as it may be shown.
+        url: &'a str,
+        /// Bytes that came so far; starts again at 0 with another address.
+        bytes: u64,
+        /// Bytes in all, where the server says it.
+        total: Option<u64>,
+    },
+    /// The bytes are there, and an address that was tried before gave others. Whoever relies on it wants
+    /// to know: a mirror is out of date, broken or hostile.
+    WrongBytes(&'a WrongBytes),
+}
+
+/// What came of trying candidates.
+struct Tried<T> {
+    /// What one gave, and which one, as it is shown.
+    found: Option<(T, String)>,
+    /// The others that were tried.
+    failed: Vec<Attempt>,
 }
 
 /// Downloads, checks and unpacks. May be shared between threads; each call blocks its thread.
@@ -110,7 +129,10 @@ impl Fetcher {
         url: &str,
     ) -> Result<(), FetchError> {
         match *kind {
-            FetchKind::Archive { strip } => unpack(partial, into, strip, url, &self.options.limits),
+            FetchKind::Archive { strip } => {
+                let Options { limits, cancel, .. } = &self.options;
+                unpack_unless(cancel.as_deref(), partial, into, strip, url, limits)
+            }
             FetchKind::File { executable } => {
                 let mode = if executable { 0o755 } else { 0o644 };
                 fs::set_permissions(partial, Permissions::from_mode(mode))
@@ -135,12 +157,14 @@ impl Fetcher {
     ) -> Result<ContentHash, FetchError> {
         let partial = beside(into, ".part");
         let candidates = self.named(&[url.to_owned()])?;
-        let found = self.try_each(&candidates, |candidate| {
-            self.bytes(HashAlgorithm::Sha256, candidate, &partial, progress)
-        });
+        let mut landing = Landing::new(&partial, HashAlgorithm::Sha256);
+        let found = self
+            .try_each(&candidates, |candidate| self.bytes(None, candidate, &mut landing, progress));
         let result = match found {
-            Ok(Ok((hash, url))) => self.keep(kind, &partial, into, &url).map(|()| hash),
-            Ok(Err(attempts)) => Err(FetchError::NotReached { attempts }),
+            Ok(Tried { found: Some((hash, url)), .. }) => {
+                self.keep(kind, &partial, into, &url).map(|()| hash)
+            }
+            Ok(Tried { found: None, failed }) => Err(FetchError::NotReached { attempts: failed }),
             Err(error) => Err(error),
         };
         let _ = clear(&partial);
@@ -155,20 +179,28 @@ impl Fetcher {
         progress: &mut dyn FnMut(Progress<'_>),
     ) -> Result<String, FetchError> {
         let candidates = self.candidates(fetch)?;
-        let found = self.try_each(&candidates, |candidate| {
-            let got = self.bytes(fetch.hash.algorithm(), candidate, partial, progress)?;
+        let mut landing = Landing::new(partial, fetch.hash.algorithm());
+        let tried = self.try_each(&candidates, |candidate| {
+            let got = self.bytes(Some(&fetch.hash), candidate, &mut landing, progress)?;
             expect(&fetch.hash, got)
         })?;
-        found.map(|((), url)| url).map_err(|attempts| failure(fetch, attempts))
+        let Some(((), url)) = tried.found else { return Err(failure(fetch, tried.failed)) };
+        for Attempt { url, cause } in tried.failed {
+            if let Cause::Hash(got) = cause {
+                let wrong = WrongBytes { url, wanted: fetch.hash.clone(), got };
+                progress(Progress::WrongBytes(&wrong));
+            }
+        }
+        Ok(url)
     }
 
-    /// Tries candidates in rounds until one gives something, and says which. The inner error is
-    /// what each of them failed with, the outer one is of a kind that no candidate can help.
+    /// Tries candidates in rounds until one gives something, and says which, and what others failed with.
+    /// An error is of a kind that no candidate can help.
     fn try_each<T>(
         &self,
         candidates: &[Candidate],
         mut attempt: impl FnMut(&Candidate) -> Result<T, Stop>,
-    ) -> Result<Result<(T, String), Vec<Attempt>>, FetchError> {
+    ) -> Result<Tried<T>, FetchError> {
         let mut attempts: Vec<Option<Attempt>> = candidates.iter().map(|_| None).collect();
         let mut waiting: Vec<usize> = (0..candidates.len()).collect();
         let mut pause = self.options.retry.pause;
@@ -181,7 +213,14 @@ impl Fetcher {
             for index in waiting {
                 let candidate = &candidates[index];
                 match attempt(candidate) {
-                    Ok(found) => return Ok(Ok((found, candidate.shown.clone()))),
+                    Ok(found) => {
+                        attempts[index] = None;
+                        let found = Some((found, candidate.shown.clone()));
+                        return Ok(Tried {
+                            found,
+                            failed: attempts.into_iter().flatten().collect(),
+                        });
+                    }
                     Err(Stop::Fatal(error)) => return Err(error),
                     Err(Stop::Failed { cause, passing }) => {
                         attempts[index] = Some(Attempt { url: candidate.shown.clone(), cause });
@@ -194,54 +233,61 @@ impl Fetcher {
             }
             waiting = again;
         }
-        Ok(Err(attempts.into_iter().flatten().collect()))
+        Ok(Tried { found: None, failed: attempts.into_iter().flatten().collect() })
     }
 
-    /// Reads the bytes of a candidate into `partial` and gives their hash.
+    /// Reads the bytes of a candidate into a file and gives their hash.
     fn bytes(
         &self,
-        algorithm: HashAlgorithm,
+        wanted: Option<&ContentHash>,
         candidate: &Candidate,
-        partial: &Path,
+        landing: &mut Landing,
         progress: &mut dyn FnMut(Progress<'_>),
     ) -> Result<ContentHash, Stop> {
         let cancel = self.options.cancel.as_deref();
         check(cancel)?;
-        let file =
-            File::create(partial).map_err(|e| Stop::Fatal(FetchError::io("create", partial)(e)))?;
-        let mut file = HashedFile::new(file, algorithm);
-        let mut sink = |piece: &[u8], total| {
-            file.write(piece).map_err(|e| Stop::Fatal(FetchError::io("write", partial)(e)))?;
-            progress(Progress { url: &candidate.shown, bytes: file.bytes, total });
-            Ok(())
-        };
+        landing.begin(&candidate.shown)?;
         let most = self.options.limits.download_bytes;
         let indexed;
-        let url = match &candidate.place {
+        let address = match &candidate.place {
             // Offline, a table that does not exist yet cannot be detected either.
             Place::Nowhere(Reason::UnknownMirror(_)) if self.options.offline => {
                 return Err(Stop::lasting(Cause::Offline));
             }
             Place::Nowhere(reason) => return Err(Stop::lasting(reason.into())),
-            Place::At(url) if url.scheme() == "file" => {
-                stream_file(url, most, cancel, &mut sink)?;
-                return Ok(file.finish());
+            Place::At(address) if address.url().scheme() == "file" => {
+                stream_file(address, most, cancel, &mut |offset, piece, total| {
+                    landing.take(offset, piece)?;
+                    let (url, bytes) = (&candidate.shown, offset + piece.len() as u64);
+                    progress(Progress::Bytes { url, bytes, total });
+                    Ok(())
+                })?;
+                return landing.finish();
             }
             _ if self.options.offline => return Err(Stop::lasting(Cause::Offline)),
-            Place::At(url) => url,
+            Place::At(address) => address,
             Place::Indexed(query) => {
                 indexed = query.resolve(self.transport()?)?;
                 &indexed
             }
         };
-        self.transport()?.stream(url, most, &mut sink)?;
-        Ok(file.finish())
+        let request = Request::get(address, "*/*");
+        self.land(&request, landing, wanted.is_some(), most, progress)?;
+        let is_joined = landing.is_joined();
+        let got = landing.finish()?;
+        if is_joined && wanted.is_some_and(|wanted| *wanted != got) {
+            // The content may have changed between the pieces, so that the whole is asked for once more.
+            landing.restart()?;
+            self.land(&request, landing, false, most, progress)?;
+            return landing.finish();
+        }
+        Ok(got)
     }
 
     pub(crate) fn transport(&self) -> Result<&Transport, Stop> {
-        let transport = self
-            .transport
-            .get_or_init(|| Transport::new(&self.options.limits, self.options.cancel.clone()));
+        let Options { limits, cancel, netrc, .. } = &self.options;
+        let transport =
+            self.transport.get_or_init(|| Transport::new(limits, cancel.clone(), netrc.clone()));
         transport.as_ref().map_err(|error| Stop::lasting(Cause::Connection(error.clone())))
     }
 
@@ -273,7 +319,7 @@ impl Fetcher {
                 }
                 _ => {
                     let place = Place::Nowhere(Reason::UnknownMirror(name.to_owned()));
-                    found.push(Candidate { shown: url.clone(), place });
+                    found.push(Candidate { shown: shown_address(url), place });
                 }
             }
         }
@@ -292,7 +338,8 @@ impl Fetcher {
             Some(table) => table,
             None if !may_detect => return Ok(Mirrors::default()),
             None => {
-                let detected = detect(&self.options.limits).mirrors;
+                let cancel = self.options.cancel.as_deref();
+                let detected = detect_unless(cancel, &self.options.limits)?.mirrors;
                 // A folder that cannot be written only means that it is detected again next time.
                 let _ = detected.save(&path);
                 detected
@@ -303,7 +350,7 @@ impl Fetcher {
     }
 
     /// Waits, and ends early when the caller cancels.
-    fn wait(&self, pause: Duration) -> Result<(), FetchError> {
+    pub(crate) fn wait(&self, pause: Duration) -> Result<(), FetchError> {
         let mut left = pause;
         while !left.is_zero() {
             if let Err(Stop::Fatal(error)) = check(self.options.cancel.as_deref()) {

@@ -10,22 +10,28 @@
 //! stays inside: the interface is blocking, and nothing is set up before the first download.
 #![forbid(unsafe_code)]
 
+mod address;
 mod content;
+mod download;
 mod error;
 mod fetcher;
 mod git;
 mod limits;
 mod mirrors;
+mod netrc;
+mod redact;
 mod registry;
 mod resolve;
 mod transport;
 mod unpack;
 
-pub use error::{Attempt, Cause, FetchError, HashMismatch, UnsafeReason};
+pub use error::{Attempt, Cause, FetchError, HashMismatch, UnsafeReason, WrongBytes};
 pub use fetcher::{Fetcher, MirrorSource, Options, Progress};
 pub use git::is_git_commit;
 pub use limits::{Limits, Retry};
-pub use mirrors::detect::{Detection, Finding, detect};
+pub use mirrors::detect::{Detection, Finding, detect, detect_unless};
 pub use mirrors::{Mirrors, default_mirrors_path};
+pub use netrc::NetrcFile;
+pub use redact::{shown_address, shown_text};
 pub use registry::{Artifact, RegistryReference, pack_layer};
 pub use unpack::unpack;

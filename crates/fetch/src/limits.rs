@@ -21,8 +21,14 @@ pub struct Limits {
     pub component_bytes: usize,
     /// Longest time to set up a connection; 15 seconds.
     pub connect: Duration,
-    /// Longest silence of a server; 45 seconds.
+    /// Longest silence of a server, and longest wait for the head of an answer; 45 seconds.
     pub silence: Duration,
+    /// Fewest bytes a second, as the mean of a span; 1 KiB. With 0 a transfer may be as slow as it likes.
+    pub least_rate: u64,
+    /// The span over which the rate is taken; 30 seconds.
+    pub rate_span: Duration,
+    /// Longest time of one transfer; 24 hours.
+    pub transfer: Duration,
     /// Most redirects that are followed for one download; 10.
     pub redirects: usize,
     /// Longest run of one of the host's package clients when mirrors are detected; 20 seconds.
@@ -41,6 +47,9 @@ impl Default for Limits {
             component_bytes: 255,
             connect: Duration::from_secs(15),
             silence: Duration::from_secs(45),
+            least_rate: 1 << 10,
+            rate_span: Duration::from_secs(30),
+            transfer: Duration::from_secs(24 * 3600),
             redirects: 10,
             client_run: Duration::from_secs(20),
         }
@@ -57,10 +66,12 @@ pub struct Retry {
     pub rounds: u32,
     /// Pause before the second round; each further one is four times as long. 500 milliseconds.
     pub pause: Duration,
+    /// How often a download that was cut goes on at once where it stopped, as long as each time brings more; 8.
+    pub resumptions: u32,
 }
 
 impl Default for Retry {
     fn default() -> Self {
-        Self { rounds: 3, pause: Duration::from_millis(500) }
+        Self { rounds: 3, pause: Duration::from_millis(500), resumptions: 8 }
     }
 }

@@ -3,11 +3,12 @@
 //! `mirror://NAME/path` is joined to each base of the name. Below the package indexes `pypi`,
 //! `npm` and `crates` the path names a release, whose file the index is asked for.
 
-use reqwest::Url;
 use serde_json::Value;
 
+use crate::address::Address;
 use crate::error::Cause;
-use crate::transport::{Page, Stop, Transport};
+use crate::redact::shown_address;
+use crate::transport::{Reply, Stop, Transport};
 
 /// The form of an index of Python packages that is asked for, newest first (PEP 691, PEP 503).
 const SIMPLE_INDEX: &str = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1";
@@ -15,7 +16,7 @@ const SIMPLE_INDEX: &str = "application/vnd.pypi.simple.v1+json, application/vnd
 const PACKAGE_DOCUMENT: &str = "application/vnd.npm.install-v1+json, application/json;q=0.8";
 
 /// One address to try.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Candidate {
     /// What to show.
     pub(crate) shown: String,
@@ -24,10 +25,10 @@ pub(crate) struct Candidate {
 }
 
 /// Where the bytes of a [`Candidate`] are.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) enum Place {
     /// At this address.
-    At(Url),
+    At(Address),
     /// At an address that an index knows.
     Indexed(Query),
     /// Nowhere, for this reason.
@@ -52,8 +53,8 @@ impl From<&Reason> for Cause {
     }
 }
 
-/// A question to a package index.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A question to a package index. Its base may hold credentials, so that it is never printed.
+#[derive(Clone)]
 pub(crate) enum Query {
     /// A file of a Python project.
     Python { base: String, project: String, file: String },
@@ -72,15 +73,17 @@ pub(crate) fn split_mirror(url: &str) -> Option<(&str, &str)> {
 
 /// An address without a mirror.
 pub(crate) fn plain(text: &str) -> Candidate {
-    let place = match Url::parse(text) {
-        Ok(url) if ["https", "http", "file"].contains(&url.scheme()) => Place::At(url),
-        Ok(url) => Place::Nowhere(Reason::Address(format!(
+    let place = match Address::parse(text) {
+        Ok(address) if ["https", "http", "file"].contains(&address.url().scheme()) => {
+            Place::At(address)
+        }
+        Ok(address) => Place::Nowhere(Reason::Address(format!(
             "the scheme `{}` is not known; https, http, file and mirror are",
-            url.scheme()
+            address.url().scheme()
         ))),
-        Err(error) => Place::Nowhere(Reason::Address(error.to_string())),
+        Err(error) => Place::Nowhere(Reason::Address(error)),
     };
-    Candidate { shown: without_credentials(text), place }
+    Candidate { shown: shown_address(text), place }
 }
 
 /// The address of a path below one base of a mirror.
@@ -107,14 +110,13 @@ pub(crate) fn mirrored(name: &str, path: &str, base: &str) -> Candidate {
                 "npm" => "PACKAGE/VERSION",
                 _ => "NAME/VERSION",
             };
-            let message =
-                format!("`mirror://{name}/{path}` is not of the form mirror://{name}/{form}");
-            let shown = format!("mirror://{name}/{path}");
+            let shown = shown_address(&format!("mirror://{name}/{path}"));
+            let message = format!("`{shown}` is not of the form mirror://{name}/{form}");
             return Candidate { shown, place: Place::Nowhere(Reason::Address(message)) };
         }
         _ => return plain(&format!("{base}/{path}")),
     };
-    let shown = format!("mirror://{name}/{path} at {}", without_credentials(query.base()));
+    let shown = format!("mirror://{name}/{path} at {}", shown_address(query.base()));
     Candidate { shown, place: Place::Indexed(query) }
 }
 
@@ -126,7 +128,7 @@ impl Query {
     }
 
     /// Asks the index for the address.
-    pub(crate) fn resolve(&self, transport: &Transport) -> Result<Url, Stop> {
+    pub(crate) fn resolve(&self, transport: &Transport) -> Result<Address, Stop> {
         match self {
             Self::Python { base, project, file } => {
                 let page =
@@ -140,27 +142,25 @@ impl Query {
                 node_tarball(&page, version).map_err(|message| index(&page.address, &message))
             }
             Self::Rust { base, package, version } => {
-                let template = match base.strip_prefix("sparse+") {
-                    None => base.clone(),
-                    Some(registry) => {
-                        let config = address(&format!("{registry}/config.json"))?;
-                        let page = transport.page(&config, "application/json")?;
-                        download_template(&page.body)
-                            .ok_or_else(|| index(&page.address, "it names no place of downloads"))?
-                    }
+                let Some(registry) = base.strip_prefix("sparse+") else {
+                    return address(&crate_address(base, package, version));
                 };
-                address(&crate_address(&template, package, version))
+                let config = address(&format!("{registry}/config.json"))?;
+                let page = transport.page(&config, "application/json")?;
+                let template = download_template(&page.body)
+                    .ok_or_else(|| index(&page.address, "it names no place of downloads"))?;
+                let led = page.address.led_to(&crate_address(&template, package, version));
+                led.map_err(|message| index(&page.address, &message))
             }
         }
     }
 }
 
-fn address(text: &str) -> Result<Url, Stop> {
-    Url::parse(text).map_err(|error| Stop::lasting(Cause::Address(error.to_string())))
+fn address(text: &str) -> Result<Address, Stop> {
+    Address::parse(text).map_err(|error| Stop::lasting(Cause::Address(error)))
 }
 
-fn index(page: &Url, message: &str) -> Stop {
-    let page = without_credentials(page.as_str());
+fn index(page: &Address, message: &str) -> Stop {
     Stop::lasting(Cause::Index(format!("the index page {page} does not help: {message}")))
 }
 
@@ -171,8 +171,8 @@ fn normalised(project: &str) -> String {
     parts.join("-")
 }
 
-fn python_file(page: &Page, file: &str) -> Result<Url, String> {
-    let link = if page.media_type.contains("json") {
+fn python_file(page: &Reply, file: &str) -> Result<Address, String> {
+    let link = if page.media_type().contains("json") {
         let document: Value =
             serde_json::from_slice(&page.body).map_err(|error| error.to_string())?;
         let files = document.get("files").and_then(Value::as_array).into_iter().flatten();
@@ -183,10 +183,7 @@ fn python_file(page: &Page, file: &str) -> Result<Url, String> {
         html_link(&String::from_utf8_lossy(&page.body), file)
     };
     let link = link.ok_or_else(|| format!("it does not list `{file}`"))?;
-    let mut url = page.address.join(&link).map_err(|error| error.to_string())?;
-    // Old indexes put a hash there; the wanted hash is known better.
-    url.set_fragment(None);
-    Ok(url)
+    page.address.led_to(&link)
 }
 
 /// The target of the link whose text is `file`.
@@ -204,13 +201,13 @@ fn html_link(page: &str, file: &str) -> Option<String> {
     })
 }
 
-fn node_tarball(page: &Page, version: &str) -> Result<Url, String> {
+fn node_tarball(page: &Reply, version: &str) -> Result<Address, String> {
     let document: Value = serde_json::from_slice(&page.body).map_err(|error| error.to_string())?;
     let release = document.get("versions").and_then(|versions| versions.get(version));
     let release = release.ok_or_else(|| format!("it does not list version {version}"))?;
     let link = release.get("dist").and_then(|dist| dist.get("tarball")).and_then(Value::as_str);
     let link = link.ok_or_else(|| format!("version {version} has no tarball"))?;
-    page.address.join(link).map_err(|error| error.to_string())
+    page.address.led_to(link)
 }
 
 /// The key `dl` of a registry's `config.json`.
@@ -239,15 +236,5 @@ fn crate_prefix(package: &str) -> String {
         0..=2 => package.len().to_string(),
         3 => format!("3/{}", first(1)),
         _ => format!("{}/{}", first(2), package.get(2..4).unwrap_or_default()),
-    }
-}
-
-/// An address without user name and password, for messages.
-pub(crate) fn without_credentials(text: &str) -> String {
-    let Some((scheme, rest)) = text.split_once("://") else { return text.to_owned() };
-    let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-    match host.rsplit_once('@') {
-        Some((_, host)) => format!("{scheme}://{host}{path}"),
-        None => text.to_owned(),
     }
 }

@@ -2,6 +2,8 @@
 #![expect(clippy::disallowed_methods, reason = "the entries of folders are only counted")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod server;
+
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
@@ -9,7 +11,8 @@ use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use cbuild_fetch::{FetchError, Fetcher, Limits, MirrorSource, Mirrors, Options};
+use cbuild_fetch::{FetchError, Fetcher, Limits, MirrorSource, Mirrors, NetrcFile, Options};
+use server::{Answer, Server};
 
 /// A repository with a work tree in a folder of its own.
 struct Repository(tempfile::TempDir);
@@ -202,4 +205,140 @@ fn limits_and_cancellation_hold() {
     let error = stopped.fetch_git(&repository.url(), "main", None, &into).unwrap_err();
     assert_eq!(error.code(), "E0708");
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+/// A web server that knows nothing of git and gives the files of a repository (the dumb protocol).
+fn files(repository: &Repository) -> impl Fn(&str) -> Answer + Send + Sync + 'static {
+    let top = repository.0.path().join(".git");
+    move |path| {
+        let path = path.split('?').next().unwrap_or_default();
+        let Some(name) = path.strip_prefix("/a.git/") else { return Answer::status(404) };
+        let Ok(bytes) = fs::read(top.join(name)) else { return Answer::status(404) };
+        let head = format!(
+            "HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+            bytes.len()
+        );
+        Answer::Bytes([head.as_bytes(), &bytes].concat())
+    }
+}
+
+/// A repository with two commits, of which the first has an annotated and a plain tag, as a server would pack it.
+fn packed(format: &str) -> (Repository, String, String) {
+    let repository = Repository::new(format);
+    let first = repository.commit("a/b.txt", "one");
+    repository.git(&["tag", "-a", "v1.0.0", "-m", "first"]);
+    repository.git(&["tag", "plain"]);
+    let second = repository.commit("a/b.txt", "two");
+    repository.git(&["pack-refs", "--all"]);
+    repository.git(&["gc", "--quiet"]);
+    repository.git(&["update-server-info"]);
+    (repository, first, second)
+}
+
+/// Fetches over the network, and gives the text of the file.
+fn text(
+    options: Options,
+    url: &str,
+    reference: &str,
+    commit: Option<&str>,
+) -> Result<(String, String), FetchError> {
+    let folder = tempfile::tempdir().unwrap();
+    let into = folder.path().join("tree");
+    let id = fetcher(options).fetch_git(url, reference, commit, &into)?;
+    Ok((fs::read_to_string(into.join("a/b.txt")).unwrap(), id))
+}
+
+#[test]
+fn repositories_that_are_served_as_plain_files() {
+    for format in ["sha1", "sha256"] {
+        let (repository, first, second) = packed(format);
+        let server = Server::start(files(&repository));
+        let url = server.url("/a.git");
+        let get = |reference: &str, commit: Option<&str>| {
+            text(Options::default(), &url, reference, commit).unwrap()
+        };
+        let (one, two) = (("one".to_owned(), first.clone()), ("two".to_owned(), second.clone()));
+        assert_eq!(get("v1.0.0", None), one, "{format}");
+        assert_eq!(get("plain", None), one);
+        assert_eq!(get("main", None), two);
+        assert_eq!(get("v1.0.0", Some(&first)), one);
+        assert_eq!(get("main", Some(&first)), one);
+        assert_eq!(get(&second, None), two);
+        let folder = tempfile::tempdir().unwrap();
+        let tags = fetcher(Options::default()).git_tags(&url, &folder.path().join("git")).unwrap();
+        assert_eq!(tags, ["plain", "v1.0.0"]);
+        let error = text(Options::default(), &url, "v9", None).unwrap_err();
+        assert!(error.to_string().contains("v9"), "{error}");
+    }
+}
+
+#[test]
+fn of_a_tag_and_a_branch_of_one_name_the_tag_is_taken() {
+    let (repository, first, second) = packed("sha1");
+    repository.git(&["branch", "v1.0.0", &second]);
+    repository.git(&["update-server-info"]);
+    let server = Server::start(files(&repository));
+    for url in [repository.url(), server.url("/a.git")] {
+        let get = |reference: &str| text(Options::default(), &url, reference, None).unwrap().1;
+        assert_eq!(get("v1.0.0"), first, "{url}");
+        assert_eq!(get("heads/v1.0.0"), second, "{url}");
+        assert_eq!(get("refs/heads/v1.0.0"), second, "{url}");
+    }
+}
+
+const BASIC: &str = "Basic bWU6c2VjcmV0";
+
+#[test]
+fn a_password_for_git_stays_at_its_server() {
+    let (repository, first, _) = packed("sha1");
+    let give = files(&repository);
+    let other = Server::start(|_| {
+        Answer::head("401 Unauthorized", &[("www-authenticate", "Basic realm=\"mine\"")])
+    });
+    let elsewhere = other.url("/a.git");
+    let server = Server::start_seeing(move |seen| match seen.header("authorization") {
+        _ if seen.path.starts_with("/led.git") => {
+            Answer::redirect(&seen.path.replace("/led.git", &elsewhere))
+        }
+        Some(BASIC) => give(&seen.path),
+        _ => Answer::head("401 Unauthorized", &[("www-authenticate", "Basic realm=\"x\"")]),
+    });
+    let with = |path: &str| server.url(path).replace("http://", "http://me:secret@");
+    let one = ("one".to_owned(), first);
+    assert_eq!(text(Options::default(), &with("/a.git"), "v1.0.0", None).unwrap(), one);
+    // Without a password in the address, the netrc file has it.
+    let netrc = tempfile::NamedTempFile::new().unwrap();
+    fs::write(netrc.path(), "machine 127.0.0.1 login me password secret\n").unwrap();
+    let netrc = Some(NetrcFile { path: netrc.path().to_owned(), private: true });
+    let options = Options { netrc, ..Options::default() };
+    assert_eq!(text(options, &server.url("/a.git"), "v1.0.0", None).unwrap(), one);
+    let error = text(Options::default(), &with("/led.git"), "v1.0.0", None).unwrap_err();
+    let shown = format!("{error} {error:?}");
+    assert!(!shown.contains("secret") && shown.contains("127.0.0.1"), "{shown}");
+    other.saw_no_secret();
+    let wrong = server.url("/a.git?token=secret").replace("http://", "http://me:wrong-secret@");
+    let error = text(Options::default(), &wrong, "v1.0.0", None).unwrap_err();
+    assert!(!format!("{error:?}").contains("secret"), "{error}");
+}
+
+#[test]
+fn a_repository_without_an_end_is_stopped() {
+    let repository = Repository::new("sha1");
+    let noise: String =
+        (0..200_000u64).map(|n| format!("{:x}", n.wrapping_mul(0x9e37_79b9_7f4a_7c15))).collect();
+    repository.commit("a/b.txt", &noise);
+    repository.git(&["update-server-info"]);
+    let give = files(&repository);
+    let server = Server::start(move |path| match give(path) {
+        // What is large comes slowly.
+        Answer::Bytes(bytes) if bytes.len() > 1 << 16 => {
+            let half = bytes[..bytes.len() / 2].to_vec();
+            Answer::Then(half)
+        }
+        other => other,
+    });
+    let limits = Limits { download_bytes: 1 << 16, ..Limits::default() };
+    let options = Options { limits, ..Options::default() };
+    let error = text(options, &server.url("/a.git"), "main", None).unwrap_err();
+    assert!(error.to_string().contains("larger than the limit"), "{error}");
 }

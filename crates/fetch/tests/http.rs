@@ -12,7 +12,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use cbuild_drv::{ContentHash, Fetch, FetchKind};
-use cbuild_fetch::{Cause, FetchError, Fetcher, Limits, MirrorSource, Mirrors, Options, Retry};
+use cbuild_fetch::{
+    Cause, FetchError, Fetcher, Limits, MirrorSource, Mirrors, Options, Progress, Retry, WrongBytes,
+};
 use server::{Answer, Server};
 
 /// `hello\n` in each of the three hashes.
@@ -23,7 +25,7 @@ const HELLO: [&str; 3] = [
 ];
 
 fn options() -> Options {
-    let retry = Retry { rounds: 3, pause: Duration::from_millis(1) };
+    let retry = Retry { pause: Duration::from_millis(1), ..Retry::default() };
     let limits = Limits { silence: Duration::from_millis(300), ..Limits::default() };
     Options { retry, limits, ..Options::default() }
 }
@@ -81,7 +83,11 @@ fn every_hash_and_the_mode() {
     let fetch = Fetch { urls: vec![server.url("/x")], hash, kind: trial.kind.clone() };
     let fetcher = Fetcher::new(MirrorSource::Table(Mirrors::default()), options());
     let mut pieces = Vec::new();
-    fetcher.fetch(&fetch, &trial.target(), &mut |p| pieces.push((p.bytes, p.total))).unwrap();
+    let mut count = |progress: Progress<'_>| {
+        let Progress::Bytes { bytes, total, .. } = progress else { panic!("{progress:?}") };
+        pieces.push((bytes, total));
+    };
+    fetcher.fetch(&fetch, &trial.target(), &mut count).unwrap();
     assert_eq!(pieces.last(), Some(&(6, Some(6))));
     assert_eq!(fs::metadata(trial.target()).unwrap().permissions().mode() & 0o777, 0o755);
 }
@@ -302,12 +308,114 @@ fn package_indexes() {
     assert!(error.to_string().contains("NAME/VERSION"), "{error}");
 }
 
+/// A mirror that serves other bytes is told of, also when the download is saved by another one.
+#[test]
+fn a_mirror_with_wrong_bytes_is_named() {
+    let wrong = Server::start(|_| Answer::ok("hallo\n"));
+    let right = Server::start(|_| Answer::ok("hello\n"));
+    let mut trial = Trial::new();
+    trial.mirrors.set_by_hash(vec![wrong.url("/keyed?token=secret")]).unwrap();
+    trial.mirrors.set("site", vec![wrong.url("/site"), right.url("/site")]).unwrap();
+    let hash = ContentHash::parse(HELLO[0]).unwrap();
+    let fetch = Fetch {
+        urls: vec!["mirror://site/x".into()],
+        hash: hash.clone(),
+        kind: trial.kind.clone(),
+    };
+    let fetcher = Fetcher::new(MirrorSource::Table(trial.mirrors.clone()), options());
+    let mut told: Vec<WrongBytes> = Vec::new();
+    let mut tell = |progress: Progress<'_>| {
+        if let Progress::WrongBytes(wrong) = progress {
+            told.push(wrong.clone());
+        }
+    };
+    fetcher.fetch(&fetch, &trial.target(), &mut tell).unwrap();
+    let [keyed, site] = told.as_slice() else { panic!("{told:?}") };
+    assert_eq!((&keyed.wanted, &site.wanted), (&hash, &hash));
+    assert_ne!(site.got, hash);
+    assert_eq!(site.url, wrong.url("/site/x"));
+    assert!(keyed.url.contains("/keyed?token=…") && !format!("{told:?}").contains("secret"));
+    let text = site.to_string();
+    assert!(
+        text.contains(&format!("wanted {hash}")) && text.contains(&format!("got    {}", site.got))
+    );
+}
+
+/// A server that is slower than the lowest rate is left for the next one.
+#[test]
+fn slow_servers_are_left() {
+    let slow = Server::start(|_| Answer::ok("hello\n").dripping(Duration::from_millis(40)));
+    let quick = Server::start(|_| Answer::ok("hello\n"));
+    let mut trial = Trial::new();
+    trial.options.limits.silence = Duration::from_secs(60);
+    trial.options.limits.rate_span = Duration::from_millis(60);
+    trial.options.limits.least_rate = 1 << 20;
+    let error = trial.error(&[&slow.url("/x")]);
+    assert!(error.to_string().contains("fewer than 1048576 bytes a second"), "{error}");
+    assert_eq!(trial.fetch(&[&slow.url("/x"), &quick.url("/x")]).unwrap(), b"hello\n");
+    trial.options.limits.least_rate = 0;
+    assert_eq!(trial.fetch(&[&slow.url("/x")]).unwrap(), b"hello\n");
+    trial.options.limits.transfer = Duration::from_millis(50);
+    let error = trial.error(&[&slow.url("/x")]);
+    assert!(error.to_string().contains("the longest time of a transfer"), "{error}");
+}
+
+#[test]
+fn heads_are_bounded() {
+    let server = Server::start(|path| match path {
+        "/lines" => Answer::head("200 OK", &[("x-line", "y"); 150]),
+        _ => Answer::head("200 OK", &[("x-line", &"y".repeat(1 << 20))]),
+    });
+    for path in ["/lines", "/bytes"] {
+        assert_eq!(Trial::new().error(&[&server.url(path)]).code(), "E0702", "{path}");
+    }
+}
+
+#[test]
+fn a_pipe_is_no_download() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
+    assert!(made.success());
+    let error = Trial::new().error(&[&format!("file://{}", pipe.display())]);
+    assert!(error.to_string().contains("no regular file"), "{error}");
+}
+
 #[test]
 fn credentials_are_not_shown() {
-    let server = Server::start(|_| Answer::status(404));
-    let url = server.url("/x").replace("http://", "http://user:secret@");
-    let text = Trial::new().error(&[&url]).to_string();
-    assert!(!text.contains("secret") && text.contains("127.0.0.1"), "{text}");
+    let server = Server::start(|path| match path {
+        path if path.starts_with("/gone") => Answer::status(404),
+        path if path.starts_with("/wrong") => Answer::ok("other"),
+        path if path.starts_with("/led") => {
+            Answer::redirect("ftp://me:secret@example.org/?sig=secret")
+        }
+        _ => Answer::typed("text/html", "<a href='https://[secret'>b.whl</a>"),
+    });
+    let mut trial = Trial::new();
+    let with = |path: &str| {
+        let query = "?X-Amz-Signature=secret&token=secret#part=secret";
+        server.url(&format!("{path}{query}")).replace("http://", "http://user:secret@")
+    };
+    trial.mirrors.set("site", vec![with("/gone")]).unwrap();
+    trial.mirrors.set("pypi", vec![with("/simple")]).unwrap();
+    for urls in [
+        vec![with("/gone")],
+        vec![with("/wrong")],
+        vec![with("/led")],
+        vec![with("/gone").replace("http:", "ftp:")],
+        vec![with("/gone").replace("127.0.0.1", "127.0.0.1.x[")],
+        vec!["mirror://site/a?token=secret".to_owned()],
+        vec!["mirror://pypi/a/b.whl".to_owned()],
+        vec!["mirror://pypi/a?sig=secret".to_owned()],
+        vec!["mirror://none/a?sig=secret".to_owned()],
+    ] {
+        let urls: Vec<&str> = urls.iter().map(String::as_str).collect();
+        let error = trial.error(&urls);
+        let text = format!("{error} {error:?} {:?}", error.help());
+        assert!(!text.contains("secret"), "{urls:?}: {text}");
+    }
+    let debug = format!("{:?} {:?}", trial.mirrors, MirrorSource::Table(trial.mirrors.clone()));
+    assert!(!debug.contains("secret") && debug.contains("127.0.0.1"), "{debug}");
 }
 
 #[test]

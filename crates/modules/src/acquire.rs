@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use cbuild_drv::{Digest, Fetch, FetchKind, Name, StorePath};
-use cbuild_fetch::{Artifact, FetchError, Fetcher, RegistryReference};
+use cbuild_fetch::{Artifact, FetchError, Fetcher, Progress, RegistryReference, WrongBytes};
 use cbuild_store::Store;
 
 use crate::error::Error;
@@ -34,6 +34,8 @@ pub struct Means<'a> {
     pub fetcher: &'a Fetcher,
     /// Is told of each module that is about to be fetched, and from where.
     pub notice: &'a dyn Fn(&ModuleVersion, &Source),
+    /// Is told of mirrors that gave other bytes than the pinned ones.
+    pub warn: &'a dyn Fn(&WrongBytes),
 }
 
 /// A module's tree in the store.
@@ -106,11 +108,11 @@ pub(crate) fn acquire(
     source: &Source,
     pin: Option<&Pin>,
 ) -> Result<Acquired, Error> {
-    let Means { store, fetcher, notice } = means;
+    let Means { store, fetcher, notice, warn } = means;
     notice(module, source);
     let scratch = store.scratch()?;
     let into = scratch.path().join("source");
-    let pin = download(fetcher, source, pin, &into)
+    let pin = download(fetcher, source, pin, &into, warn)
         .map_err(|error| Error::Fetch { module: module.clone(), error: Box::new(error) })?;
     let top = top_folder(&into, module, source)?;
     for name in LEFT_OUT {
@@ -131,6 +133,7 @@ fn download(
     source: &Source,
     pin: Option<&Pin>,
     into: &Path,
+    warn: &dyn Fn(&WrongBytes),
 ) -> Result<Pin, FetchError> {
     let archive = FetchKind::Archive { strip: 0 };
     match (source, pin) {
@@ -143,7 +146,10 @@ fn download(
         }
         (Source::Archive { url }, Some(Pin::Archive(hash))) => {
             let fetch = Fetch { urls: vec![url.clone()], hash: hash.clone(), kind: archive };
-            fetcher.fetch(&fetch, into, &mut |_| ())?;
+            fetcher.fetch(&fetch, into, &mut |progress| match progress {
+                Progress::WrongBytes(wrong) => warn(wrong),
+                Progress::Bytes { .. } => {}
+            })?;
             Ok(Pin::Archive(hash.clone()))
         }
         (Source::Archive { url }, _) => {
@@ -177,5 +183,5 @@ fn top_folder(folder: &Path, module: &ModuleVersion, source: &Source) -> Result<
         return Ok(only.path());
     }
     let why = "it has no cbuild.mod at its top".to_owned();
-    Err(Error::WrongModule { place: source.to_string(), wanted: module.to_string(), why })
+    Err(Error::WrongModule { place: source.shown(), wanted: module.to_string(), why })
 }

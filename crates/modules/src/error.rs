@@ -120,7 +120,8 @@ pub enum Error {
 /// Files of a module, with another digest than the pinned one.
 #[derive(Debug, Error)]
 #[error(
-    "the files of `{module}` are not those that cbuild.lock pins\n  pinned {wanted}\n  got    {got}\n  from   {place}"
+    "the files of `{module}` are not those that cbuild.lock pins\n  pinned {wanted}\n  got    {got}\n  from   {}",
+    .place.shown()
 )]
 pub struct TreeMismatch {
     /// The module.
@@ -135,8 +136,8 @@ pub struct TreeMismatch {
 
 fn sources(conflict: &Conflict) -> String {
     let line = |(source, by): (&Source, &Option<ModuleVersion>)| match by {
-        Some(by) => format!("\n  {source} (by `{by}`)"),
-        None => format!("\n  {source} (by an override)"),
+        Some(by) => format!("\n  {} (by `{by}`)", source.shown()),
+        None => format!("\n  {} (by an override)", source.shown()),
     };
     conflict.sources.iter().map(line).collect()
 }

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use cbuild_diag::{Diagnostic, SourceId, Span};
 use cbuild_drv::Digest;
+use cbuild_fetch::shown_address;
 
 use crate::codes;
 use crate::names::{ModulePath, ModuleVersion, Version};
@@ -112,6 +113,7 @@ fn line_entry(line: &str) -> Result<(ModulePath, Entry), String> {
     let tree = Digest::parse(tree).map_err(|error| error.to_string())?;
     let parsed = Source::parse(source, &version)?;
     if parsed.to_string() != **source {
+        let (source, parsed) = (shown_address(source), parsed.shown());
         return Err(format!("the source `{source}` is written in full as `{parsed}`"));
     }
     let found = Pin::parse(pin).filter(|pin| pin.fits(&parsed));

@@ -67,7 +67,7 @@ impl Workspace<'_> {
         let source = &requirement.source;
         let none = |why: &str| Error::NoVersion {
             path: path.clone(),
-            place: source.to_string(),
+            place: source.shown(),
             why: why.to_owned(),
         };
         let failed = |error| Error::Versions { path: path.clone(), error: Box::new(error) };

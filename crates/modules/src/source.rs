@@ -3,7 +3,7 @@
 use std::fmt;
 
 use cbuild_drv::ContentHash;
-use cbuild_fetch::{RegistryReference, is_git_commit};
+use cbuild_fetch::{RegistryReference, is_git_commit, shown_address};
 
 use crate::names::Version;
 
@@ -62,6 +62,11 @@ impl Source {
         }
         Err("a source is `git+URL#TAG`, the address of an archive, or `oci://HOST/REPOSITORY:TAG`"
             .to_owned())
+    }
+
+    /// The text form as it may be printed: without credentials, which only the lock and the manifest keep.
+    pub fn shown(&self) -> String {
+        shown_address(&self.to_string())
     }
 
     /// The same place at another version: every occurrence of the old version in a tag or address

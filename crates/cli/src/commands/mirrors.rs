@@ -1,6 +1,6 @@
 //! `cbuild mirrors`.
 
-use cbuild_fetch::{Limits, Mirrors, detect};
+use cbuild_fetch::{Limits, Mirrors, detect_unless, shown_address};
 use serde_json::json;
 
 use crate::args::MirrorsCommand;
@@ -26,6 +26,8 @@ pub(crate) fn run(session: &Session, command: MirrorsCommand) -> Result<(), Fail
 
 fn list(session: &Session, table: &Mirrors) -> Result<(), Failure> {
     for (name, bases) in table.iter() {
+        // The table may hold passwords.
+        let bases: Vec<String> = bases.iter().map(|base| shown_address(base)).collect();
         if session.options.json {
             output::json(&json!({"name": name, "bases": bases}))?;
         } else {
@@ -36,7 +38,7 @@ fn list(session: &Session, table: &Mirrors) -> Result<(), Failure> {
 }
 
 fn detect_and_save(session: &Session) -> Result<(), Failure> {
-    let found = detect(&Limits::default());
+    let found = detect_unless(Some(&session.cancel), &Limits::default())?;
     for finding in &found.findings {
         if let Some(problem) = &finding.problem
             && !session.options.quiet

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use cbuild_diag::Span;
+use cbuild_fetch::shown_address;
 use cbuild_modules::{
     Error, ImportName, LockChange, MANIFEST_FILE, ModulePath, ModuleVersion, Requirement, Source,
     Workspace, add_requirement, remove_requirement,
@@ -80,7 +81,7 @@ fn requirement(
 ) -> Result<(ModulePath, Requirement), Failure> {
     let ModuleVersion { path, version } = module.parse().map_err(wrong_name)?;
     let source = Source::parse(source, &version).map_err(|message| {
-        let message = format!("`{source}` is not a source: {message}");
+        let message = format!("`{}` is not a source: {message}", shown_address(source));
         Problem::new(Exit::Input, "E1105", message)
     })?;
     let name: ImportName = match name {
@@ -126,7 +127,7 @@ fn updated(workspace: &Workspace<'_>, modules: &[String]) -> Result<String, Fail
                 let moved = known.source.moved(&known.version, &version);
                 let source = moved.ok_or_else(|| {
                     let why = "its address does not name the version".to_owned();
-                    let (path, place) = (path.clone(), known.source.to_string());
+                    let (path, place) = (path.clone(), known.source.shown());
                     Error::NoVersion { path, place, why }
                 })?;
                 Some((version, source))

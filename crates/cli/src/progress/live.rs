@@ -177,7 +177,7 @@ impl State {
                 self.running.retain(|one| one.drv != *drv);
                 self.done += 1;
             }
-            Event::Log { .. } => {}
+            Event::Log { .. } | Event::WrongBytes { .. } => {}
         }
     }
 

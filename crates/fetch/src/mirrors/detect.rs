@@ -7,10 +7,12 @@
 
 use std::collections::BTreeMap;
 use std::env;
+use std::fmt;
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::AtomicBool;
 use std::thread;
 use std::time::Duration;
 
@@ -19,12 +21,17 @@ use wait_timeout::ChildExt as _;
 use super::apt::{
     INDEX_TARGETS, Target, main_archives, parse_index_targets, parse_list, parse_sources,
 };
+use crate::error::FetchError;
 use crate::limits::Limits;
 use crate::mirrors::Mirrors;
+use crate::redact::shown_address;
 use crate::resolve::download_template;
+use crate::transport::{Stop, check};
 
 /// Largest answer of a client, in bytes.
 const ANSWER_BYTES: u64 = 4 << 20;
+/// How often a running client is looked after.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// What was found out about the host's clients.
 #[derive(Clone, Debug)]
@@ -36,7 +43,7 @@ pub struct Detection {
 }
 
 /// What one client of the host said.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Finding {
     /// Name in the table: the distribution's (`debian`), `pypi`, `npm`, `crates`.
     pub mirror: String,
@@ -48,15 +55,48 @@ pub struct Finding {
     pub problem: Option<String>,
 }
 
+impl fmt::Debug for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { mirror, source, bases, problem } = self;
+        let bases: Vec<String> = bases.iter().map(|base| shown_address(base)).collect();
+        write!(f, "{mirror}: {source}: {bases:?} {problem:?}")
+    }
+}
+
+/// How long a client may run.
+#[derive(Clone, Copy)]
+struct Bound<'a> {
+    limit: Duration,
+    cancel: Option<&'a AtomicBool>,
+}
+
 /// Asks apt, pip, npm and cargo of the host for the servers that they are configured with.
 ///
 /// Reads their configuration and runs them, each for at most [`Limits::client_run`]; makes no
 /// request to a server. A client that is not there is a finding with a problem, not an error.
 pub fn detect(limits: &Limits) -> Detection {
-    let limit = limits.client_run;
+    ask(Bound { limit: limits.client_run, cancel: None })
+}
+
+/// Like [`detect`], and ends early when the flag is set.
+///
+/// # Errors
+/// [`FetchError::Cancelled`].
+pub fn detect_unless(
+    cancel: Option<&AtomicBool>,
+    limits: &Limits,
+) -> Result<Detection, FetchError> {
+    let detection = ask(Bound { limit: limits.client_run, cancel });
+    match check(cancel) {
+        Err(Stop::Fatal(error)) => Err(error),
+        _ => Ok(detection),
+    }
+}
+
+fn ask(bound: Bound<'_>) -> Detection {
     let asked = thread::scope(|scope| {
-        let clients: [fn(Duration) -> Finding; 4] = [apt, pip, npm, cargo];
-        clients.map(|client| scope.spawn(move || client(limit))).map(|running| running.join())
+        let clients: [fn(Bound<'_>) -> Finding; 4] = [apt, pip, npm, cargo];
+        clients.map(|client| scope.spawn(move || client(bound))).map(|running| running.join())
     });
     let mut mirrors = Mirrors::default();
     let mut findings = Vec::new();
@@ -82,14 +122,14 @@ fn finding(mirror: &str, source: impl Into<String>, bases: Result<Vec<String>, S
     Finding { mirror: mirror.to_owned(), source: source.into(), bases, problem }
 }
 
-fn apt(limit: Duration) -> Finding {
+fn apt(bound: Bound<'_>) -> Finding {
     let release = fs::read_to_string("/etc/os-release").unwrap_or_default();
     let distribution = release_field(&release, "ID").unwrap_or_else(|| "debian".to_owned());
     let Some(code_name) = release_field(&release, "VERSION_CODENAME") else {
         let problem = "it has no VERSION_CODENAME".to_owned();
         return finding("debian", "/etc/os-release", Err(problem));
     };
-    let answer = run("apt-get", &["indextargets", "--format", INDEX_TARGETS], limit);
+    let answer = run("apt-get", &["indextargets", "--format", INDEX_TARGETS], bound);
     let bases = answer.map(|text| main_archives(&parse_index_targets(&text), &code_name));
     match bases {
         Ok(bases) if !bases.is_empty() => finding(&distribution, "apt-get indextargets", Ok(bases)),
@@ -120,12 +160,12 @@ fn release_field(text: &str, key: &str) -> Option<String> {
     Some(value.trim().trim_matches(['"', '\'']).to_owned()).filter(|value| !value.is_empty())
 }
 
-fn pip(limit: Duration) -> Finding {
+fn pip(bound: Bound<'_>) -> Finding {
     if let Some(base) = env::var("PIP_INDEX_URL").ok().filter(|base| !base.is_empty()) {
         return finding("pypi", "PIP_INDEX_URL", Ok(vec![base]));
     }
-    let configured = run("python3", &["-m", "pip", "config", "list"], limit)
-        .or_else(|_| run("pip", &["config", "list"], limit));
+    let configured = run("python3", &["-m", "pip", "config", "list"], bound)
+        .or_else(|_| run("pip", &["config", "list"], bound));
     let bases = match configured {
         Ok(text) => pip_indexes(&text),
         Err(problem) => return finding("pypi", "pip config list", Err(problem)),
@@ -134,7 +174,7 @@ fn pip(limit: Duration) -> Finding {
         return finding("pypi", "pip config list", Ok(bases));
     }
     let script = "from pip._internal.models.index import PyPI; print(PyPI.simple_url)";
-    let default = run("python3", &["-c", script], limit);
+    let default = run("python3", &["-c", script], bound);
     finding("pypi", "the default of pip", default.map(|text| words(&text)))
 }
 
@@ -155,12 +195,12 @@ fn pip_indexes(text: &str) -> Vec<String> {
     indexes
 }
 
-fn npm(limit: Duration) -> Finding {
-    let answer = run("npm", &["config", "get", "registry"], limit);
+fn npm(bound: Bound<'_>) -> Finding {
+    let answer = run("npm", &["config", "get", "registry"], bound);
     finding("npm", "npm config get registry", answer.map(|text| words(&text)))
 }
 
-fn cargo(_: Duration) -> Finding {
+fn cargo(_: Bound<'_>) -> Finding {
     let home = env::var_os("CARGO_HOME").map(PathBuf::from);
     let home = home.or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".cargo")));
     let Some(home) = home else {
@@ -222,7 +262,7 @@ fn entries(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// Output of a client, which must succeed within the limit.
-fn run(program: &str, arguments: &[&str], limit: Duration) -> Result<String, String> {
+fn run(program: &str, arguments: &[&str], bound: Bound<'_>) -> Result<String, String> {
     let mut child = Command::new(program)
         .args(arguments)
         .env("LC_ALL", "C.UTF-8")
@@ -238,10 +278,18 @@ fn run(program: &str, arguments: &[&str], limit: Duration) -> Result<String, Str
         let _ = output.map(|output| output.take(ANSWER_BYTES).read_to_end(&mut text));
         text
     });
-    let status = match child.wait_timeout(limit) {
-        Ok(Some(status)) => Ok(status),
-        Ok(None) => Err(format!("{program} did not end within {} s", limit.as_secs())),
-        Err(error) => Err(format!("{program}: {error}")),
+    let mut left = bound.limit;
+    let status = loop {
+        let slice = left.min(LOOK);
+        match child.wait_timeout(slice) {
+            Ok(Some(status)) => break Ok(status),
+            Ok(None) if check(bound.cancel).is_err() => break Err("cancelled".to_owned()),
+            Ok(None) if left.is_zero() => {
+                break Err(format!("{program} did not end within {} s", bound.limit.as_secs()));
+            }
+            Ok(None) => left -= slice,
+            Err(error) => break Err(format!("{program}: {error}")),
+        }
     };
     match status {
         Ok(status) if status.success() => {
@@ -311,11 +359,17 @@ mod tests {
 
     #[test]
     fn clients_are_bounded() {
-        assert_eq!(run("echo", &["a  b"], Duration::from_secs(20)), Ok("a  b\n".to_owned()));
-        assert!(run("false", &[], Duration::from_secs(20)).is_err());
-        assert!(run("cbuild-no-such-program", &[], Duration::from_secs(20)).is_err());
+        let bound = Bound { limit: Duration::from_secs(20), cancel: None };
+        assert_eq!(run("echo", &["a  b"], bound), Ok("a  b\n".to_owned()));
+        assert!(run("false", &[], bound).is_err());
+        assert!(run("cbuild-no-such-program", &[], bound).is_err());
         let started = std::time::Instant::now();
-        assert!(run("sleep", &["600"], Duration::from_millis(20)).is_err());
+        let short = Bound { limit: Duration::from_millis(20), cancel: None };
+        assert!(run("sleep", &["600"], short).is_err());
+        let cancel = AtomicBool::new(true);
+        let cancelled = Bound { limit: Duration::from_secs(600), cancel: Some(&cancel) };
+        assert!(run("sleep", &["600"], cancelled).is_err());
+        assert_eq!(detect_unless(Some(&cancel), &Limits::default()).unwrap_err().code(), "E0708");
         assert!(started.elapsed() < Duration::from_secs(60));
     }
 }

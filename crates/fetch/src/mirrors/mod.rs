@@ -4,6 +4,7 @@ pub(crate) mod apt;
 pub(crate) mod detect;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::fs;
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -12,6 +13,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::error::FetchError;
+use crate::redact::{shown_address, shown_text};
 
 /// Version of the file format, its first key.
 const VERSION: u32 = 1;
@@ -21,7 +23,7 @@ const VERSION: u32 = 1;
 /// The file is TOML: `version = 1`, `by-hash = ["…"]`, and a table `[mirrors]` with a list of
 /// addresses for each name. `pypi`, `npm` and `crates` are package indexes, under which a path is
 /// looked up (see `book/src/mirrors.md`); under every other name a path is joined to the base.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Mirrors {
     #[serde(default = "version")]
@@ -30,6 +32,14 @@ pub struct Mirrors {
     by_hash: Vec<String>,
     #[serde(default)]
     mirrors: BTreeMap<String, Vec<String>>,
+}
+
+impl fmt::Debug for Mirrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = |bases: &[String]| bases.iter().map(|b| shown_address(b)).collect::<Vec<_>>();
+        let names = self.iter().map(|(name, bases)| (name, shown(bases)));
+        f.debug_map().entry(&"by-hash", &shown(&self.by_hash)).entries(names).finish()
+    }
 }
 
 fn version() -> u32 {
@@ -63,7 +73,11 @@ impl Mirrors {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(FetchError::io("read", path)(error)),
         };
-        let invalid = |message: String| FetchError::MirrorTable { path: path.to_owned(), message };
+        let invalid = |message: String| {
+            // What the parser says has a line of the file in it.
+            let message = shown_text(&message);
+            FetchError::MirrorTable { path: path.to_owned(), message }
+        };
         let table: Self = toml::from_str(&text).map_err(|error| invalid(error.to_string()))?;
         if table.version != VERSION {
             return Err(invalid(format!("version {} is not known", table.version)));
@@ -143,7 +157,7 @@ impl Mirrors {
 
 fn check(name: &str, bases: &[String]) -> Result<(), FetchError> {
     let error =
-        |text: &str, message| Err(FetchError::MirrorEntry { text: text.to_owned(), message });
+        |text: &str, message| Err(FetchError::MirrorEntry { text: shown_address(text), message });
     let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_.".contains(c);
     if name.is_empty() || !name.chars().all(good) {
         return error(name, "the name has other characters than a-z, 0-9, `-`, `_`, `.`");

@@ -4,12 +4,12 @@ use std::fs;
 use std::path::PathBuf;
 
 use data_encoding::BASE64;
-use reqwest::header::AUTHORIZATION;
-use reqwest::{Method, Url};
 use serde_json::Value;
 
+use crate::address::{Address, Authorization, Origin};
 use crate::error::Cause;
-use crate::transport::{Payload, Request, Stop, Transport};
+use crate::redact::shown_address;
+use crate::transport::{Request, Stop, Transport};
 
 /// Largest file of credentials and largest answer of a token server, in bytes.
 const MOST_BYTES: u64 = 1 << 20;
@@ -68,13 +68,20 @@ fn parameter(text: &str) -> Option<(&str, String, &str)> {
     None
 }
 
-/// Base 64 of `user:password` for a host, from the first file that has it.
-pub(super) fn credentials(files: &[PathBuf], host: &str) -> Option<String> {
-    files.iter().find_map(|file| {
-        let size = fs::metadata(file).ok()?.len();
-        let text = if size <= MOST_BYTES { fs::read_to_string(file).ok()? } else { return None };
-        entry(&serde_json::from_str(&text).ok()?, host)
-    })
+/// The user's credentials for a registry, from the first file that has it.
+pub(super) fn credentials(
+    files: &[PathBuf],
+    host: &str,
+    registry: &Origin,
+) -> Option<Authorization> {
+    let pair = files.iter().find_map(|file| {
+        let metadata = fs::metadata(file).ok()?;
+        if !metadata.is_file() || metadata.len() > MOST_BYTES {
+            return None;
+        }
+        entry(&serde_json::from_str(&fs::read_to_string(file).ok()?).ok()?, host)
+    })?;
+    Some(Authorization::encoded(registry.clone(), &pair))
 }
 
 fn entry(file: &Value, host: &str) -> Option<String> {
@@ -91,40 +98,66 @@ fn entry(file: &Value, host: &str) -> Option<String> {
     Some(BASE64.encode(pair.as_bytes()))
 }
 
-/// The value of the `Authorization` header that answers a challenge; `None` when it needs
-/// credentials and there are none.
+/// What came of a challenge.
+pub(super) enum Answered {
+    /// This lets in.
+    With(Authorization),
+    /// It needs credentials, and there are none.
+    Nothing,
+}
+
+/// A token server that was not sent the user's credentials, and why.
+#[derive(Clone, Debug)]
+pub(super) struct Withheld {
+    pub(super) server: Origin,
+    pub(super) why: &'static str,
+}
+
+/// Answers the challenge of a registry, with a token of the server that it names where it wants one. A
+/// token server that may not have the credentials is asked without, and noted in `withheld`.
 pub(super) fn answer(
     transport: &Transport,
     challenge: &Challenge,
     scope: &str,
-    credentials: Option<&str>,
-    local: bool,
-) -> Result<Option<String>, Stop> {
+    credentials: Option<&Authorization>,
+    registry: &Origin,
+    withheld: &mut Option<Withheld>,
+) -> Result<Answered, Stop> {
     let Challenge::Bearer { realm, service, scope: asked } = challenge else {
-        return Ok(credentials.map(|encoded| format!("Basic {encoded}")));
+        return Ok(credentials.cloned().map_or(Answered::Nothing, Answered::With));
     };
     let failed = |message: String| Stop::lasting(Cause::Connection(message));
-    let mut url = Url::parse(realm)
-        .map_err(|error| failed(format!("the address `{realm}` of its token server: {error}")))?;
-    // A registry that is spoken to with encryption must not have the password sent without.
-    if url.scheme() != "https" && !(local && url.scheme() == "http") {
-        return Err(failed(format!("its token server `{realm}` is not reached over https")));
+    let shown = || shown_address(realm);
+    let mut address = Address::parse(realm)
+        .map_err(|error| failed(format!("the address `{}` of its token server: {error}", shown())))?
+        .for_nobody();
+    let server = address.origin();
+    if !registry.may_lead_to(&server) {
+        return Err(failed(format!("its token server `{}` is not reached over https", shown())));
     }
-    url.query_pairs_mut().append_pair("scope", asked.as_deref().unwrap_or(scope));
+    address = address.with_parameter("scope", asked.as_deref().unwrap_or(scope));
     if let Some(service) = service {
-        url.query_pairs_mut().append_pair("service", service);
+        address = address.with_parameter("service", service);
     }
-    let basic = credentials.map(|encoded| (AUTHORIZATION, format!("Basic {encoded}")));
-    let headers = basic.into_iter().collect();
-    let request = Request { method: Method::GET, url, headers, payload: Payload::Empty };
+    let authorization = match credentials.map(|credentials| credentials.lent_to(&server)) {
+        Some(Ok(lent)) => Some(lent),
+        Some(Err(why)) => {
+            *withheld = Some(Withheld { server, why });
+            None
+        }
+        None => None,
+    };
+    let request = Request { authorization, ..Request::get(&address, "application/json") };
     let reply = transport.exchange(&request, MOST_BYTES)?;
     if !reply.status.is_success() {
-        return Ok(None);
+        return Ok(Answered::Nothing);
     }
     let document: Value = serde_json::from_slice(&reply.body)
         .map_err(|error| failed(format!("its token server's answer is no JSON: {error}")))?;
     let token = document.get("token").or_else(|| document.get("access_token"));
-    Ok(token.and_then(Value::as_str).map(|token| format!("Bearer {token}")))
+    let token = token.and_then(Value::as_str);
+    let bearer = |token| Answered::With(Authorization::bearer(registry.clone(), token));
+    Ok(token.map_or(Answered::Nothing, bearer))
 }
 
 #[cfg(test)]
@@ -154,9 +187,13 @@ mod tests {
             "localhost:5000": {"username": "me", "password": "pw"}, "b.example.org": {}}}"#;
         fs::write(&file, text).unwrap();
         let files = [folder.path().join("absent.json"), file];
-        let found = |host| credentials(&files, host);
-        assert_eq!(found("a.example.org").as_deref(), Some("bWU6cHc="));
-        assert_eq!(found("localhost:5000").as_deref(), Some("bWU6cHc="));
+        let found = |host: &str| {
+            let origin = Address::parse(&format!("https://{host}")).unwrap().origin();
+            credentials(&files, host, &origin)?.pair_for(&origin)
+        };
+        let pair = Some(("me".to_owned(), "pw".to_owned()));
+        assert_eq!(found("a.example.org"), pair);
+        assert_eq!(found("localhost:5000"), pair);
         assert_eq!(found("b.example.org"), None);
         assert_eq!(found("example.org"), None);
     }

@@ -8,20 +8,22 @@ mod reference;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 
 use cbuild_drv::{ContentHash, HashAlgorithm};
-use reqwest::header::{
-    ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, LINK, LOCATION, WWW_AUTHENTICATE,
-};
-use reqwest::{Method, StatusCode, Url};
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderName, LINK, LOCATION, WWW_AUTHENTICATE};
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::content::{HashedFile, Hasher};
+use crate::address::{Address, Authorization, Origin};
+use crate::content::Hasher;
+use crate::download::Landing;
 use crate::error::{Cause, FetchError};
 use crate::fetcher::{Fetcher, Progress};
-use crate::transport::{Payload, Reply, Request, Stop, Transport};
-use crate::unpack::{beside, clear, unpack};
-use auth::Challenge;
+use crate::redact::shown_text;
+use crate::transport::{Payload, Reply, Request, Stop, Transport, check};
+use crate::unpack::{beside, clear, unpack_unless};
+use auth::{Answered, Challenge, Withheld};
 
 pub use pack::pack_layer;
 pub use reference::RegistryReference;
@@ -76,9 +78,11 @@ impl Fetcher {
         }
         let layer = the_layer(&reply.body, wanted).map_err(|message| session.error(message))?;
         let partial = beside(into, ".part");
-        let done = session
-            .download(&layer, &partial, progress)
-            .and_then(|()| unpack(&partial, into, 0, &reference.to_string(), &self.options.limits));
+        let done = session.download(&layer, &partial, progress).and_then(|()| {
+            let cancel = self.options.cancel.as_deref();
+            let limits = &self.options.limits;
+            unpack_unless(cancel, &partial, into, 0, &reference.to_string(), limits)
+        });
         // Of no use any more, whatever came of it.
         let _ = clear(&partial);
         done.map(|()| digest)
@@ -97,7 +101,7 @@ impl Fetcher {
     ) -> Result<String, FetchError> {
         let mut session = Session::start(self, reference, "push")?;
         let tag = reference.tag.as_deref().ok_or_else(|| session.error("it has no tag".into()))?;
-        let (layer_digest, size) = sha256_of_file(layer)?;
+        let (layer_digest, size) = sha256_of_file(layer, self.options.cancel.as_deref())?;
         let empty = b"{}".to_vec();
         let empty_digest = sha256(&empty);
         session.upload(&empty_digest, Payload::Bytes(empty))?;
@@ -137,8 +141,8 @@ impl Fetcher {
             let tags = page.get("tags").and_then(Value::as_array).into_iter().flatten();
             found.extend(tags.filter_map(Value::as_str).map(str::to_owned));
             match next_page(&reply) {
-                // Another server has no business with the token.
-                Some(next) if next.origin() == reply.address.origin() => url = next,
+                // Another server has no business with the list.
+                Some(next) if next.origin() == session.origin => url = next,
                 _ => break,
             }
         }
@@ -147,10 +151,10 @@ impl Fetcher {
 }
 
 /// Address of the page after this one (RFC 8288, as the distribution specification uses it).
-fn next_page(reply: &Reply) -> Option<Url> {
+fn next_page(reply: &Reply) -> Option<Address> {
     let link = reply.headers.get(LINK)?.to_str().ok()?;
     let (target, rest) = link.trim().strip_prefix('<')?.split_once('>')?;
-    rest.contains("rel=\"next\"").then(|| reply.address.join(target).ok())?
+    rest.contains("rel=\"next\"").then(|| reply.address.led_to(target).ok())?
 }
 
 /// A layer as the manifest names it.
@@ -190,7 +194,11 @@ struct Session<'a> {
     transport: &'a Transport,
     reference: &'a RegistryReference,
     action: &'static str,
-    authorization: Option<String>,
+    /// The only server that may ask for credentials and gets them.
+    origin: Origin,
+    credentials: Option<Authorization>,
+    authorization: Option<Authorization>,
+    withheld: Option<Withheld>,
 }
 
 impl<'a> Session<'a> {
@@ -204,7 +212,27 @@ impl<'a> Session<'a> {
             return Err(FetchError::NoNetwork { place: reference.to_string() });
         }
         let transport = fetcher.transport().map_err(fail)?;
-        Ok(Self { fetcher, transport, reference, action, authorization: None })
+        let origin = place(reference, "")
+            .map_err(|message| FetchError::Registry {
+                action,
+                reference: reference.to_string(),
+                message,
+            })?
+            .origin();
+        let files = &fetcher.options.credentials;
+        let credentials = auth::credentials(files, &reference.host, &origin)
+            .or_else(|| transport.netrc().for_origin(&origin));
+        let (authorization, withheld) = (None, None);
+        Ok(Self {
+            fetcher,
+            transport,
+            reference,
+            action,
+            origin,
+            credentials,
+            authorization,
+            withheld,
+        })
     }
 
     fn error(&self, message: String) -> FetchError {
@@ -212,40 +240,34 @@ impl<'a> Session<'a> {
         FetchError::Registry { action: self.action, reference, message }
     }
 
-    fn url(&self, rest: &str) -> Result<Url, FetchError> {
-        let RegistryReference { host, repository, .. } = self.reference;
-        let scheme = if self.reference.is_local() { "http" } else { "https" };
-        let text = format!("{scheme}://{host}/v2/{repository}/{rest}");
-        Url::parse(&text).map_err(|error| self.error(format!("`{text}`: {error}")))
+    fn url(&self, rest: &str) -> Result<Address, FetchError> {
+        place(self.reference, rest).map_err(|message| self.error(message))
     }
 
-    /// Sends a request; a challenge is answered once.
+    /// Sends a request; a challenge of the registry is answered once.
     fn exchange(
         &mut self,
         method: Method,
-        url: Url,
+        address: Address,
         headers: Vec<(HeaderName, String)>,
         payload: Payload,
     ) -> Result<Reply, FetchError> {
-        let mut request = Request { method, url, headers, payload };
-        let bare = request.headers.len();
-        request.headers.extend(self.authorization());
+        let authorization = self.authorization.clone();
+        let mut request = Request { method, address, headers, authorization, payload };
         let reply = self.send(&request)?;
         if reply.status != StatusCode::UNAUTHORIZED {
             return Ok(reply);
         }
+        if reply.address.origin() != self.origin {
+            return Err(self.refused(&reply));
+        }
         self.authenticate(&reply)?;
-        request.headers.truncate(bare);
-        request.headers.extend(self.authorization());
+        request.authorization = self.authorization.clone();
         let reply = self.send(&request)?;
         match reply.status {
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(self.denied("this user")),
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(self.refused(&reply)),
             _ => Ok(reply),
         }
-    }
-
-    fn authorization(&self) -> Option<(HeaderName, String)> {
-        self.authorization.clone().map(|value| (AUTHORIZATION, value))
     }
 
     fn send(&self, request: &Request) -> Result<Reply, FetchError> {
@@ -261,19 +283,41 @@ impl<'a> Session<'a> {
         };
         let rights = if self.action == "push" { "pull,push" } else { "pull" };
         let scope = format!("repository:{}:{rights}", self.reference.repository);
-        let files = &self.fetcher.options.credentials;
-        let credentials = auth::credentials(files, &self.reference.host);
-        let local = self.reference.is_local();
-        let answer =
-            auth::answer(self.transport, &challenge, &scope, credentials.as_deref(), local);
-        let answer = answer.map_err(|stop| failure(self.reference, self.action, stop))?;
-        let who = if credentials.is_some() { "this user" } else { "everybody" };
-        self.authorization = Some(answer.ok_or_else(|| self.denied(who))?);
+        let credentials = self.credentials.as_ref();
+        let answered = auth::answer(
+            self.transport,
+            &challenge,
+            &scope,
+            credentials,
+            &self.origin,
+            &mut self.withheld,
+        );
+        match answered.map_err(|stop| failure(self.reference, self.action, stop))? {
+            Answered::With(authorization) => self.authorization = Some(authorization),
+            Answered::Nothing if self.credentials.is_some() => return Err(self.denied("this user")),
+            Answered::Nothing => return Err(self.denied("everybody")),
+        }
         Ok(())
+    }
+
+    /// An answer that lets nobody in, as an error: of the registry, or of a server that it led to.
+    fn refused(&self, reply: &Reply) -> FetchError {
+        let server = reply.address.origin();
+        if server == self.origin {
+            return self.denied("this user");
+        }
+        if reply.status != StatusCode::UNAUTHORIZED {
+            return self.error(format!("it leads to `{server}`, which answered {}", reply.status));
+        }
+        let (action, reference) = (self.action, self.reference.to_string());
+        FetchError::Elsewhere { action, reference, server: server.to_string() }
     }
 
     fn denied(&self, who: &'static str) -> FetchError {
         let (registry, reference) = (self.reference.host.clone(), self.reference.to_string());
+        if let Some(Withheld { server, why }) = &self.withheld {
+            return FetchError::TokenServer { registry, server: server.to_string(), why };
+        }
         FetchError::Denied { registry, action: self.action, reference, who }
     }
 
@@ -282,12 +326,18 @@ impl<'a> Session<'a> {
             return Ok(());
         }
         if matches!(reply.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
-            return Err(self.denied("this user"));
+            return Err(self.refused(reply));
         }
         let document: Option<Value> = serde_json::from_slice(&reply.body).ok();
         let said = document.as_ref().and_then(|d| d.pointer("/errors/0/message")?.as_str());
-        let said = said.map(|said| format!(" ({said})")).unwrap_or_default();
+        let said = said.map(|said| format!(" ({})", self.shown(said))).unwrap_or_default();
         Err(self.error(format!("it answered {}{said}", reply.status)))
+    }
+
+    /// What the registry said, as it may be shown: it may repeat what it was sent.
+    fn shown(&self, said: &str) -> String {
+        let known = [&self.credentials, &self.authorization].into_iter().flatten();
+        known.fold(shown_text(said), |text, secret| secret.hidden_in(&text))
     }
 
     fn download(
@@ -296,21 +346,17 @@ impl<'a> Session<'a> {
         to: &Path,
         progress: &mut dyn FnMut(Progress<'_>),
     ) -> Result<(), FetchError> {
-        let file = File::create(to).map_err(FetchError::io("create", to))?;
-        let mut file = HashedFile::new(file, HashAlgorithm::Sha256);
-        let shown = self.reference.to_string();
-        let mut sink = |piece: &[u8], total| {
-            file.write(piece).map_err(|e| Stop::Fatal(FetchError::io("write", to)(e)))?;
-            progress(Progress { url: &shown, bytes: file.bytes, total });
-            Ok(())
-        };
-        let url = self.url(&format!("blobs/{}", layer.digest))?;
-        let headers = self.authorization().into_iter().collect();
-        let request = Request { method: Method::GET, url, headers, payload: Payload::Empty };
+        let address = self.url(&format!("blobs/{}", layer.digest))?;
+        let authorization = self.authorization.clone();
+        let request = Request { authorization, ..Request::get(&address, "*/*") };
         let most = layer.size.min(self.fetcher.options.limits.download_bytes);
-        let done = self.transport.stream_request(&request, most, &mut sink);
-        done.map_err(|stop| failure(self.reference, self.action, stop))?;
-        let got = digest_text(&file.finish());
+        let mut landing = Landing::new(to, HashAlgorithm::Sha256);
+        let landed = landing
+            .begin(&self.reference.to_string())
+            .and_then(|()| self.fetcher.land(&request, &mut landing, true, most, progress))
+            .and_then(|()| landing.finish());
+        let got = landed.map_err(|stop| failure(self.reference, self.action, stop))?;
+        let got = digest_text(&got);
         if got != layer.digest {
             return Err(self.error(format!("its layer should be {}, and is {got}", layer.digest)));
         }
@@ -319,29 +365,37 @@ impl<'a> Session<'a> {
 
     /// Uploads a blob unless the repository has it.
     fn upload(&mut self, digest: &str, payload: Payload) -> Result<(), FetchError> {
-        let url = self.url(&format!("blobs/{digest}"))?;
-        let known = self.exchange(Method::HEAD, url, Vec::new(), Payload::Empty)?;
+        let address = self.url(&format!("blobs/{digest}"))?;
+        let known = self.exchange(Method::HEAD, address, Vec::new(), Payload::Empty)?;
         if known.status == StatusCode::OK {
             return Ok(());
         }
-        let url = self.url("blobs/uploads/")?;
-        let opened = self.exchange(Method::POST, url, Vec::new(), Payload::Bytes(Vec::new()))?;
+        let address = self.url("blobs/uploads/")?;
+        let opened =
+            self.exchange(Method::POST, address, Vec::new(), Payload::Bytes(Vec::new()))?;
         self.expect(&opened, StatusCode::ACCEPTED)?;
         let place = opened.headers.get(LOCATION).and_then(|value| value.to_str().ok());
-        let place = place.and_then(|place| opened.address.join(place).ok());
-        let mut url =
+        let place =
             place.ok_or_else(|| self.error("it does not say where to upload".to_owned()))?;
-        url.query_pairs_mut().append_pair("digest", digest);
-        // The upload may be handed to another server, which has no business with the token.
-        let foreign = url.host_str() != opened.address.host_str();
-        let kept = if foreign { self.authorization.take() } else { None };
+        let place = opened.address.led_to(place);
+        let place = place.map_err(|message| {
+            self.error(format!("the place that it names for an upload is not used: {message}"))
+        })?;
         let headers = vec![(CONTENT_TYPE, "application/octet-stream".to_owned())];
-        let reply = self.exchange(Method::PUT, url, headers, payload);
-        if foreign {
-            self.authorization = kept;
-        }
-        self.expect(&reply?, StatusCode::CREATED)
+        let address = place.with_parameter("digest", digest);
+        let reply = self.exchange(Method::PUT, address, headers, payload)?;
+        self.expect(&reply, StatusCode::CREATED)
     }
+}
+
+/// The address of something in a repository.
+fn place(reference: &RegistryReference, rest: &str) -> Result<Address, String> {
+    let RegistryReference { host, repository, .. } = reference;
+    let scheme = if reference.is_local() { "http" } else { "https" };
+    let text = format!("{scheme}://{host}/v2/{repository}/{rest}");
+    let address = Address::parse(&text).map_err(|error| format!("`{text}`: {error}"))?;
+    // Credentials are given when they are asked for, and not before.
+    Ok(address.for_nobody())
 }
 
 fn failure(reference: &RegistryReference, action: &'static str, stop: Stop) -> FetchError {
@@ -367,12 +421,15 @@ fn sha256(bytes: &[u8]) -> String {
     digest_text(&hasher.finish())
 }
 
-fn sha256_of_file(path: &Path) -> Result<(String, u64), FetchError> {
+fn sha256_of_file(path: &Path, cancel: Option<&AtomicBool>) -> Result<(String, u64), FetchError> {
     let failed = || FetchError::io("read", path);
     let mut file = File::open(path).map_err(failed())?;
     let mut hasher = Hasher::new(HashAlgorithm::Sha256);
     let (mut buffer, mut size) = (vec![0; 1 << 16], 0);
     loop {
+        if let Err(Stop::Fatal(error)) = check(cancel) {
+            return Err(error);
+        }
         let read = std::io::Read::read(&mut file, &mut buffer).map_err(failed())?;
         if read == 0 {
             return Ok((digest_text(&hasher.finish()), size));

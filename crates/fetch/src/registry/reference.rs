@@ -1,9 +1,10 @@
 //! Names of artifacts in registries: `HOST[:PORT]/REPOSITORY[:TAG][@DIGEST]`.
 
 use std::fmt;
-use std::net::IpAddr;
 
+use crate::address::is_this_machine;
 use crate::error::FetchError;
+use crate::redact::shown_address;
 
 /// A repository in a registry, with a tag, a digest or both. The parts keep the grammar of the OCI
 /// distribution specification.
@@ -26,7 +27,7 @@ impl RegistryReference {
     /// [`FetchError::Registry`] that says what is wrong.
     pub fn parse(text: &str) -> Result<Self, FetchError> {
         let fail = |message: &str| {
-            let (action, reference) = ("understand", text.to_owned());
+            let (action, reference) = ("understand", shown_address(text));
             FetchError::Registry { action, reference, message: message.to_owned() }
         };
         let rest = text.strip_prefix("oci://").unwrap_or(text);
@@ -62,8 +63,7 @@ impl RegistryReference {
             Some((name, port)) if !port.contains(']') => name,
             _ => self.host.as_str(),
         };
-        let address = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
-        name == "localhost" || address.is_ok_and(|address| address.is_loopback())
+        is_this_machine(name)
     }
 
     /// What names the manifest: the digest, else the tag, else `latest`.

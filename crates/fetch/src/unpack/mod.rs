@@ -18,8 +18,9 @@ mod samples;
 
 use std::ffi::OsString;
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Read, Seek};
+use std::io::{self, BufRead, BufReader, Read, Seek};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::error::FetchError;
 use crate::limits::Limits;
@@ -41,9 +42,23 @@ pub fn unpack(
     label: &str,
     limits: &Limits,
 ) -> Result<(), FetchError> {
+    unpack_unless(None, archive, into, strip, label, limits)
+}
+
+/// Like [`unpack`], and ends early with [`FetchError::Cancelled`] when the flag is set.
+pub(crate) fn unpack_unless(
+    cancel: Option<&AtomicBool>,
+    archive: &Path,
+    into: &Path,
+    strip: u32,
+    label: &str,
+    limits: &Limits,
+) -> Result<(), FetchError> {
     let partial = beside(into, ".part-tree");
     clear(&partial)?;
-    let result = unpack_to(archive, &partial, strip, label, limits)
+    let result = TreeWriter::create(&partial, strip, label, limits)
+        .and_then(|tree| unpack_to(archive, cancel, tree.unless(cancel)))
+        .map_err(|error| if is_set(cancel) { FetchError::Cancelled } else { error })
         .and_then(|()| fs::rename(&partial, into).map_err(FetchError::io("create", into)));
     if result.is_err() {
         // The error that is being reported matters more than one of tidying up after it.
@@ -69,22 +84,41 @@ pub(crate) fn clear(path: &Path) -> Result<(), FetchError> {
     removed.map_err(FetchError::io("remove", path))
 }
 
+fn is_set(flag: Option<&AtomicBool>) -> bool {
+    flag.is_some_and(|flag| flag.load(Ordering::Relaxed))
+}
+
+/// A source that fails when the flag is set, whatever is being looked for in it.
+struct Until<'a> {
+    source: File,
+    cancel: Option<&'a AtomicBool>,
+}
+
+impl Read for Until<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if is_set(self.cancel) {
+            return Err(io::Error::other("cancelled"));
+        }
+        self.source.read(buffer)
+    }
+}
+
 fn unpack_to(
     archive: &Path,
-    into: &Path,
-    strip: u32,
-    label: &str,
-    limits: &Limits,
+    cancel: Option<&AtomicBool>,
+    mut tree: TreeWriter<'_>,
 ) -> Result<(), FetchError> {
     let mut file = File::open(archive).map_err(FetchError::io("read", archive))?;
     let mut start = Vec::new();
     (&mut file).take(8).read_to_end(&mut start).map_err(FetchError::io("read", archive))?;
     file.rewind().map_err(FetchError::io("read", archive))?;
-    let mut tree = TreeWriter::create(into, strip, label, limits)?;
     match start.as_slice() {
         [b'P', b'K', 3, 4, ..] | [b'P', b'K', 5, 6, ..] => zipped::read(file, &mut tree)?,
-        b"!<arch>\n" => deb::read(BufReader::new(file), &mut tree)?,
-        _ => read_tar(BufReader::with_capacity(1 << 16, file), &mut tree)?,
+        b"!<arch>\n" => deb::read(BufReader::new(Until { source: file, cancel }), &mut tree)?,
+        _ => {
+            let source = Until { source: file, cancel };
+            read_tar(BufReader::with_capacity(1 << 16, source), &mut tree)?;
+        }
     }
     tree.finish()
 }

@@ -8,6 +8,7 @@ use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, linkat, mkdirat, openat, symlinkat, unlinkat};
 use rustix::io::Errno;
@@ -37,6 +38,7 @@ pub(crate) struct TreeWriter<'a> {
     bytes: u64,
     written: bool,
     last: Option<String>,
+    cancel: Option<&'a AtomicBool>,
 }
 
 /// Components of a name that is checked and stripped; empty for the top.
@@ -55,7 +57,21 @@ impl<'a> TreeWriter<'a> {
             .map_err(|error| FetchError::io("open", path)(error.into()))?;
         let (path, open) = (path.to_owned(), Vec::new());
         let (entries, bytes, written, last) = (0, 0, false, None);
-        Ok(Self { path, root, open, strip, label, limits, entries, bytes, written, last })
+        let cancel = None;
+        Ok(Self { path, root, open, strip, label, limits, entries, bytes, written, last, cancel })
+    }
+
+    /// Ends with [`FetchError::Cancelled`] when the flag is set.
+    pub(crate) fn unless(mut self, cancel: Option<&'a AtomicBool>) -> Self {
+        self.cancel = cancel;
+        self
+    }
+
+    fn go_on(&self) -> Result<(), FetchError> {
+        match self.cancel {
+            Some(flag) if flag.load(Ordering::Relaxed) => Err(FetchError::Cancelled),
+            _ => Ok(()),
+        }
     }
 
     /// Checks that something was written.
@@ -229,6 +245,7 @@ impl<'a> TreeWriter<'a> {
 
     /// Counts and checks an entry; `None` when stripping leaves nothing of its name.
     fn begin<'n>(&mut self, name: &'n [u8]) -> Result<Option<Components<'n>>, FetchError> {
+        self.go_on()?;
         self.entries += 1;
         if self.entries > self.limits.entries {
             return Err(self.too_large(name, self.limits.entries, "entries"));
@@ -353,6 +370,7 @@ impl<'a> TreeWriter<'a> {
         let mut buffer = vec![0; usize::try_from(size.clamp(1, 1 << 16)).unwrap_or(1 << 16)];
         let mut done = 0;
         while done < size {
+            self.go_on()?;
             let room = usize::try_from(size - done).unwrap_or(usize::MAX).min(buffer.len());
             let corrupt =
                 |error: &io::Error| self.corrupt(&format!("in the entry `{}`", shown(name)), error);

@@ -80,7 +80,8 @@ impl Place {
         let notice = |module: &cbuild_modules::ModuleVersion, _: &cbuild_modules::Source| {
             self.fetched.borrow_mut().push(module.to_string());
         };
-        let means = Means { store: &self.store, fetcher: &self.fetcher, notice: &notice };
+        let (store, fetcher) = (&self.store, &self.fetcher);
+        let means = Means { store, fetcher, notice: &notice, warn: &|_| () };
         work(&Workspace::open(&self.path("app"), Path::new("app"), means)?)
     }
 

@@ -1,5 +1,7 @@
 //! Errors of downloads, archives, repositories and registries.
 
+use std::time::Duration;
+
 use cbuild_drv::ContentHash;
 use cbuild_fetch::{Attempt, Cause, FetchError as F, HashMismatch, UnsafeReason};
 
@@ -24,6 +26,9 @@ fn attempts() -> Vec<Attempt> {
         Cause::Address(_) => [Cause::Address(text("it has no host"))],
         Cause::Status(_) => [Cause::Status(text("404 Not Found"))],
         Cause::Connection(_) => [Cause::Connection(text("connection refused"))],
+        Cause::Silent(_) => [Cause::Silent(Duration::from_secs(45))],
+        Cause::Slow { .. } => [Cause::Slow { least: 1024, span: Duration::from_secs(30) }],
+        Cause::Endless(_) => [Cause::Endless(Duration::from_secs(86_400))],
         Cause::TooLarge(_) => [Cause::TooLarge(1 << 30)],
         Cause::Index(_) => [Cause::Index(text("the index has no such file"))],
         Cause::File(_) => [Cause::File(text("there is no such file"))],
@@ -91,6 +96,17 @@ fn denied(who: &'static str) -> F {
     F::Denied { registry, action: "read", reference, who }
 }
 
+fn token_server() -> F {
+    let (registry, server) = ("ghcr.io".to_owned(), "https://example.org:443".to_owned());
+    F::TokenServer { registry, server, why: "it belongs to another site" }
+}
+
+fn elsewhere() -> F {
+    let (reference, server) =
+        ("ghcr.io/me/redis:1.0.0".to_owned(), "https://example.org:443".to_owned());
+    F::Elsewhere { action: "push", reference, server }
+}
+
 #[test]
 fn fetch_errors() {
     let io = |number| F::Io { action: "write", path: "/s/x".into(), source: system(number) };
@@ -123,6 +139,8 @@ fn fetch_errors() {
         F::GitMissing { .. } => [F::GitMissing { url: git(), source: system(NO_SUCH_FILE) }],
         F::Registry { .. } => [F::Registry { action: "find", reference, message }],
         F::Denied { .. } => [denied("everybody"), denied("this user")],
+        F::TokenServer { .. } => [token_server()],
+        F::Elsewhere { .. } => [elsewhere()],
         F::NoNetwork { .. } => [F::NoNetwork { place: git() }],
     });
     insta::assert_snapshot!(shown(all));

@@ -6,6 +6,8 @@
 //! hook or attribute is ever run or followed; blobs are read as they are and written by this
 //! crate's own writer, which never leaves the folder.
 
+mod remote;
+
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs;
@@ -23,13 +25,16 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use crate::error::{FetchError, UnsafeReason};
 use crate::fetcher::Fetcher;
 use crate::limits::Limits;
+use crate::redact::{shown_address, shown_text};
 use crate::transport::{Stop, check};
 use crate::unpack::{TreeWriter, beside, clear, shown};
+use remote::Remote;
 
 /// Protocols that a repository may be read with.
 const SCHEMES: [&str; 5] = ["https", "http", "ssh", "git", "file"];
 
-/// Settings that outrank the user's: what could run a program or touch another repository.
+/// Settings that outrank the user's: what could run a program or touch another repository. Unencrypted http is
+/// only added for an address that has it, so that no redirect leads there.
 const SETTINGS: &[&str] = &[
     "core.hooksPath=/dev/null",
     "core.fsmonitor=false",
@@ -38,20 +43,27 @@ const SETTINGS: &[&str] = &[
     "maintenance.auto=false",
     "protocol.allow=never",
     "protocol.https.allow=always",
-    "protocol.http.allow=always",
     "protocol.ssh.allow=always",
     "protocol.git.allow=always",
     "protocol.file.allow=always",
-    "http.lowSpeedLimit=1",
-    "http.lowSpeedTime=45",
 ];
+
+/// Over how many seconds the lowest rate is taken; longer than for a download, since a server may have to
+/// pack a large repository before anything flows.
+const RATE_SPAN: u64 = 300;
+
+/// What git says of a repository with another hash function.
+const OTHER_FORMAT: &str = "mismatched algorithms";
 
 /// Most bytes that are kept of what git prints about an error.
 const MESSAGE_BYTES: u64 = 16 << 10;
 /// Most bytes of the list of a tree's entries.
 const LISTING_BYTES: u64 = 1 << 30;
-/// How often a running git is looked after.
+/// How often a running git is looked after, and how often its repository is measured.
 const POLL: Duration = Duration::from_millis(10);
+const MEASURE: Duration = Duration::from_secs(1);
+/// Longest wait for what git printed when it has ended; a helper that goes on may hold the pipe.
+const REST: Duration = Duration::from_secs(2);
 
 /// Whether a text is a whole commit id: 40 (SHA-1) or 64 (SHA-256) lower-case hexadecimal digits.
 pub fn is_git_commit(text: &str) -> bool {
@@ -84,9 +96,9 @@ impl Fetcher {
         }
         let folder = beside(into, ".git-part");
         let partial = beside(into, ".part-tree");
-        let cancel = self.options.cancel.as_deref();
-        let mut repository = Repository { folder: &folder, url, place, cancel };
-        let result = repository.tree(reference, commit, &partial, &self.options.limits);
+        let result = self
+            .repository(&folder, url, place)
+            .and_then(|mut repository| repository.tree(reference, commit, &partial));
         let result = result.and_then(|commit| {
             fs::rename(&partial, into).map_err(FetchError::io("create", into))?;
             Ok(commit)
@@ -104,10 +116,10 @@ impl Fetcher {
     /// [`FetchError::Git`], [`FetchError::NoNetwork`].
     pub fn git_tags(&self, url: &str, scratch: &Path) -> Result<Vec<String>, FetchError> {
         let place = self.git_place(url)?;
-        let cancel = self.options.cancel.as_deref();
-        let repository = Repository { folder: scratch, url, place, cancel };
-        let listing = repository.init("sha1").and_then(|()| {
-            repository.git(["ls-remote", "--tags", "--refs", "--end-of-options", url])
+        let listing = self.repository(scratch, url, place).and_then(|mut repository| {
+            repository.init("sha1")?;
+            let remote = repository.remote.url.clone();
+            repository.git(["ls-remote", "--tags", "--refs", "--end-of-options", &remote])
         });
         let _ = clear(scratch);
         let listing = listing?;
@@ -116,9 +128,24 @@ impl Fetcher {
         Ok(names.map(|(_, name)| name.to_owned()).collect::<BTreeSet<_>>().into_iter().collect())
     }
 
-    /// Checks an address and that it may be used; gives it without credentials.
+    fn repository<'a>(
+        &'a self,
+        folder: &'a Path,
+        url: &str,
+        place: String,
+    ) -> Result<Repository<'a>, FetchError> {
+        let remote = Remote::new(url, |origin| {
+            // Offline nothing is asked for a password.
+            let transport = if self.options.offline { None } else { self.transport().ok() };
+            transport.and_then(|transport| transport.netrc().for_origin(origin))
+        });
+        let (limits, cancel) = (&self.options.limits, self.options.cancel.as_deref());
+        Ok(Repository { folder, remote, place, limits, cancel })
+    }
+
+    /// Checks an address and that it may be used; gives it as it may be shown.
     fn git_place(&self, url: &str) -> Result<String, FetchError> {
-        let place = without_credentials(url);
+        let place = shown_address(url);
         match Url::parse(url).ok().filter(|url| SCHEMES.contains(&url.scheme())) {
             Some(url) if self.options.offline && url.scheme() != "file" => {
                 Err(FetchError::NoNetwork { place })
@@ -143,24 +170,12 @@ fn is_reference(text: &str) -> bool {
         && text.chars().all(allowed)
 }
 
-/// An address as it may be shown and logged.
-pub(crate) fn without_credentials(url: &str) -> String {
-    match Url::parse(url) {
-        Ok(mut parsed) if parsed.password().is_some() => {
-            // Both only fail for addresses that cannot hold credentials.
-            let _ = parsed.set_password(None);
-            let _ = parsed.set_username("");
-            parsed.to_string()
-        }
-        _ => url.to_owned(),
-    }
-}
-
 /// A scratch repository that objects are fetched into.
 struct Repository<'a> {
     folder: &'a Path,
-    url: &'a str,
+    remote: Remote,
     place: String,
+    limits: &'a Limits,
     cancel: Option<&'a AtomicBool>,
 }
 
@@ -170,7 +185,6 @@ impl Repository<'_> {
         reference: &str,
         commit: Option<&str>,
         into: &Path,
-        limits: &Limits,
     ) -> Result<String, FetchError> {
         clear(into)?;
         let wanted = commit.or_else(|| is_git_commit(reference).then_some(reference));
@@ -178,7 +192,7 @@ impl Repository<'_> {
         let fetched = match self.bring(reference, wanted, format) {
             // Only the server knows which hash function the repository has.
             Err(FetchError::Git { message, .. })
-                if wanted.is_none() && message.contains("mismatched algorithms") =>
+                if wanted.is_none() && message.contains(OTHER_FORMAT) =>
             {
                 self.bring(reference, wanted, "sha256")
             }
@@ -186,29 +200,42 @@ impl Repository<'_> {
         };
         let commit = fetched?;
         let label = format!("{}#{commit}", self.place);
-        self.write(&commit, &mut TreeWriter::create(into, 0, &label, limits)?)?;
+        let tree = TreeWriter::create(into, 0, &label, self.limits)?;
+        self.write(&commit, &mut tree.unless(self.cancel))?;
         Ok(commit)
     }
 
     /// Makes the repository anew; `format` is its hash function.
-    fn init(&self, format: &str) -> Result<(), FetchError> {
+    fn init(&mut self, format: &str) -> Result<(), FetchError> {
         clear(self.folder)?;
         fs::create_dir(self.folder).map_err(FetchError::io("create", self.folder))?;
         self.git(["init", "--quiet", "--bare", &format!("--object-format={format}"), "."])?;
+        // The user's configuration may put another address in place of this one.
+        let url = self.git(["ls-remote", "--get-url", "--end-of-options", &self.remote.url])?;
+        self.remote.is_unencrypted = url.starts_with(b"http://");
         Ok(())
     }
 
     /// Fetches a commit into a new repository, with as little history as the server allows.
     fn bring(
-        &self,
+        &mut self,
         reference: &str,
         wanted: Option<&str>,
         format: &str,
     ) -> Result<String, FetchError> {
         self.init(format)?;
-        let shallow = ["fetch", "--quiet", "--no-tags", "--depth=1", "--end-of-options", self.url];
+        let url = self.remote.url.as_str();
+        let shallow = ["fetch", "--quiet", "--no-tags", "--depth=1", "--end-of-options", url];
         let Some(wanted) = wanted else {
-            self.git(shallow.iter().copied().chain([reference]))?;
+            match self.git(shallow.iter().copied().chain([reference])) {
+                // A folder that is served as plain files gives no part of a history.
+                Err(FetchError::Git { message, .. }) if message.contains("shallow") => {
+                    self.expect_format(format)?;
+                    let whole = ["fetch", "--quiet", "--no-tags", "--end-of-options", url];
+                    self.git(whole.iter().copied().chain([reference]))?;
+                }
+                other => drop(other?),
+            }
             let head =
                 self.git(["rev-parse", "--verify", "--end-of-options", "FETCH_HEAD^{commit}"])?;
             return Ok(String::from_utf8_lossy(&head).trim().to_owned());
@@ -224,14 +251,23 @@ impl Repository<'_> {
         {
             return Ok(wanted.to_owned());
         }
-        let all =
-            ["fetch", "--quiet", "--no-tags", "--end-of-options", self.url, "+refs/*:refs/all/*"];
+        let all = ["fetch", "--quiet", "--no-tags", "--end-of-options", url, "+refs/*:refs/all/*"];
         self.git(all)?;
         if self.has(wanted) {
             return Ok(wanted.to_owned());
         }
         let message = format!("it has no commit {wanted}");
         Err(FetchError::Git { url: self.place.clone(), message })
+    }
+
+    /// Checks the hash function of a repository whose server does not tell it, by the length of its ids.
+    fn expect_format(&self, format: &str) -> Result<(), FetchError> {
+        let listing = self.git(["ls-remote", "--end-of-options", &self.remote.url])?;
+        let digits = listing.iter().position(|&byte| byte == b'\t').unwrap_or_default();
+        match (digits, format) {
+            (64, "sha1") | (40, "sha256") => Err(self.error(OTHER_FORMAT.to_owned())),
+            _ => Ok(()),
+        }
     }
 
     fn has(&self, commit: &str) -> bool {
@@ -276,7 +312,7 @@ impl Repository<'_> {
     fn command(&self) -> Command {
         let mut command = Command::new("git");
         // What was set for another repository, such as by a hook that runs cbuild, must not lead
-        // to it. How to reach servers is the user's business and stays.
+        // to it.
         for (name, _) in std::env::vars_os() {
             if is_foreign(&name) {
                 command.env_remove(&name);
@@ -287,6 +323,12 @@ impl Repository<'_> {
         for setting in SETTINGS {
             command.args(["-c", setting]);
         }
+        if self.remote.is_unencrypted {
+            command.args(["-c", "protocol.http.allow=always"]);
+        }
+        command.arg("-c").arg(format!("http.lowSpeedLimit={}", self.limits.least_rate));
+        command.arg("-c").arg(format!("http.lowSpeedTime={RATE_SPAN}"));
+        self.remote.let_in(&mut command);
         command.current_dir(self.folder).stdin(Stdio::null());
         command
     }
@@ -304,26 +346,48 @@ impl Repository<'_> {
         let printed = drain(child.stdout.take(), LISTING_BYTES);
         let complained = drain(child.stderr.take(), MESSAGE_BYTES);
         let status = self.wait(&mut child)?;
-        let printed = printed.join().unwrap_or_default();
-        let complained = complained.join().unwrap_or_default();
         if status.success() {
-            return Ok(printed);
+            let missing = || self.error("its output does not end".to_owned());
+            return self.printed(printed, self.limits.transfer)?.ok_or_else(missing);
         }
-        let text = String::from_utf8_lossy(&complained).replace(self.url, &self.place);
+        let complained = self.printed(complained, REST)?.unwrap_or_default();
+        let text = String::from_utf8_lossy(&complained).replace(&self.remote.url, &self.place);
+        let text = self.remote.hidden_in(&shown_text(&text));
         let lines = || text.lines().map(str::trim).filter(|line| !line.is_empty());
         let fatal = lines().find_map(|line| line.strip_prefix("fatal: "));
         let message = fatal.or_else(|| lines().next_back()).unwrap_or("it failed without a word");
         Err(self.error(message.to_owned()))
     }
 
+    /// What a pipe gave until its end, or nothing when that does not come.
+    fn printed(
+        &self,
+        pipe: thread::JoinHandle<Vec<u8>>,
+        most: Duration,
+    ) -> Result<Option<Vec<u8>>, FetchError> {
+        let mut waited = Duration::ZERO;
+        while !pipe.is_finished() {
+            if let Err(Stop::Fatal(error)) = check(self.cancel) {
+                return Err(error);
+            }
+            if waited > most {
+                return Ok(None);
+            }
+            thread::sleep(POLL);
+            waited += POLL;
+        }
+        Ok(Some(pipe.join().unwrap_or_default()))
+    }
+
     fn wait(&self, child: &mut Child) -> Result<std::process::ExitStatus, FetchError> {
+        let (mut waited, mut measured) = (Duration::ZERO, Duration::ZERO);
         loop {
             match child.try_wait() {
                 Ok(Some(status)) => return Ok(status),
                 Ok(None) => {}
                 Err(error) => return Err(self.error(error.to_string())),
             }
-            if let Err(Stop::Fatal(error)) = check(self.cancel) {
+            if let Err(error) = self.may_go_on(waited, &mut measured) {
                 // git's helpers for a protocol are in its process group.
                 if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
                     let _ = kill_process_group(group, Signal::KILL);
@@ -332,11 +396,44 @@ impl Repository<'_> {
                 return Err(error);
             }
             thread::sleep(POLL);
+            waited += POLL;
         }
+    }
+
+    /// Whether the user and the limits let git go on.
+    fn may_go_on(&self, waited: Duration, measured: &mut Duration) -> Result<(), FetchError> {
+        if let Err(Stop::Fatal(error)) = check(self.cancel) {
+            return Err(error);
+        }
+        if waited > self.limits.transfer {
+            let most = self.limits.transfer.as_secs();
+            return Err(self.error(format!("it took longer than {most} s")));
+        }
+        if waited >= *measured + MEASURE {
+            *measured = waited;
+            let most = self.limits.download_bytes;
+            if size(&self.folder.join("objects")) > most {
+                return Err(self.error(format!("it is larger than the limit of {most} bytes")));
+            }
+        }
+        Ok(())
     }
 }
 
-/// Variables of git that tie it to a repository or change what it does there.
+/// Bytes of the files in a folder; what goes away meanwhile counts nothing.
+#[expect(clippy::disallowed_methods, reason = "a sum does not depend on the order")]
+fn size(folder: &Path) -> u64 {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let bytes = entries.map(|entry| match entry.metadata() {
+        Ok(metadata) if metadata.is_dir() => size(&entry.path()),
+        Ok(metadata) => metadata.len(),
+        Err(_) => 0,
+    });
+    bytes.sum()
+}
+
+/// Variables of git that tie it to a repository or change what it does there. How to reach servers
+/// is the user's business and stays.
 fn is_foreign(name: &OsStr) -> bool {
     let kept = ["GIT_SSL_", "GIT_SSH", "GIT_ASKPASS", "GIT_HTTP_", "GIT_PROXY_"];
     name.to_str().is_some_and(|name| {
@@ -379,6 +476,8 @@ impl Objects {
         let mut command = repository.command();
         command.args(["cat-file", "--batch"]);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        // A signal from the terminal is for this process alone, which knows what to say of it.
+        command.process_group(0);
         let mut child = repository.start(&mut command)?;
         let (Some(asked), Some(answers)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(repository.error("its pipes are missing".to_owned()));
@@ -438,12 +537,6 @@ mod tests {
         for bad in bad {
             assert!(!is_reference(bad), "{bad}");
         }
-    }
-
-    #[test]
-    fn credentials_are_not_shown() {
-        assert_eq!(without_credentials("https://me:pw@example.org/a"), "https://example.org/a");
-        assert_eq!(without_credentials("ssh://git@example.org/a"), "ssh://git@example.org/a");
     }
 
     #[test]
