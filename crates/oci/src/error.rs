@@ -150,7 +150,7 @@ pub enum OciError {
         path: PathBuf,
         /// The part concerned.
         part: String,
-        /// Which property: `media type`, `digest`, `version`.
+        /// Which property: `media type`, `digest`, `version`, `purpose`.
         what: &'static str,
         /// Its value.
         found: String,

@@ -105,10 +105,17 @@ impl Walk {
         if self.is_elsewhere(source, named, entry)? {
             return Ok(());
         }
+        if let Some(kind) = annotation(entry, STATEMENT_TYPE) {
+            let of = annotation(entry, STATEMENT_OF).map(|of| format!(" of {of}"));
+            document(source, entry, named.part, &[entry.media_type().to_string()])?;
+            self.other(entry, format!("{kind}{}", of.unwrap_or_default()));
+            self.refusal.get_or_insert(source.unsupported(named.part, "purpose", kind));
+            return Ok(());
+        }
         match image(source, &mut self.layers, entry, named.part, reference) {
             Ok(image) => self.images.push(image),
             Err(refusal @ OciError::Unsupported { .. }) => {
-                let what = purpose(source, entry).unwrap_or_else(|| refusal.to_string());
+                let what = kind_of_artifact(source, entry).unwrap_or_else(|| refusal.to_string());
                 self.other(entry, what);
                 self.refusal.get_or_insert(refusal);
             }
@@ -146,13 +153,12 @@ impl Walk {
     }
 }
 
-/// What a manifest is for that is no image, if it says so.
-fn purpose(source: &mut Source, entry: &oci::Descriptor) -> Option<String> {
-    let annotation = |key| entry.annotations().as_ref().and_then(|all| all.get(key));
-    if let Some(kind) = annotation(STATEMENT_TYPE) {
-        let of = annotation(STATEMENT_OF).map(|of| format!(" of {of}")).unwrap_or_default();
-        return Some(format!("{kind}{of}"));
-    }
+fn annotation<'e>(entry: &'e oci::Descriptor, key: &str) -> Option<&'e str> {
+    entry.annotations().as_ref()?.get(key).map(String::as_str)
+}
+
+/// What a manifest is that is no image, if it says so.
+fn kind_of_artifact(source: &mut Source, entry: &oci::Descriptor) -> Option<String> {
     let digest = Sha256Digest::parse(entry.digest().as_ref())?;
     let bytes = source.document(&blob_name(digest), "index.json").ok()?;
     let manifest: oci::ImageManifest = serde_json::from_slice(&bytes).ok()?;
@@ -164,8 +170,7 @@ fn purpose(source: &mut Source, entry: &oci::Descriptor) -> Option<String> {
 /// The name that an index gives to an entry. Tools that only know the specification write a tag,
 /// or a whole name, into the one annotation.
 fn reference(entry: &oci::Descriptor) -> Option<&str> {
-    let annotations = entry.annotations().as_ref()?;
-    annotations.get(REFERENCE_KEY).or_else(|| annotations.get(TAG_KEY)).map(String::as_str)
+    annotation(entry, REFERENCE_KEY).or_else(|| annotation(entry, TAG_KEY))
 }
 
 fn check_version(source: &Source, part: &str, version: u32) -> Result<(), OciError> {

@@ -99,7 +99,7 @@ fn without_an_image_the_first_reason_is_the_error() {
     layout.index_json(&json!([layout.statement()]));
     let error = inspect(&layout.folder).unwrap_err();
     assert_eq!(error.code(), "E0915");
-    assert!(error.to_string().contains("application/vnd.in-toto+json"), "{error}");
+    assert!(error.to_string().contains("the purpose `attestation-manifest`"), "{error}");
 }
 
 #[test]
