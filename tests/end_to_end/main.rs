@@ -22,6 +22,7 @@ mod explained_codes;
 mod fmt;
 mod harness;
 mod images;
+mod interrupts;
 mod isolation;
 mod keeping;
 mod lsp;

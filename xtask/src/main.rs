@@ -1,4 +1,4 @@
-//! Chores of the repository: `cargo xtask demo`, `test`, `layers`, `bench` and `soak`.
+//! Chores of the repository: `cargo xtask demo`, `test`, `layers`, `bench`, `soak` and `interrupts`.
 //!
 //! It knows the repository's folders and the programs that the chores call, and nothing of cbuild's inside.
 #![forbid(unsafe_code)]
@@ -6,6 +6,7 @@
 mod bench;
 mod command;
 mod demo;
+mod interrupts;
 mod layers;
 mod soak;
 mod system_packages;
@@ -42,6 +43,8 @@ enum Chore {
     },
     /// Kill, fill and load a store at random, and see that nothing is lost
     Soak(soak::Soak),
+    /// Stop every command at random moments, and see that it ends at once and leaves nothing
+    Interrupts(interrupts::Interrupts),
 }
 
 fn main() -> ExitCode {
@@ -51,6 +54,7 @@ fn main() -> ExitCode {
         Chore::Layers => layers::check(),
         Chore::Bench { subject, only, runs } => bench::run(subject, runs, &only),
         Chore::Soak(soak) => soak::run(soak),
+        Chore::Interrupts(interrupts) => interrupts::run(interrupts),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
