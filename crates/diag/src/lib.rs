@@ -168,6 +168,22 @@ impl Diagnostic {
         }
     }
 
+    /// A warning with its primary place.
+    pub fn warning(
+        code: &'static str,
+        source: SourceId,
+        span: Span,
+        message: impl Into<String>,
+        label: impl Into<String>,
+    ) -> Self {
+        Self { severity: Severity::Warning, ..Self::error(code, source, span, message, label) }
+    }
+
+    /// Whether the program is refused.
+    pub fn is_error(&self) -> bool {
+        self.severity == Severity::Error
+    }
+
     /// Adds a secondary place.
     #[must_use]
     pub fn label(mut self, source: SourceId, span: Span, text: impl Into<String>) -> Self {

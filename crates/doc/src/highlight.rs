@@ -18,7 +18,7 @@ pub(crate) fn highlight(text: &str) -> Code {
     // As an item: the grammar of files has no lone expressions.
     let before = "let it = ";
     let as_file = cbuild_syntax::parse(SourceId(0), text);
-    if as_file.diagnostics.is_empty() {
+    if !as_file.diagnostics.iter().any(cbuild_diag::Diagnostic::is_error) {
         pieces(&as_file.tree, 0, &mut code);
     } else {
         let wrapped = format!("{before}{text}");

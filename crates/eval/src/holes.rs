@@ -9,7 +9,7 @@ use crate::codes;
 use crate::fault::{Fault, FaultBody, Place};
 use crate::interpret::Env;
 use crate::machine::Machine;
-use crate::rope::{Rope, quote};
+use crate::rope::Rope;
 use crate::value::{ModulePath, Value};
 
 /// Longest text that is made at once instead of being suspended, in bytes.
@@ -83,13 +83,13 @@ impl Machine<'_> {
         Ok(Value::Script(rope))
     }
 
-    /// A value as it stands in a script: quoted text, the path of an object, a script as it is, or
-    /// the items of a list with a space between them.
+    /// A value as it stands in a script: text that will be quoted, the path of an object, a script as it
+    /// is, or the items of a list with a space between them.
     fn word(&mut self, value: &Value, place: Place) -> Result<Rope, Fault> {
         Ok(match value {
-            Value::Str(text) => Rope::text(quote(text)),
-            Value::Int(number) => Rope::text(number.to_string()),
-            Value::Bool(truth) => Rope::text(truth.to_string()),
+            Value::Str(text) => Rope::word(text.as_str()),
+            Value::Int(number) => Rope::word(number.to_string()),
+            Value::Bool(truth) => Rope::word(truth.to_string()),
             Value::Script(rope) => rope.clone(),
             Value::Package(package) => Rope::reference(package.input.clone()),
             Value::Path(path) => Rope::reference(Input::Object(self.import(path, place)?)),

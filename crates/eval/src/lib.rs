@@ -32,6 +32,7 @@ mod order;
 mod parts;
 mod placeholder;
 mod print;
+mod quoting;
 mod rope;
 mod shapes;
 mod sorting;

@@ -5,13 +5,23 @@ use std::rc::Rc;
 
 use cbuild_drv::{Input, Segment, Template};
 
-/// Text with references. Joining shares both sides.
+use crate::quoting::{self, Piece};
+
+/// Text with references, and values of holes that are quoted when the whole is known. Joining shares
+/// both sides.
 #[derive(Clone, Default)]
 pub struct Rope(Option<Rc<Node>>);
 
 enum Node {
     Leaf(Segment<Input>),
-    Join { parts: Vec<Rope>, len: usize },
+    /// The value of a hole, which is quoted for the place where it comes to stand.
+    Value(Segment<Input>),
+    Join {
+        parts: Vec<Rope>,
+        len: usize,
+        /// Whether a part is or has a value.
+        values: bool,
+    },
 }
 
 /// Bytes that a reference counts for in [`Rope::len`], about the length of a store path.
@@ -27,9 +37,14 @@ impl Rope {
         Self(Some(Rc::new(Node::Leaf(Segment::Text(text)))))
     }
 
+    /// A text that is one word of the shell.
+    pub fn word(text: impl Into<String>) -> Self {
+        Self(Some(Rc::new(Node::Value(Segment::Text(text.into())))))
+    }
+
     /// The path of a store object.
     pub fn reference(input: Input) -> Self {
-        Self(Some(Rc::new(Node::Leaf(Segment::Reference(input)))))
+        Self(Some(Rc::new(Node::Value(Segment::Reference(input)))))
     }
 
     /// Whether both are one object, and so the same text.
@@ -48,15 +63,25 @@ impl Rope {
             return parts.pop().unwrap_or_default();
         }
         let len = parts.iter().fold(0usize, |sum, part| sum.saturating_add(part.len()));
-        Self(Some(Rc::new(Node::Join { parts, len })))
+        let values = parts.iter().any(Rope::has_values);
+        Self(Some(Rc::new(Node::Join { parts, len, values })))
     }
 
-    /// Length in bytes, where a reference counts as a constant.
+    fn has_values(&self) -> bool {
+        match self.0.as_deref() {
+            None | Some(Node::Leaf(_)) => false,
+            Some(Node::Value(_)) => true,
+            Some(Node::Join { values, .. }) => *values,
+        }
+    }
+
+    /// Length in bytes, where a reference counts as a constant and quotes around a value as two.
     pub fn len(&self) -> usize {
         match self.0.as_deref() {
             None => 0,
             Some(Node::Leaf(Segment::Text(text))) => text.len(),
-            Some(Node::Leaf(_)) => REFERENCE_LEN,
+            Some(Node::Value(Segment::Text(text))) => text.len() + 2,
+            Some(Node::Leaf(_) | Node::Value(_)) => REFERENCE_LEN,
             Some(Node::Join { len, .. }) => *len,
         }
     }
@@ -69,16 +94,21 @@ impl Rope {
         template
     }
 
-    /// Calls a function with each segment in order, without recursion.
+    /// Calls a function with each segment in order, values quoted, without recursion.
     pub fn each(&self, mut visit: impl FnMut(&Segment<Input>)) {
+        let mut pieces = Vec::new();
+        let quotes = self.has_values();
         let mut ahead = vec![self];
         while let Some(rope) = ahead.pop() {
             match rope.0.as_deref() {
                 None => {}
+                Some(Node::Leaf(segment)) if quotes => pieces.push(Piece::Script(segment)),
                 Some(Node::Leaf(segment)) => visit(segment),
+                Some(Node::Value(segment)) => pieces.push(Piece::Value(segment)),
                 Some(Node::Join { parts, .. }) => ahead.extend(parts.iter().rev()),
             }
         }
+        quoting::write(&pieces, &mut visit);
     }
 }
 
@@ -103,32 +133,12 @@ impl fmt::Debug for Rope {
     }
 }
 
-/// Writes a text as one word of the shell: as it is when it needs no quotes, else in single quotes.
-pub(crate) fn quote(word: &str) -> String {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"_@%+=:,./-".contains(&b);
-    if !word.is_empty() && word.bytes().all(plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', r"'\''"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn plain(rope: &Rope) -> String {
         rope.to_template().render(|_| "REF".to_owned(), |_| "OUT".to_owned())
-    }
-
-    #[test]
-    fn words_are_quoted_when_they_need_it() {
-        assert_eq!(quote("a/b-c_1.2"), "a/b-c_1.2");
-        assert_eq!(quote(""), "''");
-        assert_eq!(quote("two words"), "'two words'");
-        assert_eq!(quote("it's"), r"'it'\''s'");
-        assert_eq!(quote("$HOME"), "'$HOME'");
-        assert_eq!(quote("~"), "'~'");
-        assert_eq!(quote("é"), "'é'");
     }
 
     #[test]

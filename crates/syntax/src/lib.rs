@@ -22,6 +22,7 @@ mod messages;
 mod node;
 mod report;
 mod scan;
+pub mod shell;
 mod source;
 mod tree;
 mod words;

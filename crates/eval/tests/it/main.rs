@@ -10,6 +10,7 @@ mod library;
 mod limits;
 mod model;
 mod printing;
+mod quoting;
 mod sets;
 mod spec;
 mod support;

@@ -46,7 +46,7 @@ pub enum FormatError {
 /// When the source has syntax errors, which say where.
 pub fn format(source: SourceId, text: &str) -> Result<String, FormatError> {
     let parsed = crate::parse(source, text);
-    if !parsed.diagnostics.is_empty() {
+    if parsed.diagnostics.iter().any(Diagnostic::is_error) {
         return Err(FormatError::Broken(parsed.diagnostics));
     }
     let printed = file::file(text, &parsed.tree);

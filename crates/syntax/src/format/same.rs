@@ -1,11 +1,13 @@
 //! Whether two texts mean the same.
 
+use cbuild_diag::Diagnostic;
+
 use crate::{Parse, SyntaxKind};
 
 /// Whether the items are equal but for their places, and the comments are the same.
 pub(super) fn same(left: &Parse, right: &Parse) -> bool {
     let (left_items, right_items) = (&left.file.items, &right.file.items);
-    right.diagnostics.is_empty()
+    !right.diagnostics.iter().any(Diagnostic::is_error)
         && left.file.doc == right.file.doc
         && left_items.len() == right_items.len()
         && comments(left) == comments(right)

@@ -137,7 +137,7 @@ impl Lower<'_> {
             Rule::path => ExprKind::Path(super::literal::normal_path(node.as_str())),
             Rule::hash => self.hash(&node),
             Rule::text => ExprKind::Text(self.text(node, depth)),
-            Rule::script => ExprKind::Script(self.text(node, depth)),
+            Rule::script => ExprKind::Script(self.script(node, depth)),
             Rule::list => ExprKind::List(super::each(node, |kid| self.expr(kid, depth.inner()))),
             Rule::record => return self.record_literal(node, depth),
             Rule::paren => return self.paren(node, depth),

@@ -1,8 +1,11 @@
 //! Texts and scripts: escapes, holes and indentation.
 
+use cbuild_diag::Diagnostic;
+
 use super::{Depth, Lower, Node, item::kids_value, kids};
 use crate::ast::{Expr, TextPart};
 use crate::grammar::Rule;
+use crate::shell::Scanner;
 
 /// A piece of a text before its indentation is stripped.
 enum Piece<'i> {
@@ -33,6 +36,34 @@ impl Lower<'_> {
             }
         }
         if block { strip(pieces) } else { join(pieces) }
+    }
+
+    /// The parts of a `script` node. A backslash that looks like an escape of a text and is none is
+    /// warned of, once.
+    pub(super) fn script(&mut self, node: Node<'_>, depth: Depth) -> Vec<TextPart> {
+        if node.as_str().contains('\\')
+            && let Some((at, letter, quoted)) = lost_escape(&node)
+        {
+            let span = self.range(at, at + 1 + letter.len_utf8());
+            let help = match letter {
+                _ if quoted => {
+                    "a text that no shell reads, such as that of a file, is `std.script.raw(\"…\\n\")`"
+                }
+                'n' => {
+                    "write a script of several lines between `sh\"\"\"` and `\"\"\"`; put quotes around what a program reads, such as `printf 'a\\n'`"
+                }
+                _ => "put quotes around what a program reads, such as `grep '\\d'`",
+            };
+            let message = if quoted {
+                format!("`\\{letter}` in a script is a backslash and `{letter}`")
+            } else {
+                format!("the shell makes `{letter}` of `\\{letter}` outside of quotes")
+            };
+            let diagnostic =
+                Diagnostic::warning("E0160", self.source, span, message, "no escape in a script");
+            self.diagnostics.push(diagnostic.help(help));
+        }
+        self.text(node, depth)
     }
 
     /// A text in a place that takes no holes.
@@ -82,6 +113,40 @@ impl Lower<'_> {
         }
         value
     }
+}
+
+/// The first backslash of a script, with the letter behind it, that a shell drops, or that stands in quotes
+/// which are not closed, so that no shell reads the text.
+fn lost_escape(node: &Node<'_>) -> Option<(usize, char, bool)> {
+    let mut script = Vec::with_capacity(node.as_str().len());
+    for kid in kids(*node) {
+        let text = match kid.as_rule() {
+            Rule::script_escape => "#{",
+            Rule::hole => "x",
+            _ => kid.as_str(),
+        };
+        script.extend(text.char_indices().map(|(at, c)| (kid.start() + at, c)));
+    }
+    let mut scanner = Scanner::default();
+    let mut in_quotes = None;
+    let letter = |at: usize| script.get(at).map(|(_, c)| *c).filter(char::is_ascii_alphanumeric);
+    for (index, (at, c)) in script.iter().enumerate() {
+        if let Some(found) = letter(index + 1).filter(|_| *c == '\\' && !scanner.escaped()) {
+            let begins =
+                scanner.words().is_some_and(|words| words.command && words.word.is_empty());
+            // `\rm` is the program itself, and no function or alias of its name.
+            let name = begins && letter(index + 2).is_some();
+            if scanner.is_bare() && !name {
+                return Some((*at, found, false));
+            }
+            if scanner.is_quoted() && matches!(found, 'n' | 't' | 'r') {
+                in_quotes = in_quotes.or(Some((*at, found)));
+            }
+        }
+        scanner.read(c.encode_utf8(&mut [0; 4]));
+    }
+    let (at, letter) = in_quotes.filter(|_| scanner.is_quoted())?;
+    Some((at, letter, true))
 }
 
 fn unicode(text: &str) -> Option<char> {

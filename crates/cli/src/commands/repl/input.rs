@@ -62,10 +62,11 @@ pub(super) fn read(text: &str) -> Result<Input<'_>, Failure> {
         return Ok(Input::Nothing);
     }
     let (_, as_expression) = cbuild_syntax::parse_expr(source, text);
-    if as_expression.is_empty() {
+    let sound = |found: &[Diagnostic]| !found.iter().any(Diagnostic::is_error);
+    if sound(&as_expression) {
         return Ok(Input::Expression);
     }
-    if as_items.is_empty() {
+    if sound(&as_items) {
         let names = file.items.iter().filter_map(|item| match &item.kind {
             ItemKind::Import(import) => Some(&import.name),
             ItemKind::Let(def) => Some(&def.name),
