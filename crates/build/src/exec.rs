@@ -338,3 +338,19 @@ fn mebibytes(bytes: Option<u64>) -> String {
         bytes => format!("{bytes} bytes"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_output_takes_the_name_of_a_variable_that_every_builder_has() {
+        let names = FIXED_ENV.iter().map(|(name, _)| *name);
+        for name in names.chain(["PATH", "MAKEFLAGS", "CBUILD_CORES"]) {
+            assert!(OutputName::is_reserved(name), "{name}");
+        }
+        for name in ["out", "dev", "lib", "bin", "doc", "man", "static"] {
+            assert!(!OutputName::is_reserved(name), "{name}");
+        }
+    }
+}

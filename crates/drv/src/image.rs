@@ -3,10 +3,14 @@
 //! Building an image target writes this document; the objects that its text refers to are the
 //! image's contents, found by the ordinary reference scan. Packing reads it back.
 
+mod rules;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+
+pub use rules::{FieldError, check, check_reference, user};
 
 /// Version of the document, its field `cbuildImage`.
 pub const IMAGE_DOCUMENT_VERSION: u32 = 1;

@@ -88,7 +88,55 @@ checked_name! {
     System
 }
 
+impl System {
+    /// The systems that programs can be for.
+    pub const KNOWN: [&str; 8] = [
+        "x86_64-linux",
+        "i686-linux",
+        "aarch64-linux",
+        "armv7l-linux",
+        "riscv64-linux",
+        "powerpc64le-linux",
+        "s390x-linux",
+        "loongarch64-linux",
+    ];
+}
+
 impl OutputName {
+    /// Whether a variable of this name is every builder's, or has a meaning to shells, `make` or the
+    /// loader. A builder finds the path of an output in a variable of the output's name, so that no
+    /// output can have such a name.
+    pub fn is_reserved(name: &str) -> bool {
+        const NAMES: [&str; 24] = [
+            "_",
+            "CDPATH",
+            "ENV",
+            "EUID",
+            "GLOBIGNORE",
+            "HOME",
+            "IFS",
+            "LANG",
+            "MAKEFILES",
+            "MAKEFLAGS",
+            "OLDPWD",
+            "OPTARG",
+            "OPTIND",
+            "PATH",
+            "POSIXLY_CORRECT",
+            "PPID",
+            "PS4",
+            "PWD",
+            "SHELL",
+            "SHELLOPTS",
+            "SHLVL",
+            "SOURCE_DATE_EPOCH",
+            "TERM",
+            "UID",
+        ];
+        const FAMILIES: [&str; 7] = ["BASH", "CBUILD_", "LC_", "LD_", "TMP", "TZ", "ZERO_AR_DATE"];
+        NAMES.contains(&name) || FAMILIES.iter().any(|family| name.starts_with(family))
+    }
+
     /// The output `out`, which most derivations have as their only one.
     pub fn out() -> Self {
         static OUT: LazyLock<Arc<str>> = LazyLock::new(|| "out".into());

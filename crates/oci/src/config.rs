@@ -89,8 +89,8 @@ pub(crate) fn config(
     let mut config = oci::ImageConfiguration::default();
     config
         .set_created(Some(CREATED.to_owned()))
-        .set_architecture(settings.architecture.into())
-        .set_variant(settings.variant.map(str::to_owned))
+        .set_architecture(settings.platform.architecture.into())
+        .set_variant(settings.platform.variant.map(str::to_owned))
         .set_os("linux".into())
         .set_config(Some(run_config(document, settings)?))
         .set_rootfs(rootfs)
@@ -155,9 +155,9 @@ pub(crate) fn index(
 ) -> Result<Document, serde_json::Error> {
     let mut platform = oci::Platform::default();
     platform
-        .set_architecture(settings.architecture.into())
+        .set_architecture(settings.platform.architecture.into())
         .set_os("linux".into())
-        .set_variant(settings.variant.map(str::to_owned));
+        .set_variant(settings.platform.variant.map(str::to_owned));
     let tag = settings.reference.rsplit_once(':').map_or("latest", |(_, tag)| tag);
     let names = [(REFERENCE_KEY, settings.reference.as_str()), (TAG_KEY, tag)];
     let mut descriptor = manifest.descriptor(oci::MediaType::ImageManifest);

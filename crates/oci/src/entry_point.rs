@@ -8,10 +8,12 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
+use cbuild_drv::image::FieldError;
 use cbuild_drv::{STORE_DIR, StorePath};
 
 use crate::contents::Contents;
 use crate::error::OciError;
+use crate::platform::Platform;
 
 /// Symbolic links that are followed for one path, as in the Linux kernel.
 const MAX_LINKS: usize = 40;
@@ -19,13 +21,18 @@ const MAX_LINKS: usize = 40;
 /// Bytes of an interpreter line that the Linux kernel reads.
 const MAX_INTERPRETER_LINE: u64 = 256;
 
-/// Refuses a command that cannot start, and a working directory that is not there.
-pub(crate) fn check(contents: &Contents) -> Result<(), OciError> {
+/// Scripts whose interpreter is a script, which the Linux kernel follows.
+const MAX_INTERPRETERS: usize = 4;
+
+/// Refuses a command that cannot start or is for another platform, and a working directory that is not
+/// there.
+pub(crate) fn check(contents: &Contents, platform: &Platform) -> Result<(), OciError> {
     let refuse = |program: &str, reason: String| OciError::EntryPoint {
         program: program.to_owned(),
         reason,
     };
-    let Some(program) = contents.document.cmd.first() else {
+    let words = &contents.document.cmd;
+    let Some(program) = words.first() else {
         return Err(refuse("", "is empty: the image has no command".to_owned()));
     };
     let physical = executable(contents, program.as_bytes()).map_err(|r| refuse(program, r))?;
@@ -34,15 +41,40 @@ pub(crate) fn check(contents: &Contents) -> Result<(), OciError> {
         executable(contents, &interpreter)
             .map_err(|r| refuse(program, format!("needs the interpreter `{shown}`, which {r}")))?;
     }
+    // Words that follow may be programs too, which the first one starts.
+    words.iter().try_for_each(|word| check_platform(contents, platform, word))?;
+    check_workdir(contents)
+}
+
+fn check_workdir(contents: &Contents) -> Result<(), OciError> {
     let workdir = &contents.document.workdir;
     let in_store = workdir.starts_with("/cbuild/") && workdir != STORE_DIR;
     if in_store && !resolve(contents, workdir.as_bytes()).is_ok_and(|(_, meta)| meta.is_dir()) {
-        return Err(OciError::Field {
-            field: "workdir".to_owned(),
-            value: workdir.clone(),
-            reason: "there is no such folder in the image's closure",
-            fix: "name a folder of a package of the image, or one outside /cbuild".to_owned(),
-        });
+        let reason = "there is no such folder in the image's closure";
+        let fix = "name a folder of a package of the image, or one outside /cbuild";
+        return Err(FieldError::new("workdir", workdir, reason, fix).into());
+    }
+    Ok(())
+}
+
+/// Refuses a program of another platform that a word of the command names, itself or by the first lines of
+/// scripts. A word that names no program is no concern of this.
+fn check_platform(contents: &Contents, platform: &Platform, word: &str) -> Result<(), OciError> {
+    let mut path = word.as_bytes().to_vec();
+    for _ in 0..=MAX_INTERPRETERS {
+        let Ok(physical) = executable(contents, &path) else { break };
+        if let Some(found) = platform.other(&physical).map_err(OciError::reading(&physical))? {
+            let file = String::from_utf8_lossy(&path).into_owned();
+            return Err(OciError::Architecture {
+                file,
+                found,
+                wanted: contents.document.system.clone(),
+            });
+        }
+        match interpreter(&physical).map_err(OciError::reading(&physical))? {
+            Some(interpreter) => path = interpreter,
+            None => break,
+        }
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use cbuild_drv::StorePath;
-use cbuild_drv::image::ImageDocumentError;
+use cbuild_drv::image::{FieldError, ImageDocumentError};
 use cbuild_store::Error as StoreError;
 use thiserror::Error;
 
@@ -30,17 +30,8 @@ pub enum OciError {
         source: ImageDocumentError,
     },
     /// A field of the image document, or an option, has a value that no image can have.
-    #[error("the image's `{field}` is `{value}`, but {reason}")]
-    Field {
-        /// Name of the field.
-        field: String,
-        /// Its value.
-        value: String,
-        /// What is wrong with it.
-        reason: &'static str,
-        /// How to put it right.
-        fix: String,
-    },
+    #[error(transparent)]
+    Field(#[from] FieldError),
     /// The command's program is not an executable file of the image.
     #[error("the image cannot start: `{program}` {reason}")]
     EntryPoint {
@@ -48,6 +39,16 @@ pub enum OciError {
         program: String,
         /// What is wrong with it.
         reason: String,
+    },
+    /// A program that the command reaches is for another processor than the image.
+    #[error("`{file}` is a program for {found}, and the image is for {wanted}")]
+    Architecture {
+        /// The program's path in the image.
+        file: String,
+        /// What its ELF header says.
+        found: String,
+        /// The image's system.
+        wanted: String,
     },
     /// The image names an object that is not in its closure.
     #[error("the image's `{field}` names `{named}`, which is not in the image's closure")]
@@ -182,8 +183,9 @@ impl OciError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::NotAnImageObject { .. } | Self::Document { .. } => "E0901",
-            Self::Field { .. } => "E0902",
+            Self::Field(_) => "E0902",
             Self::EntryPoint { .. } => "E0903",
+            Self::Architecture { .. } => "E0918",
             Self::OutsideClosure { .. } => "E0904",
             Self::Store(error) => error.code(),
             Self::DamagedObject { .. } => "E0905",
@@ -208,9 +210,12 @@ impl OciError {
             Self::NotAnImageObject { .. } | Self::Document { .. } => {
                 "name a target whose type is `Image`, made by `std.oci.image`"
             }
-            Self::Field { fix, .. } => fix,
+            Self::Field(error) => &error.fix,
             Self::EntryPoint { .. } => {
                 "the first word of `cmd` must be the absolute path of an executable file in the closure, for example sh\"#{redis}/bin/redis-server\""
+            }
+            Self::Architecture { .. } => {
+                "let the image's `system` be that of its programs, or give it programs that are built for its `system`"
             }
             Self::OutsideClosure { .. } => {
                 "write the package itself into the text (`#{package}`), not its path as plain text"

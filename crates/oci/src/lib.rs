@@ -22,6 +22,7 @@ mod grouping;
 mod inspect;
 mod layer;
 mod pack;
+mod platform;
 mod settings;
 mod skeleton;
 

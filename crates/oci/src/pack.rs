@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use cbuild_drv::StorePath;
+use cbuild_drv::image::FieldError;
 use cbuild_store::Store;
 use serde::Serialize;
 
@@ -158,15 +159,13 @@ fn pack_contents(
     out: &Path,
 ) -> Result<ImageSummary, OciError> {
     if !(1..=LAYER_LIMIT).contains(&options.max_layers) {
-        return Err(OciError::Field {
-            field: "layer budget".to_owned(),
-            value: options.max_layers.to_string(),
-            reason: "it must be between 1 and 127",
-            fix: format!("the default is {DEFAULT_MAX_LAYERS}"),
-        });
+        let value = options.max_layers.to_string();
+        let fix = format!("the default is {DEFAULT_MAX_LAYERS}");
+        let reason = "it must be between 1 and 127";
+        return Err(FieldError::new("layer budget", value, reason, fix).into());
     }
     let settings = Settings::check(&contents.document, options.reference.as_deref())?;
-    entry_point::check(contents)?;
+    entry_point::check(contents, settings.platform)?;
     let groups = group(contents, options.max_layers);
     match options.format {
         Format::Oci => pack_oci(contents, &settings, &groups, options, Destination::folder(out)?),

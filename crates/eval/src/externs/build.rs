@@ -2,11 +2,11 @@
 
 use std::rc::Rc;
 
-use cbuild_drv::{Action, Derivation, Exec, Input, OutputName, StepLimits};
+use cbuild_drv::{Action, Derivation, Exec, Input, OutputName, StepLimits, Template};
 
 use super::Extern;
 use super::args::refused;
-use super::naming::{derivation_name, relative_path, system, variable_name};
+use super::naming::{derivation_name, no_nul, relative_path, system, variable_name};
 use crate::fault::{Fault, Place};
 use crate::machine::Machine;
 use crate::value::{Package, Record, Slot, Value};
@@ -28,16 +28,20 @@ fn derivation(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value,
     let root = root.map(|slot| m.package_arg(&slot, place)).transpose()?;
     let program = m.part(&spec, "program", place)?;
     let program = m.rope_arg(&program, place)?.to_template();
-    if program.segments().is_empty() {
-        return Err(refused(place, "`program` is empty").help("give the path of a program"));
-    }
-    let slot = m.part(&spec, "args", place)?;
-    let list = m.list_arg(&slot, place)?;
-    let args = list.items.iter().map(|item| Ok(m.rope_arg(item, place)?.to_template()));
-    let mut args = args.collect::<Result<Vec<_>, Fault>>()?;
-    args.shrink_to_fit();
+    check_program(&program, place)?;
+    let args = args_part(m, &spec, place)?;
     let env = m.scripts_part(&spec, "env", place)?;
-    env.iter().try_for_each(|(name, _)| variable_name(name, place))?;
+    let outputs = outputs(m, &spec, place)?;
+    for (name, text) in &env {
+        variable_name(name, place)?;
+        no_nul(text, || format!("the variable `{name}`"), place)?;
+        if outputs.iter().any(|output| output.as_str() == name.as_str()) {
+            let message = format!("`{name}` is both an output and a variable in `env`");
+            return Err(refused(place, message).help(
+                "the builder finds the path of an output in a variable of its name: rename one of them",
+            ));
+        }
+    }
     let env = env.into_iter().map(|(name, text)| (name.to_string(), text)).collect();
     let files = m.scripts_part(&spec, "files", place)?;
     files.iter().try_for_each(|(path, _)| relative_path(path, "a file", place))?;
@@ -49,7 +53,6 @@ fn derivation(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value,
     let limits = limits(m, &spec, place)?;
     let root = root.map(|package| package.input.clone());
     let exec = Exec { root, program, args, env, files, inputs, forbidden, limits };
-    let outputs = outputs(m, &spec, place)?;
     let first = outputs[0].clone();
     let outputs = outputs.into_iter().collect();
     let action = Action::Exec(exec);
@@ -57,11 +60,42 @@ fn derivation(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value,
     Ok(m.package_of(name, version, derivation, first))
 }
 
+/// Refuses what cannot be the path of a program.
+fn check_program(program: &Template<Input>, place: Place) -> Result<(), Fault> {
+    no_nul(program, || "`program`".to_owned(), place)?;
+    if program.segments().is_empty() {
+        return Err(refused(place, "`program` is empty").help("give the path of a program"));
+    }
+    Ok(())
+}
+
+fn args_part(
+    m: &mut Machine<'_>,
+    spec: &Rc<Record>,
+    place: Place,
+) -> Result<Vec<Template<Input>>, Fault> {
+    let slot = m.part(spec, "args", place)?;
+    let list = m.list_arg(&slot, place)?;
+    let args = list.items.iter().map(|item| Ok(m.rope_arg(item, place)?.to_template()));
+    let mut args = args.collect::<Result<Vec<_>, Fault>>()?;
+    args.shrink_to_fit();
+    for (at, arg) in args.iter().enumerate() {
+        no_nul(arg, || format!("argument {} of `args`", at + 1), place)?;
+    }
+    Ok(args)
+}
+
 /// The names of the outputs, in the order of the list.
 fn outputs(m: &mut Machine<'_>, spec: &Rc<Record>, place: Place) -> Result<Vec<OutputName>, Fault> {
     let mut outputs = Vec::new();
     for name in m.texts_part(spec, "outputs", place)? {
         variable_name(&name, place)?;
+        if OutputName::is_reserved(&name) {
+            let message = format!("`{name}` cannot be the name of an output");
+            return Err(refused(place, message).help(
+                "the builder finds the path of an output in a variable of its name, and this one has a meaning already: take a short name such as `out`, `lib` or `dev`",
+            ));
+        }
         let output = OutputName::new(name.as_str()).map_err(|error| {
             refused(place, format!("`{name}` cannot be the name of an output: {error}"))
                 .help("take a short name such as `out`, `lib` or `dev`")

@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use cbuild_drv::image::{
-    Connection, Contract, Endpoint as ServedEndpoint, EnvVariable, IMAGE_DOCUMENT_VERSION,
-    ImageDocument,
+    self, Connection, Contract, Endpoint as ServedEndpoint, EnvVariable, FieldError,
+    IMAGE_DOCUMENT_VERSION, ImageDocument,
 };
-use cbuild_drv::{Input, Segment, Template};
+use cbuild_drv::{Action, Input, Segment, System, Template};
 
 use super::Extern;
 use super::args::refused;
 use super::fetch::step;
-use super::naming::{absolute_path, derivation_name, system, variable_name};
+use super::naming::{derivation_name, system, variable_name};
 use super::tree::single_file;
 use crate::codes;
 use crate::fault::{Fault, FaultBody, Place};
@@ -21,7 +21,7 @@ use crate::placeholder::Placeholders;
 use crate::value::{Endpoint, Image, Record, Slot, Value, Variable};
 
 pub(super) static TABLE: &[Extern] = &[
-    Extern::new("oci.image", 1, image),
+    Extern::new("oci.image", 1, describe),
     Extern::new("oci.tcp", 2, tcp),
     Extern::new("oci.udp", 2, udp),
     Extern::new("oci.needs", 1, needs),
@@ -66,15 +66,16 @@ fn variable(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value, F
     Ok(Value::Variable(Rc::new(Variable { name: name.to_string(), required: true })))
 }
 
-fn image(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value, Fault> {
+fn describe(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value, Fault> {
     let spec = m.record_arg(&args[0], place)?;
     let name = m.text_part(&spec, "name", place)?;
     let tag = m.text_part(&spec, "tag", place)?;
-    check_reference(&name, &tag, place)?;
+    image::check_reference(&name, &tag).map_err(|error| field_fault(error, place))?;
     let last = name.rsplit('/').next().unwrap_or_default();
     let label = derivation_name(&format!("{last}-image.json"), "", place)?;
     let mut texts = Placeholders::default();
     let document = document(m, &spec, (&name, &tag), &mut texts, place)?;
+    image::check(&document).map_err(|error| field_fault(error, place))?;
     let json = document
         .to_json()
         .map_err(|error| FaultBody::defect(place, format!("the image document: {error}")))?;
@@ -90,7 +91,7 @@ fn document(
     texts: &mut Placeholders,
     place: Place,
 ) -> Result<ImageDocument, Fault> {
-    let platform = m.text_part(spec, "system", place)?;
+    let platform = system(&m.text_part(spec, "system", place)?, place)?;
     let slot = m.part(spec, "cmd", place)?;
     let words = m.list_arg(&slot, place)?;
     let words = words.items.iter().map(|word| Ok(m.rope_arg(word, place)?.to_template()));
@@ -99,6 +100,7 @@ fn document(
         return Err(refused(place, "`cmd` names no program")
             .help("give the program and its arguments, such as `cmd = [sh\"#{pkg}/bin/app\"]`"));
     }
+    words.first().map_or(Ok(()), |program| check_system(m, program, &platform, place))?;
     let contents = m.packages_part(spec, "contents", place)?;
     texts.avoid(words.iter());
     let env = variables(m, spec, place)?;
@@ -108,39 +110,14 @@ fn document(
         cbuild_image: IMAGE_DOCUMENT_VERSION,
         name: name.to_owned(),
         tag: tag.to_owned(),
-        system: system(&platform, place)?.as_str().to_owned(),
+        system: platform.as_str().to_owned(),
         cmd: words.iter().map(|word| texts.render(word)).collect(),
         env,
-        user: user(m, spec, place)?,
-        workdir: folder(m, spec, place)?,
+        user: m.text_part(spec, "user", place)?.to_string(),
+        workdir: m.text_part(spec, "workdir", place)?.to_string(),
         contents: contents.iter().map(|p| texts.render(&reference(&p.input))).collect(),
         contract: contract(m, spec, place)?,
     })
-}
-
-/// Refuses what no registry would take as name and tag.
-fn check_reference(name: &str, tag: &str, place: Place) -> Result<(), Fault> {
-    let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
-    let component = |part: &str| {
-        part.bytes().all(|b| inner(b) || b"._-".contains(&b))
-            && part.bytes().next().is_some_and(inner)
-            && part.bytes().next_back().is_some_and(inner)
-    };
-    if name.len() > 128 || !name.split('/').all(component) {
-        let message = format!("`{name}` cannot be the name of an image");
-        return Err(FaultBody::new(codes::NAME, place, message, "in this call")
-            .help("use lower-case letters, digits, `.`, `_`, `-`, and `/` between components"));
-    }
-    let letter = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
-    let good = tag.len() <= 128
-        && tag.bytes().all(|b| letter(b) || b == b'.' || b == b'-')
-        && tag.bytes().next().is_some_and(letter);
-    if !good {
-        let message = format!("`{tag}` cannot be the tag of an image");
-        return Err(FaultBody::new(codes::NAME, place, message, "in this call")
-            .help("use at most 128 letters, digits, `.`, `_` and `-`"));
-    }
-    Ok(())
 }
 
 fn variables(
@@ -158,21 +135,38 @@ fn variables(
     Ok(variables)
 }
 
-fn user(m: &mut Machine<'_>, spec: &Rc<Record>, place: Place) -> Result<String, Fault> {
-    let user = m.text_part(spec, "user", place)?;
-    let number =
-        |part: &str| part.bytes().all(|b| b.is_ascii_digit()) && part.parse::<u32>().is_ok();
-    match user.split_once(':') {
-        Some((uid, gid)) if number(uid) && number(gid) => Ok(user.to_string()),
-        _ => Err(refused(place, format!("`{user}` is not a user"))
-            .help("write `uid:gid` in digits, such as `65532:65532`")),
-    }
+/// A field that no image can have.
+fn field_fault(error: FieldError, place: Place) -> Fault {
+    let code = match error.field.split('.').next() {
+        Some("name" | "tag") => codes::NAME,
+        Some("env") => codes::CONTRACT,
+        _ => codes::ARGUMENT,
+    };
+    let message = error.to_string();
+    FaultBody::new(code, place, message, "in this call").help(error.fix)
 }
 
-fn folder(m: &mut Machine<'_>, spec: &Rc<Record>, place: Place) -> Result<String, Fault> {
-    let folder = m.text_part(spec, "workdir", place)?;
-    absolute_path(&folder, "the working directory", place)?;
-    Ok(folder.to_string())
+/// Refuses a program that is the result of a step for another system. What a step makes for another
+/// system than its own can be given through `std.tree.assemble`; packing looks at the program itself.
+fn check_system(
+    m: &Machine<'_>,
+    program: &Template<Input>,
+    platform: &System,
+    place: Place,
+) -> Result<(), Fault> {
+    let Some(Input::Output { drv, output }) = program.references().next() else { return Ok(()) };
+    let Some(made) = m.graph.get(drv) else { return Ok(()) };
+    if !matches!(made.action, Action::Exec(_)) || made.system == *platform {
+        return Ok(());
+    }
+    let name = made.output_object_name(output);
+    let file = program.render(|_| name.to_string(), ToString::to_string);
+    let message = format!(
+        "the image is for {platform}, and its program `{file}` is built for {}",
+        made.system
+    );
+    Err(contradiction(place, message)
+        .help("let `system` of the image be that of its programs, or build them for its `system`"))
 }
 
 // --- the contract ---
@@ -205,7 +199,6 @@ fn contract(m: &mut Machine<'_>, spec: &Rc<Record>, place: Place) -> Result<Cont
     let slot = m.part(spec, "volumes", place)?;
     for (name, slot) in m.map_arg(&slot, place)?.iter() {
         let path = m.text_arg(slot, place)?;
-        absolute_path(&path, "a volume", place)?;
         contract.volumes.insert(name.to_string(), path.to_string());
     }
     Ok(contract)

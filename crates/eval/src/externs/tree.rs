@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use cbuild_drv::{Action, Assemble, FileEntry, Input, Layer, Template};
+use cbuild_drv::{Action, Assemble, FileEntry, Input, Layer, Segment, Template};
 
 use super::Extern;
 use super::args::refused;
 use super::fetch::step;
-use super::naming::{derivation_name, relative_path};
+use super::naming::{MAX_PATH, derivation_name, no_nul, relative_path};
 use crate::fault::{Fault, Place};
 use crate::machine::Machine;
 use crate::value::{Record, Slot, Value};
@@ -24,6 +24,7 @@ fn assemble(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value, F
     let mut links = BTreeMap::new();
     for (path, target) in m.scripts_part(&spec, "links", place)? {
         relative_path(&path, "a link", place)?;
+        check_target(&path, &target, place)?;
         links.insert(path.to_string(), target);
     }
     let mut files = BTreeMap::new();
@@ -46,6 +47,28 @@ fn assemble(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value, F
     let layers = layers(m, &spec, place)?;
     let action = Action::Assemble(Assemble { layers, exclude, links, files, directories });
     Ok(m.package(name, version, step(label, action, place)?))
+}
+
+/// Refuses what no symbolic link can lead to.
+fn check_target(path: &str, target: &Template<Input>, place: Place) -> Result<(), Fault> {
+    if target.segments().is_empty() {
+        return Err(refused(
+            place,
+            format!("the link `{path}` leads nowhere: its target is empty"),
+        )
+        .help("give the path that it leads to, relative to the link or absolute"));
+    }
+    no_nul(target, || format!("the target of the link `{path}`"), place)?;
+    let plain = |segment: &Segment<Input>| match segment {
+        Segment::Text(text) => text.len(),
+        Segment::Reference(_) | Segment::Output(_) => 0,
+    };
+    let length: usize = target.segments().iter().map(plain).sum();
+    if length > MAX_PATH {
+        let message = format!("the target of the link `{path}` has {length} bytes");
+        return Err(refused(place, message).help(format!("at most {MAX_PATH} are possible")));
+    }
+    Ok(())
 }
 
 fn layers(

@@ -162,6 +162,16 @@ fn bad_outputs_and_limits_are_refused() {
         ("outputs = [\"a\", \"a\"]", "there twice"),
         ("outputs = [\"a-b\"]", "environment variable"),
         ("outputs = [\"\"]", "environment variable"),
+        ("outputs = [\"PATH\"]", "`PATH` cannot be the name of an output"),
+        ("outputs = [\"out\", \"HOME\"]", "`HOME` cannot be the name of an output"),
+        ("outputs = [\"LD_PRELOAD\"]", "`LD_PRELOAD` cannot be the name of an output"),
+        ("outputs = [\"CBUILD_CORES\"]", "`CBUILD_CORES` cannot be the name of an output"),
+        ("outputs = [\"dev\"], env = { dev = sh\"x\" }", "`dev` is both an output and a variable"),
+        ("env = { out = sh\"x\" }", "`out` is both an output and a variable"),
+        ("args = [sh\"-c\", std.script.raw(\"a\\u{0}b\")]", "argument 2 of `args` holds a NUL"),
+        ("args = [sh\"#{\"a\\u{0}b\"}\"]", "argument 1 of `args` holds a NUL"),
+        ("env = { A = std.script.raw(\"\\u{0}\") }", "the variable `A` holds a NUL"),
+        ("files = { \"a\\u{0}b\" = sh\"x\" }", "`a\\0b` cannot be the path of a file"),
         ("limits = { wall = 0 }", "the limit `wall` is 0"),
         ("limits = { disk = -1 }", "the limit `disk` is -1"),
     ] {
@@ -181,7 +191,10 @@ fn bad_steps_are_refused() {
     for (fields, code) in [
         ("name = \"a\", program = sh\"\"", "E0410"),
         ("name = \"\", program = sh\"x\"", "E0409"),
+        ("name = \"a\", program = std.script.raw(\"/x\\u{0}\")", "E0410"),
         ("name = \"a\", program = sh\"x\", system = \"a b\"", "E0409"),
+        ("name = \"a\", program = sh\"x\", system = \"x86_64\"", "E0409"),
+        ("name = \"a\", program = sh\"x\", system = \"any\"", "E0409"),
         (
             "name = \"a\", program = sh\"x\", env = { A = sh\"\" }, files = { x = sh\"\" }, version = \"/\"",
             "E0409",
@@ -196,6 +209,21 @@ fn bad_steps_are_refused() {
     let env = "std.build.derivation { name = \"a\", program = sh\"x\", \
                env = std.map.from_list([{ key = \"A-B\", value = sh\"\" }]) }";
     assert!(fault("import std", env).starts_with("E0410"));
+}
+
+#[test]
+fn links_lead_somewhere() {
+    let links = |target: &str| {
+        fault(
+            "import std",
+            &format!("std.tree.assemble {{ name = \"a\", links = {{ l = {target} }} }}"),
+        )
+    };
+    insta::assert_snapshot!(links("sh\"\""));
+    for target in ["std.script.raw(\"\")", "std.script.raw(\"a\\u{0}\")"] {
+        assert!(links(target).starts_with("E0410"), "{target}");
+    }
+    assert!(links("std.script.raw(std.text.repeat(\"a\", 4096))").contains("4096 bytes"));
 }
 
 #[test]

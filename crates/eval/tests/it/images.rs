@@ -70,6 +70,10 @@ fn contradicting_contracts_are_refused() {
 #[test]
 fn bad_values_are_refused() {
     refused("user = \"root\"", "E0410");
+    refused("user = \"4294967295:0\"", "E0410");
+    refused("workdir = \"/a,b\"", "E0410");
+    refused("vars = { A = \"a\\u{0}b\" }", "E0410");
+    insta::assert_snapshot!(refused("system = \"amd64-linux\"", "E0409"));
     refused("workdir = \"srv\"", "E0410");
     refused("volumes = { data = \"/a/../b\" }", "E0410");
     refused("tag = \"a b\"", "E0409");
@@ -78,4 +82,50 @@ fn bad_values_are_refused() {
     assert!(fault(ITEMS, "std.oci.image { name = \"a\", cmd = [] }").starts_with("E0410"));
     assert!(fault(ITEMS, "std.oci.image { name = \"A\", cmd = [sh\"/x\"] }").starts_with("E0409"));
     assert!(fault(ITEMS, "std.oci.variable(\"A-B\")").starts_with("E0410"));
+}
+
+#[test]
+fn volumes_have_places_of_their_own() {
+    for taken in ["/", "/proc", "/proc/sys", "/sys/fs", "/dev/shm", "/cbuild", "/cbuild/store"] {
+        refused(&format!("volumes = {{ data = \"{taken}\" }}"), "E0410");
+    }
+    insta::assert_snapshot!(refused("volumes = { data = \"/proc\" }", "E0410"));
+    insta::assert_snapshot!(refused("volumes = { a = \"/data\", b = \"/data\" }", "E0410"));
+    for other in ["/data/", "//data", "/./data", "/x/../data", "data"] {
+        refused(&format!("volumes = {{ a = \"/data\", b = \"{other}\" }}"), "E0410");
+    }
+}
+
+#[test]
+fn a_variable_is_said_once() {
+    let fields = "vars = { LEVEL = \"1\" }, env = { level = std.oci.variable(\"LEVEL\") }";
+    insta::assert_snapshot!(refused(fields, "E0411"));
+    let fields = "env = { a = std.oci.variable(\"LEVEL\"), b = std.oci.variable(\"LEVEL\") }";
+    refused(fields, "E0411");
+}
+
+#[test]
+fn names_follow_the_distribution_specification() {
+    for name in ["a..b", "a___b", "-a", "a/", "Org/app", "a:80"] {
+        let expr = format!("std.oci.image {{ name = \"{name}\", cmd = [sh\"/x\"] }}");
+        assert!(fault(ITEMS, &expr).starts_with("E0409"), "{name}");
+    }
+    let expr = "std.oci.image { name = \"localhost:5000/a-_b\", cmd = [sh\"/x\"] }";
+    insta::assert_snapshot!(fault(ITEMS, expr));
+    let expr = "std.oci.image { name = \"localhost:5000/a--b/c\", cmd = [sh\"/x\"] }";
+    check_items(ITEMS, expr, "<image localhost:5000/a--b/c:latest>");
+}
+
+#[test]
+fn a_program_of_another_system_is_refused() {
+    let step = "std.build.derivation { name = \"app\", version = \"1\", program = sh\"/bin/sh\" }";
+    let image = |program: &str| {
+        format!(
+            "std.oci.image {{ name = \"a\", system = \"aarch64-linux\", cmd = [sh\"#{{{program}}}/bin/app\"] }}"
+        )
+    };
+    insta::assert_snapshot!(fault(ITEMS, &image(step)));
+    // What was made for another system than that of its step is given through a composition.
+    let made = format!("std.tree.assemble {{ name = \"app\", layers = [{{ tree = {step} }}] }}");
+    check_items(ITEMS, &image(&made), "<image a:latest>");
 }

@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 
 use cbuild_drv::image::ImageDocument;
+use cbuild_drv::{Digest, StorePath};
 use cbuild_oci::{Format, PackOptions, pack};
 
 use crate::fixture::{Fixture, document, options};
@@ -26,7 +27,7 @@ fn refusal(change: impl FnOnce(&mut ImageDocument)) -> (&'static str, String) {
 
 #[test]
 fn fields_that_no_image_can_have() {
-    let cases: [(Change, &str); 15] = [
+    let cases: [(Change, &str); 19] = [
         (|d| d.name = "My App".into(), "`name` is `My App`"),
         (|d| d.name = "a//b".into(), "`name` is `a//b`"),
         (|d| d.tag = "1.0+git".into(), "`tag` is `1.0+git`"),
@@ -39,6 +40,10 @@ fn fields_that_no_image_can_have() {
         (|d| d.workdir = "/cbuild/nothing".into(), "`workdir` is `/cbuild/nothing`"),
         (|d| drop(d.contract.volumes.insert("v".into(), "/cbuild/store".into())), "`volumes.v`"),
         (|d| drop(d.contract.volumes.insert("v".into(), "/".into())), "`volumes.v`"),
+        (|d| drop(d.contract.volumes.insert("v".into(), "/proc/self".into())), "`volumes.v`"),
+        (|d| drop(d.contract.volumes.insert("v".into(), "/data".into())), "`volumes.v` is `/data`"),
+        (|d| drop(d.env.insert("LEVEL".into(), String::new())), "`env.level` is `LEVEL`"),
+        (|d| d.cmd.push("a\0b".into()), "`cmd` is `a\\0b`"),
         (|d| drop(d.env.insert("A=B".into(), String::new())), "`vars.A=B`"),
         (
             |d| d.contract.listens.get_mut("api").unwrap().transport = "sctp".into(),
@@ -112,6 +117,63 @@ fn programs_are_found_through_links_and_interpreters() {
     ] {
         let message = attempt(program).unwrap_err();
         assert!(message.contains(expected), "{message}");
+    }
+}
+
+/// The first bytes of an ELF file.
+fn elf(class: u8, order: u8, machine: [u8; 2]) -> Vec<u8> {
+    let mut header = vec![0; 64];
+    header[..7].copy_from_slice(&[0x7f, b'E', b'L', b'F', class, order, 1]);
+    header[18..20].copy_from_slice(&machine);
+    header
+}
+
+#[test]
+fn programs_are_for_the_platform_of_the_image() {
+    let fixture = Fixture::new();
+    let program = |name: &str, bytes: &[u8], needs: &[&StorePath]| {
+        fixture.object(name, needs, |out| {
+            use std::os::unix::fs::PermissionsExt;
+            fs::create_dir_all(out.join("bin")).unwrap();
+            fs::write(out.join("bin/app"), bytes).unwrap();
+            fs::set_permissions(out.join("bin/app"), fs::Permissions::from_mode(0o755)).unwrap();
+        })
+    };
+    let intel = program("intel", &elf(2, 1, [62, 0]), &[]);
+    let arm = program("arm", &elf(2, 1, [183, 0]), &[]);
+    let mips = program("mips", &elf(1, 2, [0, 8]), &[]);
+    let script = program("script", format!("#!{intel}/bin/app -e\n").as_bytes(), &[&intel]);
+    let above = program("above", format!("#! {script}/bin/app\n").as_bytes(), &[&script]);
+    let link = fixture.object("link", &[&script], |out| {
+        symlink(format!("{script}/bin"), out).unwrap();
+    });
+    let attempt = |system: &str, words: &[(&StorePath, &str)]| {
+        let (system, first) = (system.to_owned(), words[0].0);
+        let cmd: Vec<_> = words.iter().map(|(object, path)| format!("{object}/{path}")).collect();
+        let document = ImageDocument { system, cmd, ..document(first) };
+        let objects: Vec<_> = words.iter().map(|(object, _)| *object).collect();
+        let name = format!("image-{}", Digest::of(document.to_json().unwrap().as_bytes()));
+        let image = fixture.object(&name, &objects, |out| {
+            fs::write(out, document.to_json().unwrap()).unwrap();
+        });
+        fixture.pack(&image, &options(Format::OciArchive)).map_err(|e| (e.code(), e.to_string()))
+    };
+    attempt("x86_64-linux", &[(&intel, "bin/app"), (&above, "bin/app")]).unwrap();
+    attempt("aarch64-linux", &[(&arm, "bin/app")]).unwrap();
+    let refused = [
+        ("aarch64-linux", vec![(&intel, "bin/app")], &intel, "x86_64-linux"),
+        ("aarch64-linux", vec![(&script, "bin/app")], &intel, "x86_64-linux"),
+        ("aarch64-linux", vec![(&above, "bin/app")], &intel, "x86_64-linux"),
+        ("aarch64-linux", vec![(&link, "app")], &intel, "x86_64-linux"),
+        ("x86_64-linux", vec![(&intel, "bin/app"), (&arm, "bin/app")], &arm, "aarch64-linux"),
+        ("x86_64-linux", vec![(&mips, "bin/app")], &mips, "ELF machine 8 (32 bits, big endian)"),
+    ];
+    for (system, words, file, found) in refused {
+        let (code, message) = attempt(system, &words).unwrap_err();
+        assert_eq!(code, "E0918", "{message}");
+        let wanted =
+            format!("`{file}/bin/app` is a program for {found}, and the image is for {system}");
+        assert_eq!(message, wanted);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Errors of packing and reading images.
 
-use cbuild_drv::image::{ImageDocument, ImageDocumentError};
+use cbuild_drv::image::{FieldError, ImageDocument, ImageDocumentError};
 use cbuild_oci::OciError as O;
 
 use super::store::object;
@@ -11,12 +11,8 @@ fn no_document(text: &str) -> ImageDocumentError {
 }
 
 fn no_folder() -> O {
-    O::Field {
-        field: "workdir".to_owned(),
-        value: "srv".to_owned(),
-        reason: "it must be an absolute path",
-        fix: "write it with a `/` in front".to_owned(),
-    }
+    let (reason, fix) = ("it must be an absolute path", "write it with a `/` in front");
+    O::Field(FieldError::new("workdir", "srv", reason, fix))
 }
 
 fn wrong_content() -> O {
@@ -37,10 +33,15 @@ fn image_errors() {
             O::NotAnImageObject { object: object("redis-7.0.15"), reason: a_folder },
         ],
         O::Document { .. } => [document("hello"), document("{}")],
-        O::Field { .. } => [no_folder()],
+        O::Field(_) => [no_folder()],
         O::EntryPoint { .. } => [
             O::EntryPoint { program: text("/bin/redis"), reason: text("is not in the image") },
         ],
+        O::Architecture { .. } => [O::Architecture {
+            file: format!("{}/bin/app", object("app-1.0")),
+            found: text("x86_64"),
+            wanted: text("aarch64-linux"),
+        }],
         O::OutsideClosure { .. } => [O::OutsideClosure { field: "cmd", named }],
         O::Store(_) => [cbuild_store::Error::NotInStore { path: object("zlib-1.3") }.into()],
         O::DamagedObject { .. } => [
