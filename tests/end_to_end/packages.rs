@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::harness::{cbuild, run, shared_root};
+use crate::harness::{cbuild, module, run, shared_root};
 
 fn build(target: &str) -> std::path::PathBuf {
     cbuild(&shared_root(), ["build", target]).ok().path()
@@ -57,4 +57,39 @@ fn a_build_leaves_a_log() {
     build("examples/hello");
     let done = cbuild(&shared_root(), ["log", "examples/hello"]).ok();
     assert!(done.stdout.contains("checking for gcc... musl-gcc"), "{}", done.stdout);
+}
+
+#[test]
+fn all_dependencies_are_linked() {
+    let two = build("tests/cases/packages/two-deps.cbuild");
+    assert!(is_static(&two));
+    run(&mut Command::new(two)).ok();
+}
+
+/// Headers and libraries of both are found, in whatever order they are named.
+#[test]
+fn a_program_calls_two_dependencies() {
+    let program = |deps: &str| {
+        module(&format!(
+            r##"import std
+pub let default: Package = std.cc.build {{
+  name = "both",
+  version = "1",
+  src = std.tree.assemble {{
+    name = "both-source",
+    files = {{
+      "both.c" = std.script.raw("#include <lua.h>\n#include <lauxlib.h>\n#include <stdio.h>\n#include <zlib.h>\nint main(void) {{ lua_State *state = luaL_newstate(); puts(zlibVersion()); return state == NULL; }}\n"),
+    }},
+  }},
+  deps = [{deps}],
+  script = sh"$CC -static -o $out both.c -llua -lm -lz",
+}}
+"##
+        ))
+    };
+    for deps in ["std.zlib, std.lua", "std.lua, std.zlib"] {
+        let folder = program(deps);
+        let both = build(folder.path().to_str().unwrap());
+        assert_eq!(run(&mut Command::new(both)).ok().stdout, "1.2.13\n", "{deps}");
+    }
 }
