@@ -9,12 +9,12 @@ use std::process::Command;
 
 use crate::harness::{Done, repository, run, shared_root};
 
-struct Block {
-    info: String,
-    text: String,
+pub(crate) struct Block {
+    pub(crate) info: String,
+    pub(crate) text: String,
 }
 
-fn blocks(chapter: &str) -> Vec<Block> {
+pub(crate) fn blocks(chapter: &str) -> Vec<Block> {
     let mut found = Vec::new();
     let mut open: Option<Block> = None;
     for line in chapter.lines() {

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::harness::{Done, cbuild, repository, run, shared_root};
+use crate::harness::{Done, cbuild, module, repository, run, shared_root};
 
 /// Most bytes that the compressed Redis image may have.
 const REDIS_LIMIT: u64 = 1_500_000;
@@ -90,4 +90,42 @@ fn skopeo_reads_every_format() {
         assert!(entry.starts_with("/cbuild/store/") && entry.ends_with("-hello-2.10/bin/hello"));
         assert_eq!(config["architecture"], "amd64");
     }
+}
+
+#[test]
+fn a_program_of_another_processor_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("image");
+    let out = out.to_str().unwrap();
+    let export = |target: &str| cbuild(&shared_root(), ["image", "export", target, "-o", out]);
+    // The step of the program tells so before anything is built.
+    let done = export("tests/cases/images/wrong-architecture.cbuild").fails(2, "E0411");
+    assert!(done.stderr.contains("redis-7.0.15/bin/redis-server"), "{}", done.stderr);
+    assert!(done.stderr.contains("aarch64-linux") && done.stderr.contains("x86_64-linux"));
+    // The file itself tells so where the step does not.
+    let copied = module(
+        r##"import std
+let copy: Package = std.tree.assemble { name = "copy", layers = [{ tree = std.hello }] }
+pub let default: Image<{}, {}, {}> = std.oci.image {
+  name = "im",
+  system = "aarch64-linux",
+  cmd = [sh"#{copy}/bin/hello"],
+}
+"##,
+    );
+    let done = export(copied.path().to_str().unwrap()).fails(1, "E0918");
+    assert!(
+        done.stderr.contains("-copy/bin/hello` is a program for x86_64-linux"),
+        "{}",
+        done.stderr
+    );
+    assert!(done.stderr.contains("the image is for aarch64-linux"), "{}", done.stderr);
+    assert!(!Path::new(out).exists());
+}
+
+#[test]
+fn an_image_that_is_not_there_is_wrong_use() {
+    cbuild(&shared_root(), ["image", "inspect", "/nowhere/image.tar"]).fails(2, "E0909");
+    // One that is there and no image failed the check.
+    cbuild(&shared_root(), ["image", "inspect", "README.md"]).fails(1, "E0910");
 }

@@ -30,6 +30,7 @@ mod modules;
 mod network;
 mod offline;
 mod packages;
+mod programs;
 mod progress;
 mod recall;
 mod repl;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::harness::{cbuild, copy_of, shared_root};
+use crate::harness::{cbuild, copy_of, module, shared_root};
 
 fn image_digest(root: &Path, example: &Path, out: &Path) -> String {
     let target = format!("{}:image", example.display());
@@ -28,4 +28,18 @@ fn two_roots_and_two_source_folders_give_one_digest() {
         let bytes = |name: &str| std::fs::read(out.path().join(name)).unwrap();
         assert_eq!(bytes("a.tar"), bytes("b.tar"), "the archives of {example} differ");
     }
+}
+
+#[test]
+fn what_no_program_makes_is_not_run_again() {
+    let done = cbuild(&shared_root(), ["build", "--check", "std:zlib_source"]).ok();
+    assert!(done.stdout.contains("is not run again: it is a download"), "{}", done.stdout);
+    assert!(done.stdout.contains("sha256-"), "{}", done.stdout);
+    let done = cbuild(&shared_root(), ["--json", "build", "--check", "std:zlib_source"]).ok();
+    let told: serde_json::Value = serde_json::from_str(&done.stdout).unwrap();
+    assert_eq!((&told["kind"], &told["run"]), (&"fetch".into(), &false.into()), "{told}");
+    let text =
+        module("import std\npub let default: Package = std.tree.text_file(\"a\", sh\"b\")\n");
+    let done = cbuild(&shared_root(), ["build", "--check", text.path().to_str().unwrap()]).ok();
+    assert!(done.stdout.contains("a is not run again: it is composed"), "{}", done.stdout);
 }

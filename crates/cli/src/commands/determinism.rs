@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 
 use cbuild_build::{Again, Builder, PLAIN_PROCESSOR, Variation, plain_processor};
+use cbuild_drv::{Action, Graph};
 use cbuild_explain::{Hints, Side, compare};
 use cbuild_store::Store;
 use serde_json::json;
@@ -11,7 +12,7 @@ use serde_json::json;
 use super::build::realise;
 use super::explanation;
 use crate::args::CheckMode;
-use crate::evaluation::evaluate;
+use crate::evaluation::{Buildable, evaluate};
 use crate::failure::{Exit, Failure, Problem};
 use crate::output;
 use crate::session::Session;
@@ -46,6 +47,9 @@ pub(crate) fn check(session: &Session, targets: &[String], mode: CheckMode) -> R
     let builder = Builder::new(&store, &evaluated.graph, &fetcher, options, &|_| {});
     let programs: BTreeSet<_> =
         evaluated.targets.iter().flat_map(|found| builder.programs(&found.target)).collect();
+    for found in &evaluated.targets {
+        tell_what_runs_nothing(session, &builder, &evaluated.graph, found)?;
+    }
     let mut unlike = Vec::new();
     for drv in &programs {
         let again = builder.again(drv, vary.as_ref())?;
@@ -64,6 +68,43 @@ pub(crate) fn check(session: &Session, targets: &[String], mode: CheckMode) -> R
         return Ok(());
     }
     Err(not_reproducible(&unlike).into())
+}
+
+/// Says why there is nothing to run again for a target that no program makes.
+fn tell_what_runs_nothing(
+    session: &Session,
+    builder: &Builder<'_>,
+    graph: &Graph,
+    found: &Buildable,
+) -> Result<(), Failure> {
+    let drv = found.target.drv;
+    if !builder.programs(&found.target).is_empty() {
+        return Ok(());
+    }
+    let Some(step) = graph.get(&drv) else { return Ok(()) };
+    let (kind, reason) = match &step.action {
+        Action::Exec(_) => return Ok(()),
+        Action::Fetch(fetch) => (
+            "fetch",
+            format!(
+                "a download, which its hash fixes: no other bytes than those of {} are taken",
+                fetch.hash
+            ),
+        ),
+        Action::Assemble(_) => {
+            ("assemble", "composed by cbuild itself, of nothing that a program made".to_owned())
+        }
+    };
+    if session.options.json {
+        return output::json(&json!({
+            "name": step.name.to_string(),
+            "output": found.target.output.as_str(),
+            "kind": kind,
+            "run": false,
+            "reason": reason,
+        }));
+    }
+    output::line(&format!("{} is not run again: it is {reason}", step.name))
 }
 
 fn not_reproducible(names: &[String]) -> Problem {

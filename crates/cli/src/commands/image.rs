@@ -1,5 +1,6 @@
 //! `cbuild image`.
 
+use std::io::ErrorKind;
 use std::path::Path;
 
 use cbuild_oci::{Compression, Format, ImageInfo, Inspection, OciError, PackOptions};
@@ -13,10 +14,14 @@ use crate::session::Session;
 
 impl From<OciError> for Failure {
     fn from(error: OciError) -> Self {
-        let mut problem = Problem::new(Exit::Failed, error.code(), error.to_string());
-        problem.help = error.help();
-        problem.into()
+        problem(Exit::Failed, &error).into()
     }
+}
+
+fn problem(exit: Exit, error: &OciError) -> Problem {
+    let mut problem = Problem::new(exit, error.code(), error.to_string());
+    problem.help = error.help();
+    problem
 }
 
 /// Runs a command on images.
@@ -70,7 +75,14 @@ fn export(
 }
 
 fn inspect(session: &Session, path: &Path) -> Result<(), Failure> {
-    let found = cbuild_oci::inspect(path)?;
+    let found = cbuild_oci::inspect(path).map_err(|error| match &error {
+        OciError::Read { path: missing, source }
+            if missing == path && source.kind() == ErrorKind::NotFound =>
+        {
+            Failure::from(problem(Exit::Input, &error))
+        }
+        _ => error.into(),
+    })?;
     if session.options.json {
         return output::json(&to_json(&found)?);
     }
