@@ -19,6 +19,7 @@ fn script(source: &str) -> String {
     scripts(&format!("[{source}]")).remove(0)
 }
 
+#[expect(clippy::disallowed_methods, reason = "the shell itself says what it makes of a script")]
 fn run(shell: &str, script: &str) -> String {
     let folder = tempfile::tempdir().unwrap();
     // What a pattern with a range would find.
