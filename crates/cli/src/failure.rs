@@ -153,9 +153,9 @@ impl From<&cbuild_store::Error> for Exit {
     fn from(error: &cbuild_store::Error) -> Self {
         match error {
             cbuild_store::Error::Cancelled => Self::Cancelled,
-            cbuild_store::Error::NotInStore { .. } | cbuild_store::Error::RootTaken { .. } => {
-                Self::Input
-            }
+            cbuild_store::Error::NotInStore { .. }
+            | cbuild_store::Error::RootTaken { .. }
+            | cbuild_store::Error::StoreInside { .. } => Self::Input,
             _ => Self::Environment,
         }
     }

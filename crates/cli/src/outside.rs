@@ -258,7 +258,12 @@ impl World for StoreWorld<'_> {
             Some(known) => known.clone(),
             None => {
                 let store = self.store.during_evaluation()?;
-                store.add_tree(&file, &object_name(&file)).map_err(|error| error.to_string())?
+                store.add_tree(&file, &object_name(&file)).map_err(|error| match &error {
+                    cbuild_store::Error::StoreInside { .. } => {
+                        format!("{error}; name a folder in it, or another store: `--root FOLDER`")
+                    }
+                    error => error.to_string(),
+                })?
             }
         };
         self.imported.insert(file, stored.clone());

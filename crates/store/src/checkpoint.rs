@@ -9,7 +9,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::error::Result;
-use crate::index::failure;
+use crate::index::{failure, hold_shared};
 use crate::store::Store;
 
 /// So many transactions make the write-ahead log long enough to be brought into the file: the next
@@ -46,6 +46,7 @@ impl Store {
     /// What SQLite says. Nothing is lost then: it happens some other time.
     pub fn checkpoint(&self) -> Result<()> {
         let Some(path) = self.index()?.written_at_least(MANY_WRITES) else { return Ok(()) };
+        let _shared = hold_shared(&self.layout)?;
         checkpoint(&path).map_err(|error| failure(&path, error))
     }
 }

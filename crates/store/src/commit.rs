@@ -22,7 +22,7 @@ use crate::layout::Layout;
 use crate::register::Notes;
 use crate::store::Store;
 use crate::types::ObjectInfo;
-use crate::{fault, index, optimise, record, tree};
+use crate::{fault, index, record, restore, tree};
 
 /// The right to change the store; ends with the value.
 pub(crate) struct Commit<'s> {
@@ -55,16 +55,17 @@ pub(crate) struct Realised {
 }
 
 impl Store {
-    /// Takes the right to change the store, and finishes what a killed holder has begun.
+    /// Takes the right to change the store, and finishes what a killed holder has begun. In a store
+    /// that can only be read, nobody else changes anything meanwhile, and changes are refused.
     pub(crate) fn commit(&self) -> Result<Commit<'_>> {
         let index = self.index()?;
-        let path = self.layout.commit_lock();
-        self.commit_lock.lock().at("lock", &path)?;
-        // From here on, dropping the value unlocks.
-        let mut commit = Commit { layout: &self.layout, index, lock: &self.commit_lock };
+        let mut commit = Commit::take(&self.layout, index, &self.commit_lock)?;
+        if self.is_read_only() {
+            return Ok(commit);
+        }
         if commit.index.is_replaced()? {
             commit.index.reopen()?;
-            commit.reconcile_all()?;
+            commit.catch_up()?;
         }
         commit.recover()?;
         Ok(commit)
@@ -78,6 +79,18 @@ impl Drop for Commit<'_> {
     }
 }
 
+impl<'s> Commit<'s> {
+    /// Takes the lock. Dropping the value gives it back.
+    pub(crate) fn take(
+        layout: &'s Layout,
+        index: MutexGuard<'s, Index>,
+        lock: &'s File,
+    ) -> Result<Self> {
+        lock.lock().at("lock", &layout.commit_lock())?;
+        Ok(Self { layout, index, lock })
+    }
+}
+
 impl Commit<'_> {
     fn intent(&self) -> Result<String> {
         let path = self.layout.commit_lock();
@@ -87,7 +100,7 @@ impl Commit<'_> {
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
-    fn recover(&mut self) -> Result<()> {
+    pub(crate) fn recover(&mut self) -> Result<()> {
         let intent = self.intent()?;
         if intent.is_empty() {
             return Ok(());
@@ -104,8 +117,7 @@ impl Commit<'_> {
             }
         }
         for path in mended {
-            let top = self.layout.object(&path);
-            optimise::mend(&top)?;
+            self.mend(&path)?;
         }
         self.reconcile(&objects, &actions)?;
         self.end()
@@ -160,7 +172,8 @@ impl Commit<'_> {
         let mut seen = BTreeSet::new();
         for object in pending {
             // Two actions of a group may have made the same object.
-            if seen.insert(&object.info.path) && !self.is_there(&object.info.path)? {
+            let path = &object.info.path;
+            if seen.insert(path) && (!self.is_there(path)? || self.index.is_damaged(path)?) {
                 new.push(object);
             }
         }
@@ -232,15 +245,17 @@ impl Commit<'_> {
     fn move_in(&self, object: &Pending) -> Result<()> {
         let target = self.layout.object(&object.info.path);
         let record = self.layout.info(&object.info.path);
+        let move_record = || fs::rename(&object.record, &record).at("write", &record);
         fault::point("before sidecar");
-        fs::rename(&object.record, &record).at("write", &record)?;
-        fault::point("before object");
-        fs::rename(&object.physical, &target).map_err(|error| match error.kind() {
-            std::io::ErrorKind::CrossesDevices => {
-                Error::OtherFileSystem { path: object.physical.clone() }
-            }
-            _ => Error::io("move into the store", &object.physical, error),
-        })?;
+        if disk::exists(&target)? {
+            // It was found to be damaged.
+            restore::exchange(&object.physical, &target, &record)?;
+            move_record()?;
+        } else {
+            move_record()?;
+            fault::point("before object");
+            move_tree_in(object, &target)?;
+        }
         fault::point("before seal");
         if object.is_directory {
             tree::seal_top(&target)?;
@@ -314,17 +329,24 @@ impl Commit<'_> {
 
     /// Takes an object and its sidecar out of the store.
     pub(crate) fn discard(&self, path: &StorePath, trash: &Path) -> Result<()> {
-        let object = self.layout.object(path);
+        let (object, record) = (self.layout.object(path), self.layout.info(path));
         if let Ok(metadata) = fs::symlink_metadata(&object) {
             if metadata.is_dir() {
                 // A directory can only be moved to another parent by one who may write to it.
                 disk::unlock_dir(&object)?;
             }
             fault::point("before discard");
-            let target = trash.join(path.base_name());
-            fs::rename(&object, &target).at("remove", &object)?;
+            match fs::rename(&object, trash.join(path.base_name())) {
+                // An overlay does not move what is in a lower layer. Without its sidecar, what is left
+                // after a kill is no object.
+                Err(error) if error.kind() == std::io::ErrorKind::CrossesDevices => {
+                    disk::remove_if_there(&record)?;
+                    disk::remove_tree(&object)?;
+                }
+                other => other.at("remove", &object)?,
+            }
         }
-        disk::remove_if_there(&self.layout.info(path))
+        disk::remove_if_there(&record)
     }
 
     /// Makes a realisation file say what the index says.
@@ -339,6 +361,15 @@ impl Commit<'_> {
         disk::write_durably(&fresh, &record::encode_realisation(key, &outputs))?;
         fs::rename(&fresh, &path).at("write", &path)
     }
+}
+
+fn move_tree_in(object: &Pending, target: &Path) -> Result<()> {
+    fs::rename(&object.physical, target).map_err(|error| match error.kind() {
+        std::io::ErrorKind::CrossesDevices => {
+            Error::OtherFileSystem { path: object.physical.clone() }
+        }
+        _ => Error::io("move into the store", &object.physical, error),
+    })
 }
 
 /// Writes a record where its owner can move it from, and notes that it has to reach the disk.

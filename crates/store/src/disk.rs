@@ -63,6 +63,20 @@ pub(crate) fn create_private_dir(path: &Path) -> io::Result<()> {
     fs::DirBuilder::new().mode(0o700).create(path)
 }
 
+/// Moves a tree to a place where nothing is. What an overlay has in a lower layer is moved file by file.
+pub(crate) fn move_tree(from: &Path, to: &Path) -> Result<()> {
+    match fs::rename(from, to) {
+        Err(error) if error.kind() == io::ErrorKind::CrossesDevices && from.is_dir() => {}
+        other => return other.at("move", from),
+    }
+    fs::create_dir(to).at("create the folder", to)?;
+    unlock_if_locked(from)?;
+    for name in list(from)? {
+        move_tree(&from.join(&name), &to.join(&name))?;
+    }
+    fs::remove_dir(from).at("remove", from)
+}
+
 /// Removes a tree of any depth and with any permissions; an absent one is fine.
 ///
 /// Nested directories are moved up to the top before they are emptied, so neither recursion nor
@@ -111,23 +125,53 @@ pub(crate) fn remove_tree_unless(top: &Path, cancel: &Cancel) -> Result<()> {
                     break target;
                 }
             };
-            fs::rename(&path, &target).at("remove", &path)?;
-            waiting.push(target);
+            match fs::rename(&path, &target) {
+                Ok(()) => waiting.push(target),
+                // An overlay does not move what is in a lower layer.
+                Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
+                    remove_in_place(&path)?;
+                }
+                Err(error) => return Err(Error::io("remove", &path, error)),
+            }
         }
         fs::remove_dir(&folder).at("remove", &folder)?;
     }
     fs::remove_dir(top).at("remove", top)
 }
 
-/// What is in a folder, and whether it is a directory.
-#[expect(clippy::disallowed_methods, reason = "all of it is removed, in whatever order")]
-fn entries(folder: &Path) -> Result<Vec<(PathBuf, bool)>> {
+/// Removes a tree whose directories cannot be moved. They are those of an object, so that their paths
+/// are not longer than the system takes.
+fn remove_in_place(top: &Path) -> Result<()> {
+    let mut waiting = vec![(top.to_owned(), false)];
+    while let Some((folder, is_empty)) = waiting.pop() {
+        if is_empty {
+            fs::remove_dir(&folder).at("remove", &folder)?;
+            continue;
+        }
+        unlock_if_locked(&folder)?;
+        waiting.push((folder.clone(), true));
+        for (path, is_dir) in entries(&folder)? {
+            match is_dir {
+                true => waiting.push((path, false)),
+                false => remove_if_there(&path)?,
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What is in a folder, in no order, and whether it is a directory; an absent folder has nothing.
+#[expect(clippy::disallowed_methods, reason = "for what is done to all, in whatever order")]
+pub(crate) fn entries(folder: &Path) -> Result<Vec<(PathBuf, bool)>> {
     let read = fs::read_dir(folder).and_then(|entries| {
         entries
             .map(|entry| entry.and_then(|entry| Ok((entry.path(), entry.file_type()?.is_dir()))))
             .collect()
     });
-    read.at("read the folder", folder)
+    match read {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        read => read.at("read the folder", folder),
+    }
 }
 
 /// Lets the owner list and change a directory. A look is much cheaper than a change, which the file

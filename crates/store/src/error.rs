@@ -145,6 +145,28 @@ pub enum Error {
     /// The caller asked to stop; nothing half-done is in the store.
     #[error("stopped; nothing half-done is in the store")]
     Cancelled,
+    /// A source folder holds the store that it is to be copied into.
+    #[error("`{}` holds the store `{}`, which cannot be copied into itself", path.display(), root.display())]
+    StoreInside {
+        /// The source folder.
+        path: PathBuf,
+        /// The store's root.
+        root: PathBuf,
+    },
+    /// Something would have to be written on a file system that can only be read.
+    #[error("cannot {doing} `{}`: the file system is read-only", path.display())]
+    ReadOnly {
+        /// What was tried, as a verb phrase.
+        doing: &'static str,
+        /// Where.
+        path: PathBuf,
+    },
+    /// An object that a verification has found to be damaged.
+    #[error("`{path}` is damaged, or refers to something that is")]
+    Spoilt {
+        /// The object.
+        path: StorePath,
+    },
     /// An export cannot be written or read; nothing wrong was registered.
     #[error("the export cannot be used: {detail}")]
     Transfer {
@@ -205,6 +227,9 @@ impl Error {
             Self::FirstFormat { .. } => "E0618",
             Self::InUse { .. } => "E0619",
             Self::Cancelled => "E1081",
+            Self::StoreInside { .. } => "E0625",
+            Self::ReadOnly { .. } => "E0626",
+            Self::Spoilt { .. } => "E0627",
         }
     }
 
@@ -257,6 +282,15 @@ impl Error {
             Self::OtherFileSystem { .. } => {
                 "build in a folder made by the store, below the store's root".into()
             }
+            Self::StoreInside { .. } => {
+                "name a folder that the store is not in, or put the store elsewhere: `--root FOLDER` or the variable CBUILD_ROOT".into()
+            }
+            Self::ReadOnly { .. } => {
+                "what is in the store can be read, but this needs to write: mount it writable, or use another `--root`".into()
+            }
+            Self::Spoilt { .. } => {
+                "run `cbuild store repair`, or build it again: that puts a good one in its place".into()
+            }
             Self::Transfer { .. } => {
                 "write it again with `cbuild store export`, and compare the files' lengths after copying".into()
             }
@@ -280,6 +314,7 @@ impl Error {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
                 Self::DiskFull { doing, path }
             }
+            io::ErrorKind::ReadOnlyFilesystem => Self::ReadOnly { doing, path },
             _ => Self::Io { doing, path, source },
         }
     }

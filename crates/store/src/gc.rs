@@ -15,9 +15,11 @@ use crate::commit::Commit;
 use crate::disk;
 use crate::error::{Error, Result};
 use crate::graph::Graph;
+use crate::layout::Layout;
 use crate::live;
 use crate::reserve;
 use crate::roots;
+use crate::running;
 use crate::store::Store;
 use crate::types::{GcOptions, GcReport};
 use crate::upgrade;
@@ -33,8 +35,12 @@ impl Store {
     /// Runs beside builds of other processes: what they have given to [`Store::protect`], and
     /// what they have registered, stays. What this `Store` value protects stays as well.
     pub fn gc(&self, options: GcOptions) -> Result<GcReport> {
-        live::sweep(&self.layout)?;
-        self.settle_old()?;
+        let swept = self.sweep().and_then(|()| self.sweep_links());
+        match swept {
+            // What takes space comes after what gives it back.
+            Ok(()) | Err(Error::DiskFull { .. }) => {}
+            Err(error) => return Err(error),
+        }
         let report = match self.collect(options) {
             // Deleting takes some space first: a mark of life, and pages of the index.
             Err(Error::DiskFull { .. }) => {
@@ -43,7 +49,9 @@ impl Store {
             }
             other => other,
         };
-        reserve::keep(&self.layout);
+        if !self.is_read_only() {
+            reserve::keep(&self.layout);
+        }
         report
     }
 
@@ -54,17 +62,19 @@ impl Store {
             kept.refresh(&mut commit)?;
             kept
         };
+        kept.keep_running();
         kept.keep_young(options.older_than);
+        let foreign = kept.keep_foreign(&self.layout);
         let limit = kept.limit(&options);
         let doomed = kept.graph.referrers_first(&kept.marks);
-        let mut report =
-            GcReport { kept: kept.graph.nodes().len() - doomed.len(), ..GcReport::default() };
+        let kept_now = kept.graph.nodes().len() - doomed.len();
+        let mut report = GcReport { kept: kept_now, foreign, ..GcReport::default() };
         if options.dry_run {
             kept.would_delete(&doomed, limit, &mut report);
         } else {
             self.delete(&mut kept, doomed.into(), limit, &mut report)?;
-            self.drop_dead_roots()?;
         }
+        self.end_roots(options.dry_run, &mut report)?;
         if options.stop_after.is_none() && options.max_size.is_none() {
             self.collect_records(&options, &mut report)?;
             report.freed += upgrade::discard(&self.layout, options.dry_run)?;
@@ -113,11 +123,13 @@ impl Store {
         Ok(())
     }
 
-    fn drop_dead_roots(&self) -> Result<()> {
-        for (entry, roots) in roots::entries(&self.layout)? {
-            if roots.is_empty() {
-                disk::remove_if_there(&entry)?;
+    /// Forgets the entries that keep nothing any more.
+    fn end_roots(&self, dry_run: bool, report: &mut GcReport) -> Result<()> {
+        for entry in roots::entries(&self.layout)? {
+            if entry.roots.is_empty() && !dry_run {
+                disk::remove_if_there(&entry.place)?;
             }
+            report.ended.extend(entry.ended);
         }
         Ok(())
     }
@@ -188,7 +200,7 @@ impl Kept {
     fn refresh(&mut self, commit: &mut Commit<'_>) -> Result<()> {
         let mut starts = live::temporary_roots(commit.layout)?;
         let lasting = roots::entries(commit.layout)?;
-        starts.extend(lasting.into_iter().flat_map(|(_, roots)| roots).map(|root| root.path));
+        starts.extend(lasting.into_iter().flat_map(|entry| entry.roots).map(|root| root.path));
         for start in starts {
             if self.seen.contains(&start) {
                 continue;
@@ -208,6 +220,34 @@ impl Kept {
             }
         }
         Ok(())
+    }
+
+    /// Keeps what running processes use, of whatever store they have it.
+    fn keep_running(&mut self) {
+        let paths = self.graph.nodes().iter().enumerate().map(|(at, node)| (&node.path, at));
+        for position in running::used(paths) {
+            self.graph.mark(position, &mut self.marks);
+        }
+    }
+
+    /// Keeps what this user cannot delete; gives the number of objects that would go otherwise.
+    fn keep_foreign(&mut self, layout: &Layout) -> usize {
+        let own = rustix::process::geteuid();
+        if own.is_root() {
+            return 0;
+        }
+        let marked = |marks: &[bool]| marks.iter().filter(|mark| **mark).count();
+        let before = marked(&self.marks);
+        for position in 0..self.marks.len() {
+            let place = layout.object(&self.graph.nodes()[position].path);
+            // Only the owner can change a directory so that it can be moved and emptied.
+            let is_foreign = std::fs::symlink_metadata(place)
+                .is_ok_and(|found| found.is_dir() && found.uid() != own.as_raw());
+            if is_foreign && !self.marks[position] {
+                self.graph.mark(position, &mut self.marks);
+            }
+        }
+        marked(&self.marks) - before
     }
 
     fn keep_young(&mut self, older_than: Option<u64>) {

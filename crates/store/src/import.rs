@@ -1,6 +1,8 @@
 //! Taking source files and folders into the store.
 
 use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use cbuild_drv::{Digest, Name, StorePath};
@@ -8,7 +10,7 @@ use cbuild_drv::{Digest, Name, StorePath};
 use crate::clock;
 use crate::commit::{Pending, stage};
 use crate::durable::Durable;
-use crate::error::{IoContext, Result};
+use crate::error::{Error, IoContext, Result};
 use crate::record;
 use crate::store::Store;
 use crate::tree::{self, Node};
@@ -25,8 +27,10 @@ impl Store {
     /// disk: should the system stop before, the object is dropped at the next start.
     pub fn add_tree(&self, source: &Path, name: &Name) -> Result<StorePath> {
         let source = std::path::absolute(source).at("find", source)?;
+        self.refuse_own(&source)?;
         let hint = hint_of(&source, name);
-        if self.may_be_known(&hint)? {
+        // Where nothing can be written, only what is there can be had.
+        if self.is_read_only() || self.may_be_known(&hint)? {
             let (node, _) = tree::ingest(&source, None, &self.cancel)?;
             let path = StorePath::of_content(name, &node.digest(0), false, &BTreeSet::new());
             if self.protect(std::slice::from_ref(&path))?.is_empty() {
@@ -39,6 +43,20 @@ impl Store {
         let path = self.register_copy(&copy, &node, size, name, scratch.path())?;
         self.index()?.set_meta(&hint, &path.base_name())?;
         Ok(path)
+    }
+
+    /// Refuses a folder that holds the store: its copy would hold its copy.
+    fn refuse_own(&self, source: &Path) -> Result<()> {
+        let identity = |path: &Path| {
+            let found = fs::symlink_metadata(path).ok()?;
+            found.is_dir().then(|| (found.dev(), found.ino()))
+        };
+        let Some(wanted) = identity(source) else { return Ok(()) };
+        let root = self.root().canonicalize().at("find", self.root())?;
+        if root.ancestors().any(|folder| identity(folder) == Some(wanted)) {
+            return Err(Error::StoreInside { path: source.to_owned(), root });
+        }
+        Ok(())
     }
 
     /// Whether the same source was added before and is still in the store. Only then is it likely

@@ -2,12 +2,13 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use cbuild_drv::{ActionKey, StorePath};
 
 use crate::disk;
 use crate::error::{Error, IoContext, Result};
+use crate::upgrade;
 
 /// Version of the store; see `lang-spec/07-store.md`.
 const FORMAT_VERSION: u32 = 2;
@@ -51,8 +52,7 @@ impl Layout {
     /// Checks the version file of a root, or makes a new store where there is nothing. The store may
     /// be of the first format, see [`crate::upgrade`].
     pub(crate) fn prepare(root: &Path) -> Result<Self> {
-        let root = std::path::absolute(root).at("find", root)?;
-        let layout = Self { root };
+        let layout = Self { root: absolute(root)? };
         if layout.format()?.is_none() {
             layout.create()?;
         }
@@ -60,13 +60,16 @@ impl Layout {
             let path = layout.root.join(folder);
             match fs::create_dir(&path) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                // One that can only be read may lack a folder in which nothing was written yet.
+                Err(error) if is_unwritable(&error) && layout.objects().is_dir() => {}
                 other => other.at("create the folder", &path)?,
             }
         }
         Ok(layout)
     }
 
-    /// Writes the version file of a new store. Others who find none wait for the same lock.
+    /// Writes the version file of a new store, or of one that has lost it: nothing else has those
+    /// folders. Others who find none wait for the same lock.
     fn create(&self) -> Result<()> {
         fs::create_dir_all(&self.root).at("create the folder", &self.root)?;
         let folder = File::open(&self.root).at("open", &self.root)?;
@@ -75,11 +78,14 @@ impl Layout {
             return Ok(());
         }
         let names = disk::list(&self.root)?;
-        if names.iter().any(|name| name != "version" && name != "lost+found") {
+        let is_store = ["store", "info", "realisations", "locks"];
+        let is_store = is_store.iter().all(|name| self.root.join(name).is_dir());
+        if !is_store && names.iter().any(|name| name != "version" && name != "lost+found") {
             return Err(Error::NotAStore { path: self.root.clone() });
         }
         let version = self.version();
-        fs::write(&version, Format::Present.text()).at("write", &version)
+        let format = if is_store { upgrade::format_of(self)? } else { Format::Present };
+        fs::write(&version, format.text()).at("write", &version)
     }
 
     /// What the version file says. An empty one counts as absent: its writer was killed before the
@@ -167,6 +173,11 @@ impl Layout {
         self.root.join("locks/action")
     }
 
+    /// Held while the index is opened, and by one who exchanges it; see [`crate::index`].
+    pub(crate) fn index_lock(&self) -> PathBuf {
+        self.root.join("locks/index")
+    }
+
     pub(crate) fn commit_lock(&self) -> PathBuf {
         self.root.join("locks/commit")
     }
@@ -198,4 +209,29 @@ impl Layout {
     pub(crate) fn foreign(&self) -> PathBuf {
         self.root.join("foreign")
     }
+}
+
+/// An absolute path. `..` is resolved, because links that are made from the path must not change
+/// their meaning when a folder in between is exchanged.
+fn absolute(path: &Path) -> Result<PathBuf> {
+    let found = std::path::absolute(path).at("find", path)?;
+    if !found.components().any(|part| part == Component::ParentDir) {
+        return Ok(found);
+    }
+    let is_there = |part: &&Path| part.canonicalize().is_ok();
+    let top = found.ancestors().find(is_there).unwrap_or(&found);
+    let mut resolved = top.canonicalize().at("find", top)?;
+    // What is not there yet has no links in it.
+    for part in found.strip_prefix(top).unwrap_or(Path::new("")).components() {
+        match part {
+            Component::ParentDir => drop(resolved.pop()),
+            part => resolved.push(part),
+        }
+    }
+    Ok(resolved)
+}
+
+/// Whether something could not be written for a reason that does not keep it from being read.
+pub(crate) fn is_unwritable(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied)
 }

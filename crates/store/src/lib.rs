@@ -25,6 +25,7 @@ mod graph;
 mod import;
 mod index;
 mod layout;
+mod leftovers;
 mod live;
 mod lock;
 mod optimise;
@@ -34,6 +35,7 @@ mod register;
 mod reserve;
 mod restore;
 mod roots;
+mod running;
 mod scan;
 mod settle;
 mod store;
@@ -51,8 +53,8 @@ pub use lock::ActionLock;
 pub use register::Registration;
 pub use store::Store;
 pub use types::{
-    BuildEnding, BuildRecord, BuildUsage, BuiltOutput, GcOptions, GcReport, ImportReport, MemoryOf,
-    ObjectInfo, OptimiseReport, Problem, ProblemKind, Root, TransferReport, VerifyOptions,
-    VerifyReport,
+    BuildEnding, BuildRecord, BuildUsage, BuiltOutput, EndedRoot, GcOptions, GcReport,
+    ImportReport, MemoryOf, ObjectInfo, OptimiseReport, Problem, ProblemKind, Root, TransferReport,
+    VerifyOptions, VerifyReport,
 };
 pub use upgrade::Upgrade;

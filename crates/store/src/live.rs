@@ -209,24 +209,35 @@ fn is_dead(file: &File, mark: &Path) -> Result<bool> {
     }
 }
 
-/// Removes what dead processes have left in `tmp` and `locks`.
+/// Removes what dead processes have left in `tmp` and `locks`. What another user's has left stays.
 pub(crate) fn sweep(layout: &Layout) -> Result<()> {
+    let unless_foreign = |swept: Result<()>| match swept {
+        Err(Error::Io { source, .. }) if source.kind() == ErrorKind::PermissionDenied => Ok(()),
+        // Without space for a mark, what has none waits for another time.
+        Err(Error::DiskFull { .. }) => Ok(()),
+        swept => swept,
+    };
     for name in disk::list(&layout.live())? {
-        let mark = layout.live().join(&name);
-        let file = match File::open(&mark) {
-            Err(error) if error.kind() == ErrorKind::NotFound => continue,
-            other => other.at("read", &mark)?,
-        };
-        remove_if_dead(layout, &name, &file)?;
+        unless_foreign(sweep_mark(layout, &name))?;
     }
     // A scratch folder is made after its mark, so one without a mark has no owner any more;
     // the mark of a new owner of the same id would have been refused.
     for name in disk::list(&layout.tmp())? {
-        if let Some(file) = mark_anew(layout, &name)? {
-            remove_if_dead(layout, &name, &file)?;
-        }
+        let remove = |file: Option<File>| match file {
+            Some(file) => remove_if_dead(layout, &name, &file),
+            None => Ok(()),
+        };
+        unless_foreign(mark_anew(layout, &name).and_then(remove))?;
     }
     Ok(())
+}
+
+fn sweep_mark(layout: &Layout, name: &OsStr) -> Result<()> {
+    let mark = layout.live().join(name);
+    match File::open(&mark) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        other => remove_if_dead(layout, name, &other.at("read", &mark)?),
+    }
 }
 
 /// Makes the mark of a folder that has none.

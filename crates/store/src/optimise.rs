@@ -1,8 +1,11 @@
 //! Storing equal files once: later ones become hard links to the first.
 //!
 //! Files of the store never change, and equal ones have equal permissions and times, so two objects
-//! can share one. The directories in between are made writable for a moment, under the commit
-//! lock and with the object's name in it: after a kill the next holder puts them in order.
+//! can share one. What is to be linked is found without a lock, and looked at again under the commit
+//! lock: meanwhile another process may have linked, replaced or deleted it. A new link is made in
+//! scratch space and moved onto the file, so that nothing foreign is ever in an object. The directories
+//! are made writable for a moment, with the object's name in the lock: after a kill the next holder
+//! puts them in order.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -16,13 +19,9 @@ use rustix::fs::{Mode, fchmod, futimens};
 use crate::cancel::Cancel;
 use crate::disk;
 use crate::error::{Error, IoContext, Result};
-use crate::live;
 use crate::store::Store;
 use crate::tree::{self, MAX_DEPTH};
 use crate::types::OptimiseReport;
-
-/// Name of a new link before it takes the file's; an object that has it itself stays as it is.
-const FRESH: &str = ".cbuild-link-new";
 
 /// Permissions that let the owner change a directory.
 const OPEN: u32 = 0o755;
@@ -43,17 +42,14 @@ impl Store {
     ///
     /// Runs beside builds and collections; an object that goes meanwhile is left out.
     pub fn optimise(&self, dry_run: bool) -> Result<OptimiseReport> {
-        live::sweep(&self.layout)?;
+        self.sweep()?;
+        self.sweep_links()?;
         let objects: Vec<StorePath> = self.objects()?.into_iter().map(|info| info.path).collect();
         let mut files = Vec::new();
         for (position, path) in objects.iter().enumerate() {
             // One that was collected meanwhile has no files.
-            let top = self.layout.object(path);
-            let before = files.len();
             self.cancel.check()?;
-            if !collect(&top, &mut PathBuf::new(), position, 0, &mut files)? {
-                files.truncate(before);
-            }
+            collect(&self.layout.object(path), &mut PathBuf::new(), position, 0, &mut files)?;
         }
         files.sort_by_key(|file| (file.size, file.executable, file.inode, file.object));
         let mut report = OptimiseReport::default();
@@ -101,48 +97,52 @@ impl Store {
         dry_run: bool,
         report: &mut OptimiseReport,
     ) -> Result<()> {
+        if dry_run {
+            report.files += changes.len();
+            report.bytes += changes.iter().map(|(file, _)| file.size).sum::<u64>();
+            return Ok(());
+        }
+        let mut staging = self.staging()?;
+        let fresh = staging.place("link");
         let mut commit = self.commit()?;
         if !commit.index.has(object)? {
             return Ok(());
         }
-        if !dry_run {
-            commit.begin_mending(object)?;
-        }
+        commit.begin_mending(object)?;
         for (file, leader) in changes {
-            if dry_run || link_one(&place(leader), &place(file), self.layout.objects().as_path())? {
+            let places = [place(leader), place(file)];
+            let [from, to] = [(&*places[0], leader.inode), (&*places[1], file.inode)];
+            if link_one(from, to, &fresh, &self.layout.objects())? {
                 report.files += 1;
                 report.bytes += file.size;
             }
         }
-        if dry_run { Ok(()) } else { commit.end() }
+        commit.end()
     }
 }
 
-/// Lists the regular files that have a byte. False where the object has to stay as it is, because it
-/// has the name that new links take.
+/// Lists the regular files that have a byte.
 fn collect(
     at: &Path,
     inside: &mut PathBuf,
     object: usize,
     depth: usize,
     files: &mut Vec<Found>,
-) -> Result<bool> {
+) -> Result<()> {
     if depth > MAX_DEPTH {
         return Err(Error::TooDeep { path: at.to_owned(), limit: MAX_DEPTH });
     }
     let metadata = match fs::symlink_metadata(at) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
+        // One that was collected meanwhile has no files.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         other => other.at("look at", at)?,
     };
     if metadata.is_dir() {
         for name in disk::list(at)? {
             inside.push(&name);
-            let usable =
-                name != FRESH && collect(&at.join(&name), inside, object, depth + 1, files)?;
+            let listed = collect(&at.join(&name), inside, object, depth + 1, files);
             inside.pop();
-            if !usable {
-                return Ok(false);
-            }
+            listed?;
         }
     } else if metadata.is_file() && metadata.len() > 0 {
         files.push(Found {
@@ -153,7 +153,7 @@ fn collect(
             inside: inside.clone(),
         });
     }
-    Ok(true)
+    Ok(())
 }
 
 /// Digest of a file; nothing where it is gone.
@@ -167,72 +167,59 @@ fn hash(path: &Path, cancel: &Cancel) -> Result<Option<Digest>> {
     Ok(Some(Digest(*hasher.finalize().as_bytes())))
 }
 
-/// Makes a file a link to another one. False where that one is gone, or has as many links as the
-/// file system allows.
-fn link_one(leader: &Path, file: &Path, objects: &Path) -> Result<bool> {
-    let Some(folder) = file.parent() else { return Ok(false) };
-    let fresh = folder.join(FRESH);
+/// Makes a file a link to another one, each given with its inode as it was read, by way of a new name
+/// in scratch space. False where one of them is another file by now, or the first has as many links as
+/// the file system allows.
+fn link_one(
+    leader: (&Path, u64),
+    file: (&Path, u64),
+    fresh: &Path,
+    objects: &Path,
+) -> Result<bool> {
+    disk::remove_if_there(fresh)?;
+    let Some(folder) = file.0.parent() else { return Ok(false) };
+    match fs::hard_link(leader.0, fresh) {
+        Ok(()) => {}
+        Err(error) if is_no_link(error.kind()) => return Ok(false),
+        Err(error) => return Err(Error::io("link", file.0, error)),
+    }
+    // A rename onto another name of the same inode does nothing and reports success.
+    let is_still = |(path, inode): (&Path, u64)| inode_of(path).map(|now| now == Some(inode));
+    if leader.1 == file.1 || !is_still((fresh, leader.1))? || !is_still(file)? {
+        disk::remove_if_there(fresh)?;
+        return Ok(false);
+    }
     if folder == objects {
         // The object is a file itself, and its folder stays as it is.
-        return link_in(leader, file, &fresh);
+        return move_onto(fresh, file.0);
     }
     let opened = File::open(folder).at("open", folder)?;
     fchmod(&opened, Mode::from_raw_mode(OPEN)).at("change the permissions of", folder)?;
-    let linked = link_in(leader, file, &fresh);
+    let linked = move_onto(fresh, file.0);
     fchmod(&opened, Mode::from_raw_mode(0o555)).at("change the permissions of", folder)?;
     futimens(&opened, &tree::store_times()).at("set the time of", folder)?;
     linked
 }
 
-fn link_in(leader: &Path, file: &Path, fresh: &Path) -> Result<bool> {
-    match fs::hard_link(leader, fresh) {
-        Ok(()) => {}
-        Err(error)
-            if matches!(
-                error.kind(),
-                io::ErrorKind::NotFound
-                    | io::ErrorKind::TooManyLinks
-                    | io::ErrorKind::AlreadyExists
-                    | io::ErrorKind::CrossesDevices
-            ) =>
-        {
-            return Ok(false);
-        }
-        Err(error) => return Err(Error::io("link", file, error)),
-    }
-    let renamed = fs::rename(fresh, file).at("link", file);
-    if renamed.is_err() {
-        // The error says more than that of the clean-up.
-        let _ = fs::remove_file(fresh);
-    }
-    renamed.map(|()| true)
+/// Whether an error says that this file cannot be linked, and nothing of others.
+fn is_no_link(kind: io::ErrorKind) -> bool {
+    use io::ErrorKind::{CrossesDevices, NotFound, TooManyLinks};
+    matches!(kind, NotFound | TooManyLinks | CrossesDevices)
 }
 
-/// Takes away what a kill has left in an object, and restores its directories.
-pub(crate) fn mend(top: &Path) -> Result<()> {
-    match fs::symlink_metadata(top) {
-        Ok(metadata) if metadata.is_dir() => {}
-        // A file itself: the new link lay beside it.
-        _ => return top.parent().map_or(Ok(()), |f| disk::remove_if_there(&f.join(FRESH))),
+fn inode_of(path: &Path) -> Result<Option<u64>> {
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        other => Ok(Some(other.at("look at", path)?.ino())),
     }
-    let mut waiting = vec![top.to_owned()];
-    while let Some(folder) = waiting.pop() {
-        for name in disk::list(&folder)? {
-            let path = folder.join(&name);
-            let is_folder = fs::symlink_metadata(&path).at("look at", &path)?.is_dir();
-            match is_folder {
-                true => waiting.push(path),
-                // Directories that hold one were left writable.
-                false if name == FRESH => disk::remove_if_there(&path)?,
-                false => {}
-            }
+}
+
+fn move_onto(fresh: &Path, file: &Path) -> Result<bool> {
+    match fs::rename(fresh, file) {
+        Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
+            disk::remove_if_there(fresh)?;
+            Ok(false)
         }
-        let opened = File::open(&folder).at("open", &folder)?;
-        let metadata = opened.metadata().at("look at", &folder)?;
-        if metadata.mode() & 0o7777 != 0o555 || metadata.mtime() != 1 {
-            fchmod(&opened, Mode::from_raw_mode(0o555)).at("change the permissions of", &folder)?;
-            futimens(&opened, &tree::store_times()).at("set the time of", &folder)?;
-        }
+        other => other.at("link", file).map(|()| true),
     }
-    Ok(())
 }

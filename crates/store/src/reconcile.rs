@@ -9,13 +9,29 @@ use crate::cancel::Cancel;
 use crate::commit::Commit;
 use crate::disk;
 use crate::error::{Error, IoContext, Result};
-use crate::index;
+use crate::index::{self, Index};
 use crate::layout::Layout;
 use crate::live::{Live, Scratch};
 use crate::record;
 use crate::tree;
 use crate::types::ObjectInfo;
 use crate::verify::content;
+
+/// Where the index notes which start of the system it has seen.
+const BOOT: &str = "boot";
+
+/// Identity of the running system; a change means that unsynchronised writes may be lost.
+fn boot_id() -> String {
+    let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id");
+    id.map(|id| id.trim().to_owned()).unwrap_or_default()
+}
+
+/// Whether the index has seen the running system.
+pub(crate) fn has_caught_up(index: &mut Index) -> Result<bool> {
+    let boot = boot_id();
+    // Without /proc nobody knows, and then it may be another one each time.
+    Ok(!boot.is_empty() && index.meta(BOOT)?.is_some_and(|known| known == boot))
+}
 
 /// An object's state on disk.
 enum Found {
@@ -51,7 +67,7 @@ fn look(layout: &Layout, path: &StorePath) -> Result<Found> {
 /// Whether an object has the content that its path says. What cannot be read does not fit.
 fn content_fits(layout: &Layout, info: &ObjectInfo) -> bool {
     // A stop must not make it look broken.
-    content(&layout.object(&info.path), &info.path, &Cancel::default())
+    content(&layout.object(&info.path), &info.path, None, &Cancel::default())
         .is_ok_and(|found| found.contradiction(info).is_none())
 }
 
@@ -72,6 +88,19 @@ pub(crate) fn actions_on_disk(layout: &Layout) -> Result<BTreeSet<ActionKey>> {
 }
 
 impl Commit<'_> {
+    /// Reconciles everything unless the index has been since the system was started.
+    pub(crate) fn catch_up(&mut self) -> Result<()> {
+        if has_caught_up(&mut self.index)? {
+            return Ok(());
+        }
+        let is_first = self.index.meta(BOOT)?.is_none();
+        self.reconcile_all()?;
+        if is_first && self.index.objects()?.is_empty() {
+            self.no_links()?;
+        }
+        self.index.set_meta(BOOT, &boot_id())
+    }
+
     /// Reconciles everything that the disk or the index names.
     pub(crate) fn reconcile_all(&mut self) -> Result<()> {
         let mut objects = names_on_disk(self.layout)?;
@@ -103,6 +132,11 @@ impl Commit<'_> {
                 }
             }
         }
+        // What refers to one that is gone for good is gone with it.
+        for path in broken.clone() {
+            broken.extend(self.index.referrers(&path)?);
+        }
+        whole.retain(|path, _| !broken.contains(path));
         let ordered = self.order_by_references(whole, &mut broken)?;
         self.index.write(|transaction| {
             for path in &broken {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io;
 use std::path::Path;
 
 use cbuild_drv::StorePath;
@@ -60,11 +61,7 @@ impl Store {
         let mut commit = self.commit()?;
         commit.begin([path], [])?;
         if disk::exists(&place)? {
-            if fs::symlink_metadata(&place).at("look at", &place)?.is_dir() {
-                // Only who may write to a directory can move it to another parent.
-                disk::unlock_dir(&place)?;
-            }
-            exchange(tree, &place)?;
+            exchange(tree, &place, &self.layout.info(path))?;
         } else {
             fs::rename(tree, &place).at("move into the store", tree)?;
         }
@@ -79,14 +76,26 @@ impl Store {
     }
 }
 
-/// Exchanges two trees in one step; where the file system cannot, in two, between which a kill
-/// costs the object: it is then built again.
-fn exchange(new: &Path, old: &Path) -> Result<()> {
+/// Exchanges a tree and an object, whose sidecar is given, in one step; where the file system cannot, in
+/// two, between which a kill costs the object: it is then built again.
+pub(crate) fn exchange(new: &Path, old: &Path, record: &Path) -> Result<()> {
+    if fs::symlink_metadata(old).at("look at", old)?.is_dir() {
+        // Only who may write to a directory can move it to another parent.
+        disk::unlock_dir(old)?;
+    }
     if renameat_with(CWD, new, CWD, old, RenameFlags::EXCHANGE).is_ok() {
         return Ok(());
     }
     let mut aside = new.as_os_str().to_owned();
     aside.push("-old");
-    fs::rename(old, &aside).at("move out of the store", old)?;
+    match fs::rename(old, &aside) {
+        // An overlay does not move what is in a lower layer. Without its sidecar, what is left after a
+        // kill is no object.
+        Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
+            disk::remove_if_there(record)?;
+            disk::remove_tree(old)?;
+        }
+        other => other.at("move out of the store", old)?,
+    }
     fs::rename(new, old).at("move into the store", new)
 }

@@ -1,7 +1,8 @@
 //! Roots: symbolic links that keep objects from being collected.
 //!
 //! `roots/<name>` either points to an object directly, or to a symbolic link elsewhere (such as
-//! `result`) that does. The second kind ends when that link is removed or points elsewhere.
+//! `result`) that does. The second kind ends when that link is removed or points elsewhere. What a link
+//! leads to is known by the name of the object in its target, however the rest is spelled.
 //! A regular file `roots/while-<digest>` keeps several objects while another file exists.
 
 use std::collections::BTreeSet;
@@ -9,7 +10,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 
 use cbuild_drv::{Digest, StorePath};
@@ -18,7 +19,7 @@ use crate::disk;
 use crate::error::{Error, IoContext, Result};
 use crate::layout::Layout;
 use crate::store::Store;
-use crate::types::Root;
+use crate::types::{EndedRoot, Root};
 
 impl Store {
     /// Makes a symbolic link to an object (such as `result`) and registers it as a root.
@@ -75,10 +76,10 @@ impl Store {
     pub fn remove_root(&self, link: &Path) -> Result<Vec<Root>> {
         let link = absolute(link)?;
         let mut removed = Vec::new();
-        for (entry, roots) in entries(&self.layout)? {
+        for Entry { place, roots, .. } in entries(&self.layout)? {
             if roots.iter().any(|root| root.link == link) {
-                disk::remove_if_there(&entry)?;
-                if !is_set(&entry) && read_link(&link)?.is_some() {
+                disk::remove_if_there(&place)?;
+                if !is_set(&place) && read_link(&link)?.is_some() {
                     disk::remove_if_there(&link)?;
                 }
                 removed.extend(roots);
@@ -90,10 +91,20 @@ impl Store {
     /// All living roots, ordered by link. Links that are gone or point elsewhere are left out.
     pub fn roots(&self) -> Result<Vec<Root>> {
         let mut roots: Vec<Root> =
-            entries(&self.layout)?.into_iter().flat_map(|(_, roots)| roots).collect();
+            entries(&self.layout)?.into_iter().flat_map(|entry| entry.roots).collect();
         roots.sort();
         Ok(roots)
     }
+}
+
+/// An entry of `roots/`.
+pub(crate) struct Entry {
+    /// Where the entry is.
+    pub(crate) place: PathBuf,
+    /// The living roots that it stands for.
+    pub(crate) roots: Vec<Root>,
+    /// Where there are none: what the entry was for, and why that is no root.
+    pub(crate) ended: Option<EndedRoot>,
 }
 
 /// First line of a set of roots, with its format version.
@@ -117,66 +128,148 @@ fn is_set(entry: &Path) -> bool {
     entry.file_name().is_some_and(|name| name.as_bytes().starts_with(b"while-"))
 }
 
-/// What a set keeps now: nothing when its owner is gone or it is not understood.
-fn read_set(place: &Path) -> Result<Vec<Root>> {
+/// What a set keeps now, or its owner, as far as that is known, and why it keeps nothing.
+fn read_set(place: &Path) -> Result<std::result::Result<Vec<Root>, EndedRoot>> {
+    let unreadable = || EndedRoot {
+        link: place.to_owned(),
+        reason: "it is no list of objects that this cbuild understands".to_owned(),
+    };
     match fs::symlink_metadata(place) {
         Ok(metadata) if metadata.is_file() && metadata.len() <= MAX_SET => {}
-        _ => return Ok(Vec::new()),
+        _ => return Ok(Err(unreadable())),
     }
-    let Some(bytes) = disk::read_if_there(place)? else { return Ok(Vec::new()) };
-    let mut rest = bytes.as_slice();
+    let Some(bytes) = disk::read_if_there(place)? else { return Ok(Ok(Vec::new())) };
+    let Some((owner, paths)) = decode_set(&bytes) else { return Ok(Err(unreadable())) };
+    let gone = [ErrorKind::NotFound, ErrorKind::NotADirectory];
+    if fs::symlink_metadata(&owner).is_err_and(|error| gone.contains(&error.kind())) {
+        return Ok(Err(EndedRoot { link: owner, reason: GONE.to_owned() }));
+    }
+    Ok(Ok(paths.into_iter().map(|path| Root { link: owner.clone(), path }).collect()))
+}
+
+fn decode_set(bytes: &[u8]) -> Option<(PathBuf, Vec<StorePath>)> {
+    let mut rest = bytes;
     let mut paths = Vec::new();
-    let owner = loop {
+    loop {
         if let Some(owner) = rest.strip_prefix(b"while ") {
-            break PathBuf::from(OsStr::from_bytes(owner));
+            return Some((PathBuf::from(OsStr::from_bytes(owner)), paths));
         }
-        let Some(end) = rest.iter().position(|byte| *byte == b'\n') else {
-            return Ok(Vec::new());
-        };
+        let end = rest.iter().position(|byte| *byte == b'\n')?;
         let line = std::str::from_utf8(&rest[..end]).unwrap_or_default();
         match StorePath::parse(line) {
             Ok(path) => paths.push(path),
             Err(_) if line == SET && paths.is_empty() => {}
-            Err(_) => return Ok(Vec::new()),
+            Err(_) => return None,
         }
         rest = &rest[end + 1..];
-    };
-    let gone = [ErrorKind::NotFound, ErrorKind::NotADirectory];
-    if fs::symlink_metadata(&owner).is_err_and(|error| gone.contains(&error.kind())) {
-        return Ok(Vec::new());
     }
-    Ok(paths.into_iter().map(|path| Root { link: owner.clone(), path }).collect())
 }
 
-/// The entries of `roots/`, each with the living roots that it stands for.
-pub(crate) fn entries(layout: &Layout) -> Result<Vec<(PathBuf, Vec<Root>)>> {
+const GONE: &str = "it is gone";
+
+/// The entries of `roots/`.
+pub(crate) fn entries(layout: &Layout) -> Result<Vec<Entry>> {
     let mut entries = Vec::new();
     for name in disk::list(&layout.roots())? {
-        let entry = layout.roots().join(&name);
-        let Some(target) = read_link(&entry)? else {
-            if is_set(&entry) {
-                entries.push((entry.clone(), read_set(&entry)?));
-            }
-            continue;
+        let place = layout.roots().join(&name);
+        let found = match read_link(&place)? {
+            Some(target) => follow_entry(layout, &place, target)?.map(|root| vec![root]),
+            None if is_set(&place) => read_set(&place)?,
+            None => continue,
         };
-        let root = match object_of(layout, &target) {
-            Some(path) => Some(Root { link: entry.clone(), path }),
-            None => read_link(&target)?
-                .and_then(|place| object_of(layout, &place))
-                .map(|path| Root { link: target, path }),
+        let (roots, ended) = match found {
+            Ok(roots) => (roots, None),
+            Err(ended) => (Vec::new(), Some(ended)),
         };
-        entries.push((entry, root.into_iter().collect()));
+        entries.push(Entry { place, roots, ended });
     }
     Ok(entries)
 }
 
-/// The object that a link target names: its top, or something inside it.
-fn object_of(layout: &Layout, target: &Path) -> Option<StorePath> {
-    let below = target
-        .strip_prefix(layout.objects())
-        .or_else(|_| target.strip_prefix(cbuild_drv::STORE_DIR))
-        .ok()?;
-    StorePath::parse(below.components().next()?.as_os_str().to_str()?).ok()
+/// The root that an entry stands for: itself, or the link that it points to.
+fn follow_entry(
+    layout: &Layout,
+    entry: &Path,
+    target: PathBuf,
+) -> Result<std::result::Result<Root, EndedRoot>> {
+    if let Some((path, links)) = leads_to(layout, &target)? {
+        let link = if links == 0 { entry.to_owned() } else { target };
+        return Ok(Ok(Root { link, path }));
+    }
+    let reason = match read_link(&target)? {
+        Some(elsewhere) => {
+            format!("it points to `{}`, which is no object of this store", elsewhere.display())
+        }
+        None if disk::exists(&target).unwrap_or(false) => "it is no link any more".to_owned(),
+        None => GONE.to_owned(),
+    };
+    Ok(Err(EndedRoot { link: target, reason }))
+}
+
+/// Longest chain of links that is followed; the kernel's limit.
+const MAX_LINKS: usize = 40;
+
+/// The object of this store that a path leads to, the object itself or something in it, and the number of
+/// links that were followed. The store may be spelled in any way, or be mounted elsewhere; where it was
+/// moved, only the name of the object counts.
+pub(crate) fn leads_to(layout: &Layout, path: &Path) -> Result<Option<(StorePath, usize)>> {
+    let (mut at, mut by_name) = (path.to_owned(), None);
+    for links in 0..MAX_LINKS {
+        match named_in(layout, &at)? {
+            Some((object, true)) => return Ok(Some((object, links))),
+            // Folders that hold a link may be called anything.
+            Some((object, false)) if links > 0 || is_in_store(&at, &object) => {
+                by_name = Some((object, links));
+            }
+            _ => {}
+        }
+        let Some(target) = read_link(&at)? else { break };
+        // A relative target begins where the link is; an absolute one takes its place.
+        at = at.parent().unwrap_or(Path::new("/")).join(target);
+    }
+    // A folder in between may be a link.
+    if let Ok(found) = path.canonicalize()
+        && let Some((object, true)) = named_in(layout, &found)?
+    {
+        return Ok(Some((object, 1)));
+    }
+    Ok(by_name)
+}
+
+/// The first object that a component of a path names, and whether it is in the folder of this store's
+/// objects. One that is elsewhere counts if this store has it as well.
+fn named_in(layout: &Layout, path: &Path) -> Result<Option<(StorePath, bool)>> {
+    let (mut before, mut elsewhere) = (PathBuf::new(), None);
+    for part in path.components() {
+        let object = part.as_os_str().to_str().and_then(|name| StorePath::parse(name).ok());
+        if let Some(object) = object {
+            if is_objects(layout, &before) {
+                return Ok(Some((object, true)));
+            }
+            if elsewhere.is_none() && disk::exists(&layout.object(&object))? {
+                elsewhere = Some((object, false));
+            }
+        }
+        before.push(part);
+    }
+    Ok(elsewhere)
+}
+
+/// Whether a folder is that of this store's objects.
+fn is_objects(layout: &Layout, folder: &Path) -> bool {
+    let identity = |path: &Path| fs::metadata(path).ok().map(|found| (found.dev(), found.ino()));
+    let objects = layout.objects();
+    folder == objects
+        || folder == Path::new(cbuild_drv::STORE_DIR)
+        || identity(folder).is_some_and(|found| identity(&objects) == Some(found))
+}
+
+/// Whether the component that names an object stands below one that is called as the folder of objects.
+fn is_in_store(path: &Path, object: &StorePath) -> bool {
+    let name = object.base_name();
+    path.ancestors().any(|part| {
+        part.ends_with(&name) && part.parent().is_some_and(|folder| folder.ends_with("store"))
+    })
 }
 
 fn read_link(path: &Path) -> Result<Option<PathBuf>> {

@@ -2,18 +2,22 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use cbuild_drv::{ActionKey, DrvId, OutputName, StorePath};
 
 use crate::cancel::Cancel;
+use crate::commit::Commit;
 use crate::disk;
 use crate::error::{Error, IoContext, Result};
-use crate::index::Index;
-use crate::layout::{Format, Layout};
+use crate::index::{self, Index};
+use crate::layout::{Format, Layout, is_unwritable};
 use crate::live::{self, Live, Scratch, Staging};
+use crate::reconcile::has_caught_up;
 use crate::reserve;
+use crate::roots;
 use crate::types::{BuildRecord, ObjectInfo};
 use crate::upgrade::{Begun, Upgrade};
 
@@ -26,12 +30,7 @@ pub struct Store {
     live: Mutex<Option<Arc<Live>>>,
     upgrade: Option<Upgrade>,
     pub(crate) cancel: Cancel,
-}
-
-/// Identity of the running system; a change means that unsynchronised writes may be lost.
-fn boot_id() -> String {
-    let id = fs::read_to_string("/proc/sys/kernel/random/boot_id");
-    id.map(|id| id.trim().to_owned()).unwrap_or_default()
+    is_read_only: bool,
 }
 
 impl Store {
@@ -44,24 +43,29 @@ impl Store {
     /// [`Error::IndexDamaged`] when SQLite's file is unusable.
     pub fn open(root: &Path) -> Result<Self> {
         let layout = Layout::prepare(root)?;
-        let commit_lock = open_commit_lock(&layout)?;
+        let (commit_lock, is_read_only) = open_commit_lock(&layout)?;
         let begun = begin_upgrade(&layout, &commit_lock)?;
-        let index = Index::open(&layout.index(), &commit_lock)?;
-        Self::finish(layout, commit_lock, index, begun)
+        let index = match is_read_only {
+            true => Index::open_to_read(&layout.index())?,
+            false => Index::open(&layout, &commit_lock)?,
+        };
+        Self::finish(layout, commit_lock, index, begun, is_read_only)
     }
 
-    /// Makes the index anew from the files; the old one is moved aside (`index.sqlite.damaged-N`).
-    /// Works when it is damaged. What only the index knows, the build history, is lost.
+    /// Makes the index anew from the files, and then moves the old one aside
+    /// (`index.sqlite.damaged-N`). Works when that is damaged; if it fails, the old one is where it was.
+    /// What only the index knows, the build history, is lost.
     pub fn rebuild_index(root: &Path) -> Result<Self> {
         let layout = Layout::prepare(root)?;
-        let commit_lock = open_commit_lock(&layout)?;
+        let (commit_lock, is_read_only) = open_commit_lock(&layout)?;
+        if is_read_only {
+            let source = io::Error::from(io::ErrorKind::ReadOnlyFilesystem);
+            return Err(Error::io("write", &layout.index(), source));
+        }
         let begun = begin_upgrade(&layout, &commit_lock)?;
-        let lock_path = layout.commit_lock();
-        commit_lock.lock().at("lock", &lock_path)?;
-        move_index_aside(&layout)?;
-        let index = Index::open(&layout.index(), &commit_lock)?;
-        commit_lock.unlock().at("unlock", &lock_path)?;
-        Self::finish(layout, commit_lock, index, begun)
+        rebuild(&layout, &commit_lock)?;
+        let index = Index::open(&layout, &commit_lock)?;
+        Self::finish(layout, commit_lock, index, begun, false)
     }
 
     /// Brings index and files in line where something may have happened to them.
@@ -70,20 +74,17 @@ impl Store {
         commit_lock: File,
         index: Index,
         begun: Option<Begun>,
+        is_read_only: bool,
     ) -> Result<Self> {
         let (index, live, cancel) = (Mutex::new(index), Mutex::new(None), Cancel::default());
-        let mut store = Self { layout, index, commit_lock, live, upgrade: None, cancel };
-        let boot = boot_id();
-        // Without /proc nobody knows, and then it may be another one each time.
-        let is_same = |known: &String| *known == boot && !boot.is_empty();
-        let same_boot = store.index()?.meta("boot")?.as_ref().is_some_and(is_same);
-        if !same_boot {
-            let mut commit = store.commit()?;
+        let mut store =
+            Self { layout, index, commit_lock, live, upgrade: None, cancel, is_read_only };
+        if is_read_only {
+            return Ok(store);
+        }
+        if !has_caught_up(&mut *store.index()?)? {
             // Another process may have been quicker.
-            if !commit.index.meta("boot")?.as_ref().is_some_and(is_same) {
-                commit.reconcile_all()?;
-                commit.index.set_meta("boot", &boot)?;
-            }
+            store.commit()?.catch_up()?;
             reserve::keep(&store.layout);
         } else if store.commit_lock.metadata().at("look at", &store.layout.commit_lock())?.len() > 0
         {
@@ -115,9 +116,33 @@ impl Store {
         &self.cancel
     }
 
+    /// Whether the store can only be read: it is on a read-only disk, or another user's.
+    pub(crate) fn is_read_only(&self) -> bool {
+        self.is_read_only
+    }
+
+    /// The index, opened anew where another process has made a new one.
     pub(crate) fn index(&self) -> Result<MutexGuard<'_, Index>> {
         // A panic in another thread cannot leave a transaction open: it is rolled back on unwind.
-        Ok(self.index.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
+        let mut index = self.index.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if !self.is_read_only {
+            index.follow()?;
+        }
+        Ok(index)
+    }
+
+    /// Removes what dead processes have left, and waits for what has been written for long. What another
+    /// user's process has left cannot be removed, and is no reason to stop.
+    pub(crate) fn sweep(&self) -> Result<()> {
+        if self.is_read_only {
+            return Ok(());
+        }
+        live::sweep(&self.layout)?;
+        match self.settle_old() {
+            // There is time until the disk has room.
+            Err(Error::DiskFull { .. }) => Ok(()),
+            settled => settled,
+        }
     }
 
     /// The mark of life of this value, made at first use. Dead processes are swept up before.
@@ -126,7 +151,13 @@ impl Store {
         if let Some(live) = &*live {
             return Ok(Arc::clone(live));
         }
-        let started = Arc::new(Live::start(&self.layout)?);
+        let started = match Live::start(&self.layout) {
+            Err(Error::DiskFull { .. }) if reserve::share(&self.layout) => {
+                Live::start(&self.layout)
+            }
+            other => other,
+        };
+        let started = Arc::new(started?);
         *live = Some(Arc::clone(&started));
         drop(live);
         // What another user's process has left cannot be removed, and is no reason to stop; nor
@@ -171,7 +202,7 @@ impl Store {
     pub fn realisation(&self, key: &ActionKey, output: &OutputName) -> Result<Option<StorePath>> {
         let mut outputs = self.index()?.realisations(key)?;
         let Some(path) = outputs.remove(output) else { return Ok(None) };
-        Ok(disk::exists(&self.layout.object(&path))?.then_some(path))
+        Ok(self.is_usable(std::slice::from_ref(&path))?.then_some(path))
     }
 
     /// The objects and all that they refer to, directly or not.
@@ -218,36 +249,59 @@ impl Store {
 
     /// Keeps objects and their closures from collection while this `Store` value lives.
     ///
-    /// Returns those that are not in the store: a look-up made before is only certain when its
-    /// path is not among them.
+    /// Returns those that are not in the store, or that are of no use because they are known to be
+    /// damaged: a look-up made before is only certain when its path is not among them. A store that
+    /// can only be read keeps nothing; nothing is deleted there.
     pub fn protect(&self, paths: &[StorePath]) -> Result<BTreeSet<StorePath>> {
-        let live = self.live()?;
+        let live = if self.is_read_only { None } else { Some(self.live()?) };
         // A collection deletes under the same lock and reads the temporary roots anew each time:
         // either it sees these, or the objects are seen to be gone here.
         let mut commit = self.commit()?;
-        live.add_roots(paths)?;
+        if let Some(live) = live {
+            live.add_roots(paths)?;
+        }
         let mut missing = commit.index.absent(paths)?;
         for path in paths {
             if !missing.contains(path) && !disk::exists(&self.layout.object(path))? {
                 missing.insert(path.clone());
             }
         }
+        missing.extend(commit.index.spoilt(paths)?);
         Ok(missing)
     }
 
     /// Remembered outputs of an unresolved derivation; `None` unless all are in the store.
     pub fn outputs_of(&self, drv: &DrvId) -> Result<Option<BTreeMap<OutputName, StorePath>>> {
         let outputs = self.index()?.memo(drv)?;
-        for path in outputs.values() {
-            if !disk::exists(&self.layout.object(path))? {
-                return Ok(None);
-            }
-        }
-        Ok((!outputs.is_empty()).then_some(outputs))
+        let paths: Vec<StorePath> = outputs.values().cloned().collect();
+        Ok((!paths.is_empty() && self.is_usable(&paths)?).then_some(outputs))
     }
 
-    /// Remembers what a derivation was realised as; forgotten when one of the objects is deleted.
+    /// Whether objects of the index are on the disk, and none is known to be damaged.
+    fn is_usable(&self, paths: &[StorePath]) -> Result<bool> {
+        for path in paths {
+            if !disk::exists(&self.layout.object(path))? {
+                return Ok(false);
+            }
+        }
+        Ok(self.index()?.spoilt(paths)?.is_empty())
+    }
+
+    /// Which object of this store a path leads to: the object itself or something in it, however the
+    /// path is spelled. It need not exist as it is spelled, as after the store was moved.
+    ///
+    /// # Errors
+    /// What the disk says of a symbolic link in the path.
+    pub fn object_at(&self, path: &Path) -> Result<Option<StorePath>> {
+        Ok(roots::leads_to(&self.layout, path)?.map(|(object, _)| object))
+    }
+
+    /// Remembers what a derivation was realised as; forgotten when one of the objects is deleted. A store
+    /// that can only be read remembers nothing.
     pub fn remember(&self, drv: &DrvId, outputs: &BTreeMap<OutputName, StorePath>) -> Result<()> {
+        if self.is_read_only {
+            return Ok(());
+        }
         self.index()?.remember(drv, outputs)
     }
 
@@ -290,15 +344,35 @@ fn begin_upgrade(layout: &Layout, commit_lock: &File) -> Result<Option<Begun>> {
     }
 }
 
-fn open_commit_lock(layout: &Layout) -> Result<File> {
+/// Opens the file of the lock. The flag tells that nothing can be written in the store.
+fn open_commit_lock(layout: &Layout) -> Result<(File, bool)> {
     let path = layout.commit_lock();
-    OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(&path)
-        .at("open", &path)
+    let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
+    match opened {
+        Err(error) if is_unwritable(&error) => match File::open(&path) {
+            Ok(file) => Ok((file, true)),
+            Err(_) => Err(Error::io("open", &path, error)),
+        },
+        opened => Ok((opened.at("open", &path)?, false)),
+    }
+}
+
+/// Makes a new index in scratch space, and puts it in the place of the old one when it is whole.
+fn rebuild(layout: &Layout, commit_lock: &File) -> Result<()> {
+    let _ = live::sweep(layout);
+    let scratch = Scratch::new(Live::start(layout)?.into())?;
+    let place = scratch.path().join("index.sqlite");
+    let index = Mutex::new(Index::make(&place)?);
+    let guard = index.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let mut commit = Commit::take(layout, guard, commit_lock)?;
+    commit.catch_up()?;
+    commit.recover()?;
+    commit.index.close_log()?;
+    // Whoever opens the index would otherwise take the one file from the old and another from the new.
+    let _alone = index::hold_alone(layout)?;
+    move_index_aside(layout)?;
+    let target = layout.index();
+    fs::rename(&place, &target).at("write", &target)
 }
 
 fn move_index_aside(layout: &Layout) -> Result<()> {

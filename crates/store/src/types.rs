@@ -133,6 +133,15 @@ pub struct Root {
     pub path: StorePath,
 }
 
+/// An entry of the roots that keeps nothing any more.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct EndedRoot {
+    /// The link or file that kept something, as far as that is known.
+    pub link: PathBuf,
+    /// Why it does not any more, as a sentence without its end.
+    pub reason: String,
+}
+
 /// What to collect.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct GcOptions {
@@ -156,6 +165,10 @@ pub struct GcReport {
     pub freed: u64,
     /// Number of objects that stay.
     pub kept: usize,
+    /// Number of objects that stay because they, or what refers to them, belong to another user.
+    pub foreign: usize,
+    /// Roots that have ended and are forgotten (with `dry_run`: that would be).
+    pub ended: Vec<EndedRoot>,
     /// Number of deleted logs and records of actions.
     pub records: usize,
     /// Sum of their sizes, in bytes.

@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use cbuild_drv::StorePath;
 use rustix::fs::syncfs;
 
+use crate::cancel::Cancel;
 use crate::disk;
 use crate::error::{Error, IoContext, Result};
 use crate::layout::{Format, Layout};
@@ -24,6 +25,7 @@ use crate::reconcile::names_on_disk;
 use crate::record;
 use crate::store::Store;
 use crate::types::ObjectInfo;
+use crate::verify::content;
 
 /// What was done with a store of the first format when it was opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -121,7 +123,7 @@ fn move_tree(from: &Path, to: &Path) -> Result<()> {
         // Only who may write to a directory can move it to another parent.
         disk::unlock_dir(from)?;
     }
-    fs::rename(from, to).at("move out of the store", from)?;
+    disk::move_tree(from, to)?;
     if is_directory {
         let mode = Permissions::from_mode(permissions.mode() & 0o7777);
         fs::set_permissions(to, mode).at("change the permissions of", to)?;
@@ -158,6 +160,24 @@ fn doomed(layout: &Layout) -> Result<Vec<StorePath>> {
         }
     }
     Ok(ordered)
+}
+
+/// Of which format a store is that does not say so: an object that holds its own digest tells, and without
+/// one there is no difference.
+pub(crate) fn format_of(layout: &Layout) -> Result<Format> {
+    for path in names_on_disk(layout)? {
+        let Some(info) = recorded(layout, &path)?.filter(|info| info.self_reference) else {
+            continue;
+        };
+        let found = content(&layout.object(&path), &path, None, &Cancel::default());
+        // A damaged one tells nothing.
+        match found.map(|found| (found.contradiction(&info), found.is_of_first_format(&info))) {
+            Ok((None, _)) => return Ok(Format::Present),
+            Ok((Some(_), true)) => return Ok(Format::First),
+            _ => {}
+        }
+    }
+    Ok(Format::Present)
 }
 
 /// The sidecar of an object. What is damaged is left to the reconciliation, which removes it.

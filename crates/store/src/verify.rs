@@ -12,12 +12,13 @@ use crate::cancel::Cancel;
 use crate::commit::Commit;
 use crate::disk;
 use crate::error::{Error, IoContext, Result};
-use crate::live;
+use crate::layout::Layout;
+use crate::leftovers::LINK;
 use crate::reconcile::{actions_on_disk, names_on_disk};
 use crate::record;
 use crate::scan::{Pattern, Patterns};
 use crate::store::Store;
-use crate::tree::{self, Purpose, Walk};
+use crate::tree::{self, Node, Purpose, Walk};
 use crate::types::{ObjectInfo, Problem, ProblemKind, VerifyOptions, VerifyReport};
 
 /// What the index and the folders held at one moment.
@@ -43,31 +44,29 @@ impl Store {
     /// [`Error::IndexDamaged`] when SQLite finds its file damaged; IO errors of the folders. An
     /// object that cannot be read is a problem in the report and no error.
     pub fn verify(&self, options: &VerifyOptions) -> Result<VerifyReport> {
-        live::sweep(&self.layout)?;
-        self.settle_old()?;
+        self.sweep()?;
         let mut report = VerifyReport::default();
-        let snapshot = self.commit()?.snapshot(options)?;
+        let (snapshot, noted) = {
+            let mut commit = self.commit()?;
+            if !self.is_read_only() {
+                // An earlier version has left it; who makes one holds the lock.
+                disk::remove_if_there(&self.layout.objects().join(LINK))?;
+            }
+            (commit.snapshot(options)?, commit.index.damaged()?)
+        };
         report.problems = snapshot.problems;
-        let mut bad = BTreeSet::new();
+        let mut suspects = Vec::new();
         for (info, Checked { found, is_there }) in self.verify_all(&snapshot.indexed)? {
-            let path = &info.path;
             if is_there {
                 report.checked += 1;
                 report.bytes += info.size;
             }
-            // What is not in the index any more was collected in the meantime.
-            if found.is_empty() || !self.index()?.has(path)? {
-                continue;
+            if !found.is_empty() || noted.contains(&info.path) {
+                suspects.push(&info.path);
             }
-            if found.iter().any(|kind| !matches!(kind, ProblemKind::Touched(_))) {
-                bad.insert(path.clone());
-            } else if options.repair {
-                tree::restore(&self.layout.object(path), &self.cancel)?;
-            }
-            let place = self.layout.object(path);
-            report
-                .problems
-                .extend(found.into_iter().map(|kind| Problem { path: place.clone(), kind }));
+        }
+        for path in suspects {
+            self.look_again(path, options.repair, &mut report)?;
         }
         if let Some(only) = &options.only {
             let absent = only.iter().filter(|path| !snapshot.indexed.contains_key(path));
@@ -79,10 +78,44 @@ impl Store {
         report.problems.sort();
         report.problems.dedup();
         if options.repair && !report.problems.is_empty() {
-            report.dropped = self.repair(&bad, &report.problems)?;
+            report.dropped = self.repair(&report.damaged)?;
         }
-        report.damaged = bad;
         Ok(report)
+    }
+
+    /// Looks at an object again under the commit lock: what was found without it may have been the work
+    /// of another process, which is over now. Notes what is damaged, so that nothing is built from it.
+    fn look_again(&self, path: &StorePath, repair: bool, report: &mut VerifyReport) -> Result<()> {
+        let mut commit = self.commit()?;
+        // What is not in the index any more was collected in the meantime.
+        let Some(info) = commit.index.info(path)? else { return Ok(()) };
+        let place = self.layout.object(path);
+        let look = |commit: &mut Commit<'_>| {
+            let mut is_known = |path: &StorePath| commit.index.has(path);
+            verify_object(&self.layout, &info, &mut is_known, &self.cancel)
+        };
+        let mut found = look(&mut commit)?.found;
+        if !found.is_empty() && !self.is_read_only() && commit.mend_links(&info)? {
+            found = look(&mut commit)?.found;
+        }
+        let is_damaged = found.iter().any(|kind| !matches!(kind, ProblemKind::Touched(_)));
+        if !self.is_read_only() {
+            match commit.index.note_damaged(path, is_damaged) {
+                // What is found is told all the same.
+                Err(Error::DiskFull { .. }) if !repair => {}
+                noted => noted?,
+            }
+        }
+        if is_damaged {
+            report.damaged.insert(path.clone());
+        } else if repair && !found.is_empty() {
+            commit.begin_mending(path)?;
+            tree::restore(&place, &self.cancel)?;
+            commit.end()?;
+        }
+        let problem = |kind| Problem { path: place.clone(), kind };
+        report.problems.extend(found.into_iter().map(problem));
+        Ok(())
     }
 
     /// Looks at each object, on all processors. The answers are ordered by path.
@@ -97,7 +130,9 @@ impl Store {
         let work = || {
             let mut done = Vec::new();
             while let Some(info) = objects.get(next.fetch_add(1, Ordering::Relaxed)) {
-                let checked = self.verify_object(info, indexed);
+                let mut is_known =
+                    |path: &StorePath| Ok(indexed.contains_key(path) || self.index()?.has(path)?);
+                let checked = verify_object(&self.layout, info, &mut is_known, &self.cancel);
                 if checked.is_err() {
                     // The others need not go on.
                     next.store(objects.len(), Ordering::Relaxed);
@@ -123,58 +158,17 @@ impl Store {
         Ok(all)
     }
 
-    fn verify_object(
-        &self,
-        info: &ObjectInfo,
-        indexed: &BTreeMap<StorePath, ObjectInfo>,
-    ) -> Result<Checked> {
-        let place = self.layout.object(&info.path);
-        if !disk::exists(&place)? {
-            return Ok(Checked { found: vec![ProblemKind::Missing], is_there: false });
-        }
-        let mut found = Vec::new();
-        match content(&place, &info.path, &self.cancel) {
-            Err(Error::Cancelled) => return Err(Error::Cancelled),
-            Err(error) => found.push(ProblemKind::Damaged(error.to_string())),
-            Ok(content) => {
-                if let Some(text) = content.contradiction(info) {
-                    found.push(ProblemKind::Damaged(text));
-                } else if let Some(file) = content.touched {
-                    found.push(ProblemKind::Touched(file));
-                }
-            }
-        }
-        match self.recorded(&info.path) {
-            Ok(recorded) if recorded == *info => {}
-            Ok(_) => found.push(ProblemKind::Index("index and sidecar differ".into())),
-            Err(error) => found.push(ProblemKind::Record(error.to_string())),
-        }
-        let absent = info.references.iter().filter(|r| !indexed.contains_key(r));
-        for reference in absent {
-            if !self.index()?.has(reference)? {
-                found.push(ProblemKind::ReferenceMissing(reference.clone()));
-            }
-        }
-        Ok(Checked { found, is_there: true })
-    }
-
-    fn recorded(&self, path: &StorePath) -> Result<ObjectInfo> {
-        let place = self.layout.info(path);
-        let bytes = fs::read(&place).at("read", &place)?;
-        let (info, _) = record::decode_info(&place, &bytes)?;
-        if info.path != *path {
-            let detail = "it is the sidecar of another object".into();
-            return Err(Error::RecordDamaged { path: place, detail });
-        }
-        Ok(info)
-    }
-
-    /// Drops bad objects with their referrers, moves foreign files away, mends the index.
-    fn repair(&self, bad: &BTreeSet<StorePath>, problems: &[Problem]) -> Result<Vec<StorePath>> {
+    /// Drops those of the objects that are still known to be damaged, with their referrers; moves
+    /// foreign files away, and mends the index. What is foreign is looked up again.
+    fn repair(&self, bad: &BTreeSet<StorePath>) -> Result<Vec<StorePath>> {
         let trash = self.scratch()?;
         let mut commit = self.commit()?;
         let mut dropped = Vec::new();
         for path in bad {
+            // Another process may have put a good one in its place.
+            if !commit.index.is_damaged(path)? {
+                continue;
+            }
             for referrer in commit.index.referrers(path)?.into_iter().rev() {
                 if !dropped.contains(&referrer) {
                     dropped.push(referrer);
@@ -182,7 +176,10 @@ impl Store {
             }
         }
         commit.remove(&dropped, trash.path())?;
-        for problem in problems.iter().filter(|p| p.kind == ProblemKind::Foreign) {
+        let indexed = commit.index.objects()?.into_iter().map(|info| (info.path.clone(), info));
+        let mut problems = Vec::new();
+        commit.check_folders(&indexed.collect(), &mut problems)?;
+        for problem in problems.iter().filter(|problem| problem.kind == ProblemKind::Foreign) {
             self.move_foreign(&problem.path)?;
         }
         commit.reconcile_all()?;
@@ -200,8 +197,61 @@ impl Store {
             number += 1;
             target = folder.join(format!("{number}-{}", name.to_string_lossy()));
         }
-        fs::rename(from, &target).at("move aside", from)
+        disk::move_tree(from, &target)
     }
+}
+
+/// Compares an object with its path, its sidecar and what the index has.
+fn verify_object(
+    layout: &Layout,
+    info: &ObjectInfo,
+    is_known: &mut dyn FnMut(&StorePath) -> Result<bool>,
+    cancel: &Cancel,
+) -> Result<Checked> {
+    let place = layout.object(&info.path);
+    if !disk::exists(&place)? {
+        return Ok(Checked { found: vec![ProblemKind::Missing], is_there: false });
+    }
+    let mut found = Vec::new();
+    match content(&place, &info.path, None, cancel) {
+        Err(Error::Cancelled) => return Err(Error::Cancelled),
+        Err(error) if is_of_the_process(&error) => return Err(error),
+        Err(error) => found.push(ProblemKind::Damaged(error.to_string())),
+        Ok(content) => match content.contradiction(info) {
+            Some(text) => found.push(ProblemKind::Damaged(text)),
+            None => found.extend(content.touched.map(ProblemKind::Touched)),
+        },
+    }
+    match recorded(layout, &info.path) {
+        Ok(recorded) if recorded == *info => {}
+        Ok(_) => found.push(ProblemKind::Index("index and sidecar differ".into())),
+        Err(error) => found.push(ProblemKind::Record(error.to_string())),
+    }
+    for reference in &info.references {
+        if !is_known(reference)? {
+            found.push(ProblemKind::ReferenceMissing(reference.clone()));
+        }
+    }
+    Ok(Checked { found, is_there: true })
+}
+
+/// Whether an error says that this process has no more means, and nothing of the object.
+fn is_of_the_process(error: &Error) -> bool {
+    use rustix::io::Errno;
+    let Error::Io { source, .. } = error else { return false };
+    let lacking = [Errno::MFILE, Errno::NFILE, Errno::NOMEM];
+    lacking.iter().any(|errno| source.raw_os_error() == Some(errno.raw_os_error()))
+}
+
+fn recorded(layout: &Layout, path: &StorePath) -> Result<ObjectInfo> {
+    let place = layout.info(path);
+    let bytes = fs::read(&place).at("read", &place)?;
+    let (info, _) = record::decode_info(&place, &bytes)?;
+    if info.path != *path {
+        let detail = "it is the sidecar of another object".into();
+        return Err(Error::RecordDamaged { path: place, detail });
+    }
+    Ok(info)
 }
 
 /// What is at an object's place.
@@ -215,16 +265,21 @@ pub(crate) struct Content {
 }
 
 impl Content {
+    fn path(&self, info: &ObjectInfo, tree: Digest) -> StorePath {
+        StorePath::of_content(info.path.name(), &tree, self.self_reference, &info.references)
+    }
+
+    /// Whether the content has the path in the store's first format.
+    pub(crate) fn is_of_first_format(&self, info: &ObjectInfo) -> bool {
+        self.path(info, self.tree.digest_without_places()) == info.path
+    }
+
     /// How the content contradicts the object's path or record, in words; `None` where it fits.
     pub(crate) fn contradiction(&self, info: &ObjectInfo) -> Option<String> {
-        let path_of = |tree| {
-            let name = info.path.name();
-            StorePath::of_content(name, &tree, self.self_reference, &info.references)
-        };
         let tree = self.tree.digest();
-        let actual = path_of(tree);
+        let actual = self.path(info, tree);
         if actual != info.path {
-            return Some(match path_of(self.tree.digest_without_places()) == info.path {
+            return Some(match self.is_of_first_format(info) {
                 true => "its path is of the store's first format, which does not fix the content \
                          of an object that holds its own digest"
                     .into(),
@@ -236,18 +291,33 @@ impl Content {
     }
 }
 
-/// Reads and hashes what is at an object's place.
+/// Reads and hashes what is at an object's place, as if the files and folders of one name were not there.
 ///
 /// # Errors
 /// [`Error::Cancelled`] says nothing of the content.
-pub(crate) fn content(place: &Path, path: &StorePath, cancel: &Cancel) -> Result<Content> {
+pub(crate) fn content(
+    place: &Path,
+    path: &StorePath,
+    without: Option<&str>,
+    cancel: &Cancel,
+) -> Result<Content> {
     let mut patterns = Patterns::default();
     patterns.add(path.digest(), Pattern::Own(0));
     let walk = Walk { patterns: &patterns, own: 0, purpose: Purpose::Read, cancel };
-    let scanned = tree::walk(place, &walk)?;
+    let mut scanned = tree::walk(place, &walk)?;
+    if let Some(name) = without {
+        leave_out(&mut scanned.node, name);
+    }
     let self_reference = scanned.node.own_hits().contains_key(&0);
     let touched = scanned.touched.map(|file| file.display().to_string());
     Ok(Content { tree: scanned.node.to_tree(0), self_reference, touched })
+}
+
+fn leave_out(node: &mut Node, name: &str) {
+    if let Node::Directory(children) = node {
+        children.remove(name.as_bytes());
+        children.values_mut().for_each(|child| leave_out(child, name));
+    }
 }
 
 impl Commit<'_> {

@@ -3,19 +3,22 @@
 mod objects;
 mod realisations;
 
+use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::ErrorKind;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 
 pub(crate) use objects::{insert, note_unsettled, remove};
 pub(crate) use realisations::{set_notes, set_realisation};
 
 use crate::error::{Error, IoContext, Result};
+use crate::layout::Layout;
 
 /// Version of the schema, in SQLite's `user_version`.
 const SCHEMA_VERSION: i64 = 2;
@@ -62,6 +65,8 @@ alter table builds add column memory_of integer;
 pub(crate) struct Index {
     connection: Connection,
     path: PathBuf,
+    /// What keeps the files together while they are opened.
+    gate: Gate,
     /// Device and inode of the file that was opened.
     identity: Option<(u64, u64)>,
     /// Transactions written since the write-ahead log was last brought into the file on purpose.
@@ -74,9 +79,11 @@ impl Index {
     ///
     /// `lock` is the commit lock. It is held while the file is new, because SQLite does not let
     /// two processes turn on its write-ahead log at once.
-    pub(crate) fn open(path: &Path, lock: &File) -> Result<Self> {
+    pub(crate) fn open(layout: &Layout, lock: &File) -> Result<Self> {
+        let path = &layout.index();
+        let gate = Gate::At(layout.index_lock());
         if fs::metadata(path).is_ok_and(|metadata| metadata.len() > 0) {
-            match Self::connect(path) {
+            match Self::connect(path, gate.clone()) {
                 Ok((index, SCHEMA_VERSION)) => return Ok(index),
                 Ok(_) => {}
                 Err(Error::Index { source, .. }) if is_busy(&source) => {}
@@ -84,7 +91,7 @@ impl Index {
             }
         }
         lock.lock().at("lock", path)?;
-        let opened = Self::connect(path).and_then(|(mut index, version)| {
+        let opened = Self::connect(path, gate).and_then(|(mut index, version)| {
             index.bring_up(version)?;
             Ok(index)
         });
@@ -92,10 +99,49 @@ impl Index {
         opened
     }
 
+    /// Makes an index at a path that nobody else knows.
+    pub(crate) fn make(path: &Path) -> Result<Self> {
+        let (mut index, version) = Self::connect(path, Gate::None)?;
+        index.bring_up(version)?;
+        Ok(index)
+    }
+
+    /// Opens the file of a store in which nothing can be written.
+    pub(crate) fn open_to_read(path: &Path) -> Result<Self> {
+        let open = |uri: &str| {
+            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+            let connection = Connection::open_with_flags(uri, flags)?;
+            connection.busy_timeout(BUSY)?;
+            // Opening reads nothing yet.
+            connection.query_row("pragma user_version", [], |row| row.get::<_, i64>(0))?;
+            Ok(connection)
+        };
+        let mut uri = String::from("file:");
+        for byte in path.as_os_str().as_bytes() {
+            match byte {
+                b'/' | b'-' | b'.' | b'_' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => {
+                    uri.push(char::from(*byte));
+                }
+                // Writing to a String cannot fail.
+                byte => drop(write!(uri, "%{byte:02x}")),
+            }
+        }
+        let connection = open(&uri).or_else(|error| {
+            let log = fs::metadata(beside(path, "-wal")).map_or(0, |metadata| metadata.len());
+            // Without a log, all is in the file, and nobody changes it.
+            if log > 0 { Err(error) } else { open(&format!("{uri}?immutable=1")) }
+        });
+        let connection = connection.map_err(|error| failure(path, error))?;
+        let (path, gate) = (path.to_owned(), Gate::None);
+        Ok(Self { connection, path, gate, identity: None, written: 0 })
+    }
+
     /// Opens the file and tells the version of its schema, 0 for none.
-    fn connect(path: &Path) -> Result<(Self, i64)> {
+    fn connect(path: &Path, gate: Gate) -> Result<(Self, i64)> {
+        let _shared = gate.pass()?;
         let connection = Connection::open(path).map_err(|error| failure(path, error))?;
-        let mut index = Self { connection, path: path.to_owned(), identity: None, written: 0 };
+        let mut index =
+            Self { connection, path: path.to_owned(), gate, identity: None, written: 0 };
         let version = index.run(|index| {
             let connection = &index.connection;
             connection.busy_timeout(BUSY)?;
@@ -128,10 +174,32 @@ impl Index {
 
     /// Opens the file again; the caller holds the commit lock.
     pub(crate) fn reopen(&mut self) -> Result<()> {
-        let (mut index, version) = Self::connect(&self.path)?;
+        let (mut index, version) = Self::connect(&self.path, self.gate.clone())?;
         index.bring_up(version)?;
         *self = index;
         Ok(())
+    }
+
+    /// Opens the file again if it was exchanged for a whole one. Where it is only gone, the next holder
+    /// of the commit lock makes it anew.
+    pub(crate) fn follow(&mut self) -> Result<()> {
+        let now = identity(&self.path)?;
+        if now == self.identity || now.is_none() {
+            return Ok(());
+        }
+        let (mut index, version) = Self::connect(&self.path, self.gate.clone())?;
+        if version == SCHEMA_VERSION && index.meta("boot")?.is_some() {
+            *self = index;
+        }
+        Ok(())
+    }
+
+    /// Brings all into the file, which can then be moved without its log.
+    pub(crate) fn close_log(&mut self) -> Result<()> {
+        self.run(|index| {
+            let connection = &index.connection;
+            connection.query_row("pragma wal_checkpoint(truncate)", [], |_| Ok(()))
+        })
     }
 
     /// Makes the tables, or brings those of an older version to the present one. The caller holds the
@@ -234,6 +302,48 @@ impl Index {
     }
 }
 
+/// The lock that keeps an index from being exchanged between the opening of its file and of its log.
+#[derive(Clone, Debug)]
+enum Gate {
+    /// Nobody else knows of the index, or nobody can exchange it.
+    None,
+    At(PathBuf),
+}
+
+impl Gate {
+    /// Waits until the index is not being exchanged, and keeps it so.
+    fn pass(&self) -> Result<Option<File>> {
+        let Self::At(path) = self else { return Ok(None) };
+        let file = open_gate(path)?;
+        file.lock_shared().at("lock", path)?;
+        Ok(Some(file))
+    }
+}
+
+/// Keeps others from opening the index.
+pub(crate) fn hold_alone(layout: &Layout) -> Result<File> {
+    let path = layout.index_lock();
+    let file = open_gate(&path)?;
+    file.lock().at("lock", &path)?;
+    Ok(file)
+}
+
+/// Keeps the index from being exchanged.
+pub(crate) fn hold_shared(layout: &Layout) -> Result<Option<File>> {
+    Gate::At(layout.index_lock()).pass()
+}
+
+fn open_gate(path: &Path) -> Result<File> {
+    File::options().write(true).create(true).truncate(false).open(path).at("open", path)
+}
+
+/// A file of SQLite that belongs to another one.
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
 fn is_busy(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
 }
@@ -261,6 +371,7 @@ pub(crate) fn failure(path: &Path, error: rusqlite::Error) -> Error {
                 {
                     damaged(text)
                 }
+                ErrorCode::ReadOnly => Error::ReadOnly { doing: "write", path },
                 ErrorCode::DiskFull => Error::DiskFull { doing: "write", path },
                 // The shared memory file could not be enlarged.
                 ErrorCode::SystemIoFailure if extended == rusqlite::ffi::SQLITE_IOERR_SHMSIZE => {

@@ -26,6 +26,9 @@ with recursive reached (id) as (
 /// Before the name of an object in the keys of `meta`: it may not be on the disk.
 const UNSETTLED: &str = "unsettled ";
 
+/// Before the name of an object in the keys of `meta`: a verification has found it to be damaged.
+const DAMAGED: &str = "damaged ";
+
 /// Reads a store path out of a column.
 pub(super) fn path_at(row: &Row<'_>, column: usize) -> rusqlite::Result<StorePath> {
     let text = row.get_ref(column)?.as_str()?;
@@ -71,6 +74,7 @@ pub(crate) fn insert(transaction: &Transaction<'_>, info: &ObjectInfo) -> rusqli
         .map(|reference| known_id(transaction, reference))
         .collect::<rusqlite::Result<_>>()?;
     remove_row(transaction, &info.path, false)?;
+    forget_damaged(transaction, &info.path)?;
     let id = object_id(transaction, &info.path)?;
     transaction
         .prepare_cached(
@@ -134,7 +138,14 @@ fn remove_row(
 
 /// Removes an object and everything that names it.
 pub(crate) fn remove(transaction: &Transaction<'_>, path: &StorePath) -> rusqlite::Result<()> {
+    forget_damaged(transaction, path)?;
     remove_row(transaction, path, true)
+}
+
+fn forget_damaged(connection: &Connection, path: &StorePath) -> rusqlite::Result<()> {
+    let key = format!("{DAMAGED}{}", path.base_name());
+    connection.prepare_cached("delete from meta where key = ?")?.execute([key])?;
+    Ok(())
 }
 
 impl Index {
@@ -239,6 +250,45 @@ impl Index {
             }
             Ok(())
         })
+    }
+
+    /// Notes that an object is damaged, until another tree takes its place or it is found to be sound.
+    pub(crate) fn note_damaged(&mut self, path: &StorePath, is_damaged: bool) -> Result<()> {
+        if !is_damaged {
+            return self.write(|transaction| forget_damaged(transaction, path));
+        }
+        self.set_meta(&format!("{DAMAGED}{}", path.base_name()), "1")
+    }
+
+    /// Whether an object is known to be damaged.
+    pub(crate) fn is_damaged(&mut self, path: &StorePath) -> Result<bool> {
+        Ok(self.meta(&format!("{DAMAGED}{}", path.base_name()))?.is_some())
+    }
+
+    /// The objects that are known to be damaged.
+    pub(crate) fn damaged(&mut self) -> Result<Vec<StorePath>> {
+        self.run(|index| {
+            let mut statement = index.connection.prepare_cached(
+                "select key from meta where key >= 'damaged ' and key < 'damaged!'",
+            )?;
+            let mut rows = statement.query([])?;
+            let mut found = Vec::new();
+            while let Some(row) = rows.next()? {
+                let base = row.get_ref(0)?.as_str()?.strip_prefix(DAMAGED).unwrap_or_default();
+                found.extend(StorePath::parse(base).ok());
+            }
+            Ok(found)
+        })
+    }
+
+    /// Those of the paths that are known to be damaged, or refer to something that is, directly or not.
+    pub(crate) fn spoilt(&mut self, paths: &[StorePath]) -> Result<BTreeSet<StorePath>> {
+        let mut spoilt = BTreeSet::new();
+        for damaged in self.damaged()? {
+            spoilt.extend(self.referrers(&damaged)?);
+        }
+        spoilt.retain(|path| paths.contains(path));
+        Ok(spoilt)
     }
 
     /// Forgets what sources became where that is not in the store any more.

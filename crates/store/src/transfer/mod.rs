@@ -56,7 +56,10 @@ impl Store {
     /// reading and writing gives. Content is not verified: who imports does that.
     pub fn export(&self, paths: &[StorePath], to: &mut dyn Write) -> Result<TransferReport> {
         if let Some(path) = self.protect(paths)?.into_iter().next() {
-            return Err(Error::NotInStore { path });
+            return Err(match self.info(&path)? {
+                Some(_) => Error::Spoilt { path },
+                None => Error::NotInStore { path },
+            });
         }
         let mut report = TransferReport::default();
         let mut to = self.cancel.stopping(to);

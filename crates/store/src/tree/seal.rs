@@ -22,7 +22,7 @@ use crate::scan::Patterns;
 /// The top directory stays writable, because only then can it be moved; [`seal_top`] ends that.
 pub(crate) fn seal(top: &Path, node: &Node, durable: &mut Durable) -> Result<()> {
     let each = durable.takes_each(node.count());
-    let mut sealer = Sealer { each, durable, place: Place(top.to_owned()) };
+    let mut sealer = Sealer { each, all: false, durable, place: Place(top.to_owned()) };
     at_top(top, |dir, name| {
         sealer.entry(dir, name, node, true)?;
         if !each {
@@ -41,13 +41,21 @@ pub(crate) fn seal_top(top: &Path) -> Result<()> {
     })
 }
 
-/// Sets permissions and times of an object in the store again.
+/// Sets permissions and times of an object in the store again. No file is exchanged: a kill in between
+/// leaves nothing foreign in the object.
 pub(crate) fn restore(top: &Path, cancel: &Cancel) -> Result<()> {
     let patterns = Patterns::default();
-    let purpose = Purpose::Normalise;
+    let purpose = Purpose::Read;
     let found = walk(top, &Walk { patterns: &patterns, own: 0, purpose, cancel })?;
     let mut durable = Durable::default();
-    seal(top, &found.node, &mut durable)?;
+    let each = durable.takes_each(found.node.count());
+    let mut sealer =
+        Sealer { each, all: true, durable: &mut durable, place: Place(top.to_owned()) };
+    at_top(top, |dir, name| sealer.entry(dir, name, &found.node, true))?;
+    if !each {
+        let parent = File::open(top.parent().unwrap_or(top)).at("open", top)?;
+        durable.add_whole(parent, top);
+    }
     durable.wait()?;
     match found.node {
         Node::Directory(_) => seal_top(top),
@@ -56,7 +64,10 @@ pub(crate) fn restore(top: &Path, cancel: &Cancel) -> Result<()> {
 }
 
 struct Sealer<'d> {
+    /// Whether files are brought to the disk one by one.
     each: bool,
+    /// Whether files may have other permissions and times than when they were copied.
+    all: bool,
     durable: &'d mut Durable,
     place: Place,
 }
@@ -71,7 +82,7 @@ impl Sealer<'_> {
     ) -> Result<()> {
         match node {
             Node::File { executable, rewritten, .. } => {
-                if !rewritten && !self.each {
+                if !rewritten && !self.each && !self.all {
                     return Ok(());
                 }
                 let file = open_file(dir, name, OFlags::RDONLY).at("open", self.place.path())?;

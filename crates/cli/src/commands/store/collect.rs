@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use cbuild_drv::StorePath;
-use cbuild_store::GcOptions;
+use cbuild_store::{EndedRoot, GcOptions};
 use indicatif::HumanBytes;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::failure::{Exit, Failure, Problem};
 use crate::output;
@@ -26,6 +26,8 @@ pub(super) fn collect(
             "deleted": report.deleted.iter().map(ToString::to_string).collect::<Vec<_>>(),
             "bytes": report.freed,
             "kept": report.kept,
+            "foreign": report.foreign,
+            "ended_roots": report.ended.iter().map(ended).collect::<Vec<_>>(),
             "records": report.records,
             "record_bytes": report.records_freed,
             "dry_run": dry_run,
@@ -47,11 +49,23 @@ pub(super) fn collect(
             output::note(session, &note);
         }
     }
+    if report.foreign > 0 {
+        let note = "objects stay that belong to another user, or that such a one refers to";
+        output::note(session, &format!("{} {note}: let that user collect", report.foreign));
+    }
+    for root in &report.ended {
+        let verb = if dry_run { "would forget" } else { "forgot" };
+        output::line(&format!("{verb} the root {}: {}", root.link.display(), root.reason))?;
+    }
     if report.records == 0 {
         return Ok(());
     }
     let bytes = HumanBytes(report.records_freed);
     output::line(&format!("{verb} {} logs and records of actions, {bytes}", report.records))
+}
+
+fn ended(root: &EndedRoot) -> Value {
+    json!({"link": root.link.display().to_string(), "reason": root.reason})
 }
 
 /// Stores equal files once.

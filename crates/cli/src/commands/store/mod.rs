@@ -55,19 +55,26 @@ fn info(session: &Session, paths: &[String]) -> Result<(), Failure> {
 /// A store path as it is inside a sandbox, as it is on the host, its last component alone, or a link to
 /// it such as `build -o` makes.
 pub(crate) fn parse_path(store: &Store, text: &str) -> Result<StorePath, Failure> {
-    let physical = store.store_dir();
     let given = Path::new(text);
-    let base = |path: &Path| Some(path.strip_prefix(&physical).ok()?.to_str()?.to_owned());
-    let error = match StorePath::parse(base(given).as_deref().unwrap_or(text)) {
+    let base = given.strip_prefix(store.store_dir()).ok().and_then(Path::to_str);
+    let error = match StorePath::parse(base.unwrap_or(text)) {
         Ok(path) => return Ok(path),
         Err(error) => error,
     };
     let place = std::fs::read_link(given).or_else(|_| std::path::absolute(given));
     let place = place.unwrap_or_else(|_| given.to_owned());
-    if let Some(Ok(path)) = base(&place).map(|base| StorePath::parse(&base)) {
+    // A path inside of an object names none.
+    if place.file_name().is_some_and(|name| name.to_str().is_some_and(is_object))
+        && let Ok(given) = std::path::absolute(given)
+        && let Some(path) = store.object_at(&given)?
+    {
         return Ok(path);
     }
     Err(elsewhere(text, &place).unwrap_or_else(|| no_path(&error.to_string())).into())
+}
+
+fn is_object(name: &str) -> bool {
+    StorePath::parse(name).is_ok()
 }
 
 fn no_path(error: &str) -> Problem {
@@ -77,7 +84,7 @@ fn no_path(error: &str) -> Problem {
 
 /// What is wrong with a path of another store.
 fn elsewhere(text: &str, place: &Path) -> Option<Problem> {
-    StorePath::parse(place.file_name()?.to_str()?).ok()?;
+    place.file_name()?.to_str().filter(|name| is_object(name))?;
     let folder = place.parent().filter(|folder| folder.ends_with("store"))?;
     let root = folder.parent()?.display();
     let problem = Problem::new(Exit::Input, "E1027", format!("`{text}` is in another store"));

@@ -73,6 +73,11 @@ fn store_errors() {
         S::Transfer { .. } => [S::Transfer { detail: text("it ends at byte 512") }],
         S::FirstFormat { .. } => [S::FirstFormat { path: object("redis-7.0.15") }],
         S::InUse { .. } => [S::InUse { path: "/home/me/cbuild".into() }],
+        S::StoreInside { .. } => [
+            S::StoreInside { path: "/home/me/app".into(), root: "/home/me/app/.store".into() },
+        ],
+        S::ReadOnly { .. } => [S::ReadOnly { doing, path: path() }],
+        S::Spoilt { .. } => [S::Spoilt { path: object("redis-7.0.15") }],
     });
     let shown = shown(all).replace(folder.path().to_str().unwrap(), "/home/me/cbuild");
     insta::assert_snapshot!(shown);
