@@ -14,11 +14,13 @@ fn a_store_under_load_stays_whole() {
         folder: folder.path().to_owned(),
         kills: 12,
         load: Duration::from_secs(3),
+        mix: Duration::from_secs(20),
         processes: 4,
         full_disk: 4,
         seed: u64::from(std::process::id()),
     })
     .unwrap();
     assert!(report.killed >= 12 && report.built > 0 && report.collections > 0, "{report:?}");
+    assert!(report.mixed.done > 0 && report.mixed.killed > 0, "{report:?}");
     assert!(report.out_of_space > 0, "{report:?}");
 }

@@ -27,6 +27,14 @@ fn step(name: Str, script: Script) -> Package = std.build.derivation {
 }
 "##;
 
+/// An image of the shell, which a build of the module leaves alone.
+const IMAGE: &str = r##"
+pub let image: Image<{}, {}, {}> = std.oci.image {
+  name = "shell",
+  cmd = [sh"#{busybox}/bin/busybox", sh"ls", sh"#{default}"],
+}
+"##;
+
 /// The module of one process. The salt makes all of its steps new; the common ones are the same in
 /// the modules of all processes.
 pub(super) fn module(salt: &str, process: u32) -> String {
@@ -60,5 +68,6 @@ pub(super) fn module(salt: &str, process: u32) -> String {
         add(&format!("own_{own}"), &format!("echo {salt} {process} #{{{below}}} > $out"));
     }
     let _ = writeln!(text, "\npub let default: Package = own_{}", OWN - 1);
+    text.push_str(IMAGE);
     text
 }

@@ -1,5 +1,6 @@
 //! A store under load: processes that build overlapping graphs, are killed at random moments, run
-//! beside collections and meet full disks. Afterwards nothing may be lost, torn or left behind.
+//! beside collections and all other work on the store, and meet full disks. Afterwards nothing may be
+//! lost, torn or left behind.
 //!
 //! `cargo xtask soak` runs it as long as wanted, the end-to-end tests in a short form. It knows
 //! cbuild's command line and the folders of a store, and nothing of cbuild's inside.
@@ -8,6 +9,7 @@
 mod full_disk;
 mod graph;
 mod leftovers;
+mod mix;
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -28,6 +30,8 @@ pub(crate) struct Plan {
     pub(crate) kills: u32,
     /// How long processes build without being killed.
     pub(crate) load: Duration,
+    /// How long processes do everything that can be done with a store, some of them being killed.
+    pub(crate) mix: Duration,
     /// Processes that build at the same time.
     pub(crate) processes: u32,
     /// Amounts of free space with which to build.
@@ -47,6 +51,8 @@ pub(crate) struct Report {
     pub(crate) built: u32,
     /// Collections that ran beside.
     pub(crate) collections: u32,
+    /// What the processes that do everything came to.
+    pub(crate) mixed: mix::Mixed,
     /// Builds that failed for want of space, and then succeeded with more.
     pub(crate) out_of_space: u32,
 }
@@ -57,7 +63,10 @@ pub(crate) fn run(plan: &Plan) -> Result<Report> {
     soak.kills()?;
     soak.load()?;
     soak.finish()?;
-    soak.report.out_of_space = full_disk::run(plan, &soak.root)?;
+    soak.mix()?;
+    if plan.full_disk > 0 {
+        soak.report.out_of_space = full_disk::run(plan, &soak.root)?;
+    }
     Ok(soak.report)
 }
 
@@ -108,6 +117,9 @@ impl<'p> Soak<'p> {
     fn kills(&mut self) -> Result {
         let mut longest = Duration::from_millis(500);
         let mut rounds = 0;
+        if self.plan.kills == 0 {
+            return Ok(());
+        }
         while self.report.killed < self.plan.kills {
             self.epoch += 1;
             rounds += 1;
@@ -176,6 +188,9 @@ impl<'p> Soak<'p> {
 
     /// All processes build until the time is over; each begins anew when it has ended.
     fn load(&mut self) -> Result {
+        if self.plan.load.is_zero() {
+            return Ok(());
+        }
         let end = Instant::now() + self.plan.load;
         let mut running: Vec<(u32, Child)> = Vec::new();
         let mut collection: Option<Child> = None;
@@ -258,6 +273,16 @@ fn output(command: &mut Command) -> Result<String> {
     }
     let errors = String::from_utf8_lossy(&output.stderr);
     Err(format!("{command:?} ended with {}:\n{text}{errors}", output.status))
+}
+
+/// What a process that has ended wrote, which fits into pipes.
+fn said(child: &mut Child) -> String {
+    use std::io::Read;
+    let mut text = Vec::new();
+    // What cannot be read is missing in the message only.
+    let _ = child.stdout.take().map(|mut out| out.read_to_end(&mut text));
+    let _ = child.stderr.take().map(|mut out| out.read_to_end(&mut text));
+    String::from_utf8_lossy(&text).into_owned()
 }
 
 /// Waits for a process, whose output fits into a pipe.

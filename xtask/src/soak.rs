@@ -17,7 +17,10 @@ pub(crate) struct Soak {
     /// Minutes of builds that are not killed
     #[arg(long, default_value_t = 1)]
     minutes: u32,
-    /// Processes that build at the same time
+    /// Minutes of everything that can be done with a store, with kills
+    #[arg(long, default_value_t = 1)]
+    mix: u32,
+    /// Processes that work at the same time
     #[arg(long, default_value_t = 8)]
     processes: u32,
     /// Amounts of free space to build with
@@ -43,12 +46,15 @@ pub(crate) fn run(soak: Soak) -> Result {
         folder: scratch.path().to_owned(),
         kills: soak.kills,
         load: Duration::from_secs(60) * soak.minutes,
+        mix: Duration::from_secs(60) * soak.mix,
         processes: soak.processes,
         full_disk: soak.full_disk,
         seed: soak.seed,
     })?;
     println!("{} processes killed, {} had ended before", report.killed, report.too_late);
     println!("{} builds ended well, {} collections ran beside", report.built, report.collections);
+    let mixed = &report.mixed;
+    println!("{} processes of all kinds ended well, {} were killed", mixed.done, mixed.killed);
     println!("{} builds met a full disk and succeeded later", report.out_of_space);
     println!("the store is clean; no process, mount or scratch folder is left");
     Ok(())
