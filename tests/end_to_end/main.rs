@@ -38,4 +38,5 @@ mod reproducible;
 #[path = "../../crates/fetch/tests/server/mod.rs"]
 mod server;
 mod soak;
+mod store_cases;
 mod streams;
