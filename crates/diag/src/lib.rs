@@ -18,7 +18,7 @@ use thin_vec::ThinVec;
 pub use crate::explain::{Explanation, explanation, explanations, similar_code};
 pub use crate::json::{JsonDiagnostic, JsonPlace, to_json};
 pub use crate::limit::{MAX_SHOWN_ERRORS, Shown, limited};
-pub use crate::render::{RenderOptions, clean, render};
+pub use crate::render::{RenderOptions, clean, render, turns_direction};
 
 /// Index of a source text in a [`Sources`] table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -168,7 +168,7 @@ impl Diagnostic {
         }
     }
 
-    /// A warning with its primary place.
+    /// A warning with its primary place: the program is accepted, but is likely not what is meant.
     pub fn warning(
         code: &'static str,
         source: SourceId,

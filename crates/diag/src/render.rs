@@ -174,9 +174,16 @@ fn same_length(text: &str) -> String {
 
 /// Control characters, and those that turn the direction of writing.
 fn is_steering(c: char) -> bool {
-    let direction =
-        matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    direction || (c.is_control() && !matches!(c, '\n' | '\t' | '\r'))
+    turns_direction(c) || (c.is_control() && !matches!(c, '\n' | '\t' | '\r'))
+}
+
+/// Whether a character turns the direction of writing, so that a text is read otherwise than it is.
+#[must_use]
+pub fn turns_direction(c: char) -> bool {
+    matches!(
+        c,
+        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+    )
 }
 
 #[derive(Debug)]

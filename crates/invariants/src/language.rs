@@ -67,6 +67,70 @@ pub fn format(text: &str) -> Option<String> {
     Some(printed)
 }
 
+/// Where a comment can stand in a text: in front of each token outside of texts, and at the end.
+fn places(text: &str) -> Vec<usize> {
+    use cbuild_syntax::SyntaxKind::{
+        Hole, PatternConstructor, PatternInt, Script, Text, TypeNamed,
+    };
+    let tree = cbuild_syntax::parse(SourceId(0), text).tree;
+    let tokens = tree.descendants_with_tokens().filter_map(|element| element.into_token());
+    let mut places: Vec<usize> = tokens
+        .filter(|token| !token.kind().is_trivia())
+        // The parts of a dotted type name and the sign of a number stand together.
+        .filter(|token| {
+            let parent = token.parent();
+            parent.is_none_or(|parent| {
+                !matches!(parent.kind(), PatternConstructor | PatternInt | TypeNamed)
+                    || parent.text_range().start() == token.text_range().start()
+            })
+        })
+        .filter(|token| {
+            let mut around = token.parent_ancestors();
+            let around = around.find(|node| matches!(node.kind(), Text | Script | Hole));
+            // The opening quotes stand behind what is around the text.
+            around.is_none_or(|node| {
+                node.kind() == Hole && node.text_range().start() != token.text_range().start()
+                    || node.kind() != Hole
+                        && node.text_range().start() == token.text_range().start()
+            })
+        })
+        .map(|token| token.text_range().start().into())
+        .collect();
+    places.push(text.len());
+    places
+}
+
+/// A text with comments at some of the places where one can stand.
+fn commented(text: &str, places: &[usize], own_lines: bool) -> String {
+    let mut changed = String::new();
+    let mut from = 0;
+    for (number, at) in places.iter().enumerate() {
+        changed += &text[from..*at];
+        changed += if own_lines { "\n" } else { " " };
+        changed += &format!("// c{number}\n");
+        from = *at;
+    }
+    changed + &text[from..]
+}
+
+/// A program is formatted with comments at all places at once, and at each pair of neighbours of
+/// which `pairs` tells the first; comments stand behind a token or on lines of their own.
+///
+/// # Panics
+/// When the formatter refuses one of these texts, loses or moves a comment, or gives another text the
+/// second time.
+pub fn format_commented(text: &str, pairs: impl Fn(usize) -> bool) {
+    let places = places(text);
+    for own_lines in [false, true] {
+        let whole = commented(text, &places, own_lines);
+        assert!(format(&whole).is_some(), "refused:\n{whole}");
+        for (_, pair) in places.windows(2).enumerate().filter(|(first, _)| pairs(*first)) {
+            let some = commented(text, pair, own_lines);
+            assert!(format(&some).is_some(), "refused:\n{some}");
+        }
+    }
+}
+
 /// The checker answers, also the second time, when it knows what was sound the first time, and
 /// points into the text; the standard library is never blamed. What is formatted has the diagnostics
 /// that it had before.

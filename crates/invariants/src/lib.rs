@@ -28,7 +28,7 @@ mod records;
 
 pub use crate::decoding::decode;
 pub use crate::evaluation::{evaluate, generated, spoiled};
-pub use crate::language::{check, format, parse};
+pub use crate::language::{check, format, format_commented, parse};
 pub use crate::outside::{archive, module_files};
 pub use crate::package::{repository_sources, specified_sources};
 pub use crate::programs::{program, spoiled_program};

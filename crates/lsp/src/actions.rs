@@ -48,6 +48,9 @@ pub(crate) fn actions(
 /// What a fix does, in a line.
 fn title(analysis: &Analysis, diagnostic: &Diagnostic) -> String {
     match diagnostic.edits.as_slice() {
+        [only] if only.text.is_empty() => {
+            format!("remove `{}`", analysis.text((only.source, only.span)).trim())
+        }
         [only] if only.span.start < only.span.end => {
             format!("replace `{}` by `{}`", analysis.text((only.source, only.span)), only.text)
         }

@@ -1,6 +1,6 @@
 //! What is wrong with a document, as the editor shows it.
 
-use cbuild_diag::{Diagnostic, Severity};
+use cbuild_diag::{Diagnostic, MAX_SHOWN_ERRORS, Severity, limited};
 use lsp_types::{
     DiagnosticRelatedInformation, DiagnosticSeverity, NumberOrString, PublishDiagnosticsParams, Uri,
 };
@@ -13,12 +13,23 @@ pub(crate) fn of(workspace: &mut Workspace<'_>, uri: &Uri) -> Option<PublishDiag
     let document = workspace.document(uri)?;
     let (key, version) = (document.place.key.clone(), document.version);
     let source = analysis.source(&key)?;
-    let own = analysis
-        .diagnostics
-        .iter()
+    // An editor with thousands of errors is of no use either.
+    let limited = limited(&analysis.diagnostics, MAX_SHOWN_ERRORS);
+    let own = limited
+        .shown
+        .into_iter()
         .filter(|diagnostic| diagnostic.labels.first().is_some_and(|label| label.source == source));
-    let diagnostics =
+    let mut diagnostics: Vec<lsp_types::Diagnostic> =
         own.filter_map(|diagnostic| shown(workspace, &analysis, diagnostic)).collect();
+    if let (Some(count), Some(last)) = (limited.hidden.get(&source), diagnostics.last()) {
+        diagnostics.push(lsp_types::Diagnostic {
+            range: last.range,
+            severity: Some(DiagnosticSeverity::INFORMATION),
+            source: Some("cbuild".to_owned()),
+            message: format!("{count} more errors in this file"),
+            ..lsp_types::Diagnostic::default()
+        });
+    }
     Some(PublishDiagnosticsParams { uri: uri.clone(), diagnostics, version: Some(version) })
 }
 

@@ -395,6 +395,24 @@ fn fixes_are_offered_as_edits() {
     assert_eq!(arms, [", Some(_) => abort(\"to be written\")"]);
     let field = fix(&format!("{lib}let a = lib.say({{ text = \"\" }})\n"), "{ text");
     assert_eq!(field, [", times = 0"]);
+    assert_eq!(fix("let f: (Int) -> Int = x: x + 1\n", "x:"), [" =>"]);
+    assert_eq!(fix("fn f(x: Int) -> Int = return x\n", "return"), [""]);
+    assert_eq!(fix("let r = { a = 1 }\nlet b = { ...r, a = 2 }\n", "...r"), ["r with {"]);
+    assert_eq!(fix("let r = { a = 1 }\nlet b = r // { a = 2 }\n", "//"), ["with"]);
+    assert_eq!(fix("let a: Bool = True\n", "True"), ["true"]);
+    editor.end();
+}
+
+#[test]
+fn of_many_errors_the_first_are_shown_and_warnings_are_warnings() {
+    let mut editor = Editor::new(MAIN);
+    editor.edit(&"let a = #\n".repeat(60));
+    let shown = editor.diagnostics();
+    assert_eq!(shown.len(), 51);
+    assert_eq!(shown[50]["message"], "10 more errors in this file");
+    editor.edit("let r = { a = 1 }\nlet b = r // { a = 2 }\n");
+    let shown = editor.diagnostics();
+    assert_eq!((&shown[0]["code"], &shown[0]["severity"]), (&json!("E0143"), &json!(2)));
     editor.end();
 }
 

@@ -55,6 +55,8 @@ codes! {
         "make it a readable file of UTF-8 text";
     TYPE_ARGUMENTS = "E0218", "A type with too many or too few type arguments.",
         "give it as many type arguments as it declares";
+    FOREIGN_HOLE = "E0219", "A text with `${name}`, where the name is in scope.",
+        "write `#{name}`";
     MISMATCH = "E0301", "A value of one type where another type is needed.",
         "change the value or the type, so that they agree";
     MISSING_FIELD = "E0302", "A record that lacks a field of the type that is needed.",

@@ -125,6 +125,11 @@ impl Parsed {
                 label.source = source;
             }
         }
+        for edit in problems.iter_mut().flat_map(|problem| &mut problem.edits) {
+            if edit.source == self.source {
+                edit.source = source;
+            }
+        }
         problems
     }
 }

@@ -1,6 +1,6 @@
 //! Operators, texts and scripts.
 
-use cbuild_diag::Span;
+use cbuild_diag::{Diagnostic, Span};
 use cbuild_syntax::ast::{self, BinaryOp, Deep, ExprKind, UnaryOp};
 
 use crate::checker::{Checker, Extend};
@@ -189,6 +189,7 @@ impl<'a> Checker<'a> {
     }
 
     pub(crate) fn infer_text(&mut self, parts: &'a [ast::TextPart], span: Span) -> Typed {
+        self.foreign_hole(parts, span);
         let plain = match parts {
             [] => Some(""),
             [ast::TextPart::Text(text)] => Some(text.as_str()),
@@ -199,6 +200,23 @@ impl<'a> Checker<'a> {
         }
         let parts = self.holes(parts, Need::TextHole);
         (TyId::STR, ir::Expr::Interpolate(parts, span))
+    }
+
+    /// Warns of `${name}` in a text, if the name is in scope: it is plain text here.
+    fn foreign_hole(&mut self, parts: &[ast::TextPart], span: Span) {
+        let texts = parts.iter().filter_map(|part| match part {
+            ast::TextPart::Text(text) => Some(text),
+            ast::TextPart::Hole(_) => None,
+        });
+        let mut names = texts.flat_map(|text| text.split("${").skip(1)).filter_map(|rest| {
+            let (inside, _) = rest.split_once('}')?;
+            Some(inside.split(['.', '(']).next().unwrap_or(inside).trim())
+        });
+        let Some(name) = names.find(|name| self.is_value(name)).map(str::to_owned) else { return };
+        let message = format!("`${{{name}}}` is plain text, though `{name}` is in scope");
+        let label = "this text has no hole there";
+        let found = Diagnostic::warning(codes::FOREIGN_HOLE, self.source(), span, message, label);
+        self.push(found).fix(format!("write `#{{{name}}}`"));
     }
 
     pub(crate) fn holes(&mut self, parts: &'a [ast::TextPart], need: Need) -> Vec<ir::TextPart> {

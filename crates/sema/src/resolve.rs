@@ -122,7 +122,7 @@ impl Checker<'_> {
         }
     }
 
-    fn is_value(&self, name: &str) -> bool {
+    pub(crate) fn is_value(&self, name: &str) -> bool {
         self.body.locals.iter().any(|l| &*l.name == name)
             || self.find_value(self.module, name).is_some()
     }
@@ -409,6 +409,9 @@ impl Checker<'_> {
             ("null" | "nil" | "undefined", Kind::Value) => {
                 Some("an absent value is `None`, of type `Option<T>`".to_owned())
             }
+            ("True" | "TRUE" | "yes" | "False" | "FALSE" | "no", Kind::Value) => {
+                Some("truth values are `true` and `false`".to_owned())
+            }
             _ => None,
         }
     }
@@ -421,6 +424,8 @@ fn replacement_of(name: &str, kind: Kind) -> Option<&'static str> {
         ("Boolean", Kind::Type) => Some("Bool"),
         ("Number" | "Integer" | "Float", Kind::Type) => Some("Int"),
         ("null" | "nil" | "undefined", Kind::Value) => Some("None"),
+        ("True" | "TRUE" | "yes", Kind::Value) => Some("true"),
+        ("False" | "FALSE" | "no", Kind::Value) => Some("false"),
         _ => None,
     }
 }

@@ -1,5 +1,7 @@
 //! Documentation comments.
 
+use crate::words::BYTE_ORDER_MARK;
+
 /// The text of the `///` lines that stand directly in front of `at`, not reaching before `from`.
 pub(crate) fn before(text: &str, from: usize, at: usize) -> String {
     let Some(gap) = text.get(from..at) else { return String::new() };
@@ -19,13 +21,13 @@ pub(crate) fn before(text: &str, from: usize, at: usize) -> String {
 pub(crate) fn top(text: &str) -> String {
     join(
         text.lines()
-            .skip_while(|line| line.trim().is_empty())
+            .skip_while(|line| line.trim_start_matches(BYTE_ORDER_MARK).trim().is_empty())
             .map_while(|line| doc_text(line, "//!")),
     )
 }
 
 fn doc_text<'a>(line: &'a str, marker: &str) -> Option<&'a str> {
-    let rest = line.trim().strip_prefix(marker)?;
+    let rest = line.trim_start_matches(BYTE_ORDER_MARK).trim().strip_prefix(marker)?;
     if rest.starts_with('/') {
         return None;
     }

@@ -14,12 +14,14 @@ mod declarations;
 pub mod deep;
 mod direct;
 mod docs;
+mod foreign;
 mod format;
 mod grammar;
 mod hash;
 mod lower;
 mod messages;
 mod node;
+mod oddities;
 mod report;
 mod scan;
 pub mod shell;
@@ -58,7 +60,7 @@ pub struct Parse {
     pub tree: SyntaxNode,
     /// The lowered syntax.
     pub file: ast::File,
-    /// What is wrong, in source order.
+    /// What is wrong, in source order; warnings are among it.
     pub diagnostics: Vec<Diagnostic>,
 }
 
@@ -95,6 +97,7 @@ pub fn parse_expr(source: SourceId, text: &str) -> (ast::Expr, Vec<Diagnostic>) 
         }
     }
     sort(&mut diagnostics);
+    let diagnostics = foreign::explain(source, text, diagnostics);
     let span = Span { start: 0, end: text.len().min(MAX_SOURCE_BYTES) as u32 };
     (expr.unwrap_or(ast::Expr { span, kind: ast::ExprKind::Error }), diagnostics)
 }
@@ -122,8 +125,9 @@ fn lower_file(source: SourceId, text: &str, pieces: &[Piece<'_>]) -> (ast::File,
             lower.file(node, text, &mut items_end, &mut file);
         }
     }
+    oddities::report(source, text, &mut diagnostics);
     sort(&mut diagnostics);
-    (file, diagnostics)
+    (file, foreign::explain(source, text, diagnostics))
 }
 
 /// The root node of a piece that was parsed, after its errors were reported.

@@ -4,7 +4,7 @@
 //! bracket (`if`, `let`, `match`). It is exact for texts that are in the language.
 
 use crate::MAX_NESTING;
-use crate::words::is_word_byte;
+use crate::words::{BYTE_ORDER_MARK, is_word_byte};
 
 /// What the look found.
 #[derive(Debug, Default)]
@@ -15,6 +15,8 @@ pub(crate) struct Scan {
     pub(crate) too_deep: Vec<usize>,
     /// Whether a multi-line text is not closed at the end.
     pub(crate) open_text: bool,
+    /// Where comments start on the line of a value that stands in front of them.
+    pub(crate) after_values: Vec<usize>,
 }
 
 /// Something that is open.
@@ -52,6 +54,8 @@ struct Scanner<'a> {
     cut: bool,
     /// Whether the last token can end an expression.
     ends_value: bool,
+    /// Whether that token stands on this line.
+    on_line: bool,
     /// Whether too deep nesting was noted since the last start.
     noted: bool,
     scan: Scan,
@@ -65,6 +69,7 @@ impl<'a> Scanner<'a> {
             stack: Vec::new(),
             cut,
             ends_value: false,
+            on_line: false,
             noted: false,
             scan: Scan::default(),
         }
@@ -81,6 +86,18 @@ impl<'a> Scanner<'a> {
     }
 
     fn step(&mut self) {
+        let at = self.at;
+        self.token();
+        // All but white space and comments is part of a token.
+        if let Some(byte) = self.bytes.get(at)
+            && !byte.is_ascii_whitespace()
+            && !self.bytes[at..].starts_with(b"//")
+        {
+            self.on_line = true;
+        }
+    }
+
+    fn token(&mut self) {
         match self.stack.last() {
             Some(Frame::Line { script }) => self.line(*script),
             Some(Frame::Block { script }) => self.block(*script),
@@ -93,7 +110,10 @@ impl<'a> Scanner<'a> {
     }
 
     fn at_line_start(&self) -> bool {
-        self.at == 0 || self.bytes[self.at - 1] == b'\n'
+        let mark = BYTE_ORDER_MARK.len();
+        self.at == 0
+            || self.bytes[self.at - 1] == b'\n'
+            || self.at == mark && self.bytes.starts_with(BYTE_ORDER_MARK.as_bytes())
     }
 
     fn push(&mut self, frame: Frame) {
@@ -149,8 +169,15 @@ impl<'a> Scanner<'a> {
 
     fn code(&mut self) {
         match self.rest() {
-            [b' ' | b'\t' | b'\r' | b'\n', ..] => self.at += 1,
+            [b'\n', ..] => {
+                self.on_line = false;
+                self.at += 1;
+            }
+            [b' ' | b'\t' | b'\r', ..] => self.at += 1,
             [b'/', b'/', ..] => {
+                if self.ends_value && self.on_line {
+                    self.scan.after_values.push(self.at);
+                }
                 let end = self.rest().iter().position(|byte| *byte == b'\n');
                 self.at += end.unwrap_or(self.rest().len());
             }

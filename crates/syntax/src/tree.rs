@@ -9,7 +9,7 @@ use rowan::{GreenNodeBuilder, Language};
 use crate::grammar::Rule;
 use crate::node::Node;
 use crate::source::{Content, Piece};
-use crate::words::{is_reserved, is_word_byte};
+use crate::words::{BYTE_ORDER_MARK, is_reserved, is_word_byte};
 
 /// A node of the lossless tree.
 pub type SyntaxNode = rowan::SyntaxNode<Cbuild>;
@@ -333,6 +333,9 @@ fn gap_token(text: &str) -> (SyntaxKind, usize) {
     let blanks = run(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n'));
     if blanks > 0 {
         return (SyntaxKind::Whitespace, blanks);
+    }
+    if text.starts_with(BYTE_ORDER_MARK) {
+        return (SyntaxKind::Whitespace, BYTE_ORDER_MARK.len());
     }
     if text.starts_with("//") {
         return (SyntaxKind::Comment, text.find('\n').unwrap_or(text.len()));

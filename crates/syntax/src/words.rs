@@ -1,5 +1,8 @@
 //! Reserved words and the shape of names.
 
+/// What some editors put in front of a text; it means nothing.
+pub(crate) const BYTE_ORDER_MARK: &str = "\u{feff}";
+
 /// Words that cannot be names. `protocol` and `test` are only special where an item may start.
 pub(crate) const RESERVED: [&str; 15] = [
     "as", "else", "extern", "false", "fn", "if", "import", "in", "let", "match", "pub", "then",

@@ -24,6 +24,7 @@ pub(crate) fn all() -> Vec<Otherwise> {
     let range = "import std\npub let default: List<Int> = std.list.range(0, 101)\n";
     vec![
         too_large(),
+        turned(),
         unreadable(),
         too_complex(),
         evaluated("E0406", range, small, |_, _| None),
@@ -61,6 +62,11 @@ fn too_large() -> Otherwise {
     let id = sources.add(MAIN, "");
     let found = cbuild_syntax::parse(id, &text).diagnostics;
     only("E0101", "(4 MiB and a byte of blanks)", sources, found)
+}
+
+fn turned() -> Otherwise {
+    let (sources, found) = program("let name = \"a\u{202e}b\"\n").run();
+    only("E0142", "(a text with the character U+202E)", sources, found)
 }
 
 fn too_complex() -> Otherwise {

@@ -163,6 +163,23 @@ fn programs_along_their_types_are_accepted() {
     assert_eq!(all(programs, texts(invariants::generated)), 60);
 }
 
+/// With `CBUILD_FORMAT_PROGRAMS=1000` it takes that many programs, with all pairs of places.
+#[test]
+fn comments_at_every_place_are_kept() {
+    let asked = std::env::var("CBUILD_FORMAT_PROGRAMS").ok().and_then(|n| n.parse().ok());
+    let count = asked.unwrap_or(3_u64);
+    let programs = (0..count).map(|seed| {
+        let choices = bytes(700_000 + seed, if asked.is_some() { 2000 } else { 100 });
+        invariants::program(&mut Unstructured::new(&choices)).unwrap()
+    });
+    let every = if asked.is_some() { 1 } else { 101 };
+    let check = texts(|text| invariants::format_commented(text, |first| first % every == 0));
+    assert_eq!(all(programs, &check), usize::try_from(count).unwrap());
+    let case = "let a = 1 // a\n  + // b\n  2\n";
+    invariants::format(case);
+    invariants::format_commented("let a = b + 1 * c |> d with { e = 1 } == f && !g\n", |_| true);
+}
+
 /// Files that are decoded, without the first byte, which chooses type and format.
 const FILES: &[&str] = &[
     "{\"name\": \"a\", \"port\": 1, \"level\": {\"Both\": [1, \"x\"]}, \"tag\": null}",

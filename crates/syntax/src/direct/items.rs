@@ -3,10 +3,14 @@
 use super::bytes::{UPPER, WORD, is};
 use super::{Open, Parsed, Parser, Refused};
 use crate::grammar::Rule;
+use crate::words::BYTE_ORDER_MARK;
 
 impl Parser<'_> {
     pub(super) fn file(&mut self) -> Parsed {
         let open = self.open(Rule::file);
+        if self.looking_at(0, BYTE_ORDER_MARK.as_bytes()) {
+            self.at = BYTE_ORDER_MARK.len();
+        }
         loop {
             self.at = self.next();
             if self.at == self.bytes.len() {

@@ -143,7 +143,7 @@ impl<'s> Builder<'s> {
             let at = start(operator);
             let operand_at = operand.start().unwrap_or(at);
             let plain = !self.has_comments(at) && !self.has_comments(operand_at);
-            let line = self.before(at, SPACE);
+            let before = self.suffixes(at);
             let own = self.own_lines(at, true);
             // Comments between the operator and its operand go in front of the operator.
             let (suffixes, late) = (self.suffixes(operand_at), self.own_lines(operand_at, false));
@@ -157,7 +157,8 @@ impl<'s> Builder<'s> {
             // Comments keep their order.
             let (early, suffixes) =
                 if own.is_nil() { (suffixes, Doc::Nil) } else { (Doc::Nil, suffixes) };
-            docs.push([early, line, own, suffixes, late, operator, GAP, operand].into());
+            let line = SPACE;
+            docs.push([before, early, line, own, suffixes, late, operator, GAP, operand].into());
         }
         let rest = if how.hang == Hang::Level { docs.into() } else { Doc::indent(docs.into()) };
         let plain = Doc::group([first, rest].into(), how.broken);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::words::BYTE_ORDER_MARK;
 use crate::{SyntaxKind, SyntaxNode};
 
 /// A comment.
@@ -43,7 +44,8 @@ pub(super) fn collect<'s>(tree: &SyntaxNode, text: &'s str) -> BTreeMap<usize, L
         match token.kind() {
             SyntaxKind::Whitespace => breaks += token.text().matches('\n').count(),
             SyntaxKind::Comment => {
-                let trailing = breaks == 0 && lead.comments.is_empty() && range.start > 0;
+                let ahead = text[..range.start].trim_start_matches(BYTE_ORDER_MARK);
+                let trailing = breaks == 0 && lead.comments.is_empty() && !ahead.is_empty();
                 let blank = breaks > 1;
                 let text = text[range].trim_end();
                 lead.newline |= breaks > 0 || !lead.comments.is_empty();

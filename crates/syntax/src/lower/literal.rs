@@ -1,5 +1,7 @@
 //! Numbers, hashes and paths.
 
+use cbuild_diag::Diagnostic;
+
 use super::{Lower, Node};
 use crate::ast::ExprKind;
 use crate::hash::{self, HashProblem};
@@ -12,10 +14,23 @@ impl Lower<'_> {
         if !text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'_') {
             let (message, help) = if text.contains('.') {
                 ("there are no fractional numbers", "use a whole number, or a text such as \"1.5\"")
+            } else if text.contains(['e', 'E']) && !text.starts_with('0') {
+                ("numbers have no exponent", "write all digits, such as `1_000_000`")
             } else {
                 ("this is not a decimal number", "write it in decimal digits, such as `1_000`")
             };
-            self.error("E0112", span, message, "expected only digits and `_`", help);
+            let mut found = Diagnostic::error(
+                "E0112",
+                self.source,
+                span,
+                message,
+                "expected only digits and `_`",
+            )
+            .help(help);
+            if let Some(value) = decimal(text) {
+                found = found.help(format!("write `{value}`")).edit(self.source, span, value);
+            }
+            self.diagnostics.push(found);
             return None;
         }
         let digits = text.bytes().filter(|byte| *byte != b'_');
@@ -72,6 +87,17 @@ impl Lower<'_> {
         self.error("E0113", span, message, label, help);
         ExprKind::Error
     }
+}
+
+/// The decimal digits of a number in base 16, 8 or 2.
+fn decimal(text: &str) -> Option<String> {
+    let (base, digits) = match text.get(..2)? {
+        "0x" | "0X" => (16, &text[2..]),
+        "0o" | "0O" => (8, &text[2..]),
+        "0b" | "0B" => (2, &text[2..]),
+        _ => return None,
+    };
+    i64::from_str_radix(&digits.replace('_', ""), base).ok().map(|value| value.to_string())
 }
 
 /// A path literal without `.` and empty segments, and with each `..` applied to the segment before
