@@ -42,6 +42,8 @@ pub struct Variation {
     pub build_folder: PathBuf,
     /// Whether the files of the build folder are created in descending order of their paths.
     pub reversed: bool,
+    /// Whether the inputs come from another folder of the host, which `/proc/self/mountinfo` names.
+    pub inputs_moved: bool,
 }
 
 /// The text of `/proc/cpuinfo` for one processor with another name and with nothing but what each of
@@ -79,6 +81,9 @@ pub(crate) fn apply(
     let cpu_info = prepared.log.with_extension("cpuinfo");
     fs::write(&cpu_info, &vary.cpu_info).map_err(StepError::io("write", &cpu_info))?;
     spec.cpu_info = Some(cpu_info);
+    if vary.inputs_moved {
+        move_inputs(prepared)?;
+    }
     let Action::Exec(exec) = &derivation.action else { return Ok(()) };
     let files: Vec<PathBuf> = exec.files.keys().map(|path| prepared.build.join(path)).collect();
     if moved {
@@ -94,6 +99,44 @@ pub(crate) fn apply(
             });
             made_anew.map_err(StepError::io("write", place))?;
         }
+    }
+    Ok(())
+}
+
+/// Lets the inputs come from a folder beside the log: the same files under other names.
+fn move_inputs(prepared: &mut Prepared) -> Result<(), StepError> {
+    let folder = prepared.log.with_extension("inputs");
+    fs::create_dir(&folder).map_err(StepError::io("create the folder", &folder))?;
+    for bind in prepared.spec.binds.iter_mut().filter(|bind| !bind.writable) {
+        let Some(name) = bind.source.file_name() else { continue };
+        let other = folder.join(name);
+        link_tree(&bind.source, &other)?;
+        if prepared.spec.root.as_ref() == Some(&bind.source) {
+            prepared.spec.root = Some(other.clone());
+        }
+        bind.source = other;
+    }
+    Ok(())
+}
+
+/// Gives all files of a tree a second name. What cannot have one, such as a file with as many names as the
+/// file system takes, is copied.
+fn link_tree(from: &Path, to: &Path) -> Result<(), StepError> {
+    for entry in walkdir::WalkDir::new(from).sort_by_file_name() {
+        let io = |error: walkdir::Error| StepError::io("read", from)(error.into());
+        let entry = entry.map_err(io)?;
+        let below = entry.path().strip_prefix(from).unwrap_or(Path::new(""));
+        let place = if below.as_os_str().is_empty() { to.to_owned() } else { to.join(below) };
+        let kind = entry.file_type();
+        let made = if kind.is_dir() {
+            fs::create_dir(&place)
+        } else if kind.is_symlink() {
+            fs::read_link(entry.path()).and_then(|text| std::os::unix::fs::symlink(text, &place))
+        } else {
+            fs::hard_link(entry.path(), &place)
+                .or_else(|_| fs::copy(entry.path(), &place).map(|_| ()))
+        };
+        made.map_err(StepError::io("write", &place))?;
     }
     Ok(())
 }

@@ -24,7 +24,7 @@ use crate::sys;
 /// Most binds of a sandbox that is built this way: they are all open at the same time.
 const MAX_BINDS: usize = 256;
 
-/// Files that a process of the sandbox has open besides.
+/// Files that a process of the sandbox has open besides, masks of `/proc` among them.
 const OTHER_FILES: usize = 64;
 
 /// Folders on which each sandbox gets a file system of its own.
@@ -180,6 +180,7 @@ impl Base {
     pub(crate) fn build(&self, spec: &SandboxSpec) -> Result<(), SetupFailure> {
         let memory = root::shared_memory(spec.limits.memory)?;
         let mut fresh = vec![root::proc()?, root::terminals()?, memory];
+        let masks = root::masks()?;
         let mut sources = Vec::new();
         match &spec.tmp {
             Tmp::Private { size } => fresh.push(root::private_tmp(*size)?),
@@ -205,6 +206,7 @@ impl Base {
         for fresh in &fresh {
             root.mount_fresh(fresh)?;
         }
+        masks.into_iter().try_for_each(|(mask, target)| root.place_over(mask, target))?;
         sources.into_iter().try_for_each(|(source, target)| root.place(source, &target))
     }
 }

@@ -316,6 +316,14 @@ impl NewRoot {
         }
     }
 
+    /// Puts what was opened over `target`, if that is there.
+    pub(crate) fn place_over(&self, source: Source, target: &Path) -> Result<(), SetupFailure> {
+        match self.open(target, OFlags::empty()) {
+            Err(Errno::NOENT) => Ok(()),
+            _ => self.place(source, target),
+        }
+    }
+
     /// Gives a new file system its place, which is made where it is missing.
     pub(crate) fn mount_fresh(&self, fresh: &Fresh) -> Result<(), SetupFailure> {
         let place = self.folder(Path::new(fresh.target))?;

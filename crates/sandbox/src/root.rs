@@ -8,7 +8,7 @@ use rustix::io::Errno;
 use rustix::mount::MountAttrFlags;
 
 use crate::error::{At, SetupFailure, Step};
-use crate::mounts::{Access, Fresh, NewRoot};
+use crate::mounts::{Access, Fresh, NewRoot, Source};
 use crate::spec::{Bind, OWN_NAMES, SandboxSpec, Tmp};
 
 /// The host's devices that a builder may use: none keeps state, none is special to a machine.
@@ -28,6 +28,27 @@ const MAX_TOP_ENTRIES: usize = 4096;
 /// What [`SandboxSpec::cpu_info`] takes the place of.
 pub(crate) const CPU_INFO: &str = "/proc/cpuinfo";
 
+/// Files of `/proc` that are empty in a sandbox: what identifies the machine or lists its parts and
+/// other people's work, and what no build has a use for. Some can be read by builders that root started
+/// only, and some kernels lack some of them.
+const MASKED: [&str; 12] = [
+    "/proc/cmdline",
+    "/proc/diskstats",
+    "/proc/key-users",
+    "/proc/keys",
+    "/proc/modules",
+    "/proc/partitions",
+    "/proc/sched_debug",
+    "/proc/slabinfo",
+    "/proc/swaps",
+    "/proc/sys/kernel/random/boot_id",
+    "/proc/timer_list",
+    "/proc/vmallocinfo",
+];
+
+/// What masks a file: reading it gives nothing.
+const MASK: &str = "/dev/null";
+
 /// Folders that every sandbox has.
 pub(crate) const FOLDERS: [&str; 3] = ["/build", "/cbuild/store", "/tmp"];
 
@@ -41,6 +62,7 @@ pub(crate) fn build(spec: &SandboxSpec) -> Result<(), SetupFailure> {
         root.folder(Path::new(folder))?;
     }
     root.mount_fresh(&proc()?)?;
+    masks()?.into_iter().try_for_each(|(mask, target)| root.place_over(mask, target))?;
     if let Some(file) = &spec.cpu_info {
         root.bind(file, Path::new(CPU_INFO), Access::ReadOnly)?;
     }
@@ -105,6 +127,12 @@ pub(crate) fn top_level(spec: &SandboxSpec) -> Result<Vec<(PathBuf, PathBuf)>, S
 pub(crate) fn proc() -> Result<Fresh, SetupFailure> {
     let flags = MountAttrFlags::MOUNT_ATTR_NOEXEC | MountAttrFlags::MOUNT_ATTR_RDONLY;
     Fresh::make("proc", &[("ro", "")], flags, "/proc", Step::Proc)
+}
+
+/// What is put over files of `/proc`, opened, and over which.
+pub(crate) fn masks() -> Result<Vec<(Source, &'static Path)>, SetupFailure> {
+    let open = |target| Ok((Source::open(Path::new(MASK), Access::Device)?, Path::new(target)));
+    MASKED.into_iter().map(open).collect()
 }
 
 /// Terminals of the sandbox's own.

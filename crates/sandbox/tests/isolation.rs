@@ -44,6 +44,7 @@ const TESTS: &[Test] = &[
     ("there_is_no_network", there_is_no_network),
     ("the_log_is_out_of_reach", the_log_is_out_of_reach),
     ("only_own_processes_are_visible", only_own_processes_are_visible),
+    ("what_identifies_the_machine_is_empty", what_identifies_the_machine_is_empty),
     ("a_missing_program_is_no_exit_code", a_missing_program_is_no_exit_code),
     ("a_missing_input_is_named", a_missing_input_is_named),
     ("contradictions_are_refused", contradictions_are_refused),
@@ -428,6 +429,15 @@ fn only_own_processes_are_visible() {
     let text = place.output(&place.shell(script));
     // Init cannot be killed, read or written, and the pipe to the helper is out of reach.
     assert_eq!(text, "2\n1\n2\nthere\nend\n");
+}
+
+fn what_identifies_the_machine_is_empty() {
+    let place = Place::new();
+    let script = "cd /proc; for f in cmdline diskstats key-users keys modules partitions sched_debug slabinfo swaps \
+            sys/kernel/random/boot_id timer_list vmallocinfo; do
+            if test -e $f; then cat $f; (echo x > $f) 2>/dev/null; fi
+        done; cat meminfo cpuinfo stat sys/kernel/random/uuid | wc -l | grep -qv '^0$' && echo end";
+    assert_eq!(place.output(&place.shell(script)), "end\n");
 }
 
 fn processors_can_be_made_to_look_different() {

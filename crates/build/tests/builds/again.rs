@@ -18,6 +18,7 @@ fn variation() -> Variation {
         cpu_info: plain_processor("flags : fpu sse2 avx2\n"),
         build_folder: "/build/moved".into(),
         reversed: true,
+        inputs_moved: true,
     }
 }
 
@@ -61,6 +62,22 @@ pub(crate) fn a_varied_build_sees_another_world() {
     let processors = second[6].split_ascii_whitespace().last().unwrap();
     assert!(processors.bytes().all(|byte| byte.is_ascii_digit()), "{processors}");
     assert_eq!((first[7], second[7]), ("/build/build.sh", "/build/moved/build.sh"));
+}
+
+/// Each mount names the folder of the host that it comes from.
+pub(crate) fn a_varied_build_gets_its_inputs_from_elsewhere() {
+    let mut world = World::new();
+    let input =
+        world.sh("input", "mkdir $out; echo content > $out/file; ln -s file $out/link", &[]);
+    let script = "while read -r id parent device root place rest; do
+            case $place in /cbuild/store/*-input) echo $root;; esac
+        done < /proc/self/mountinfo > $out; cat /cbuild/store/*-input/link >> $out";
+    let look = world.sh("look", script, &[input]);
+    let (first, second, _) = both(&world, look, Some(&variation()));
+    let (first, second) = (first.split_once('\n').unwrap(), second.split_once('\n').unwrap());
+    assert!(first.0.ends_with("-input") && second.0.ends_with("-input"), "{first:?}");
+    assert_ne!(first.0, second.0);
+    assert_eq!((first.1, second.1), ("content\n", "content\n"));
 }
 
 /// The name of the folder is put together, so that nobody can replace it.

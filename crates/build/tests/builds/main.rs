@@ -64,6 +64,7 @@ const TESTS: &[Test] = tests![
     failures::bad_files_and_arguments_are_refused,
     again::a_second_build_is_the_same_and_not_kept,
     again::a_varied_build_sees_another_world,
+    again::a_varied_build_gets_its_inputs_from_elsewhere,
     again::what_insists_on_the_build_folder_gets_it,
     again::a_varied_build_lists_its_folder_in_another_order,
     fetches::a_fetch_is_known_by_its_hash,

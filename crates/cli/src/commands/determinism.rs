@@ -125,6 +125,7 @@ fn variation(cores: NonZeroUsize) -> Variation {
         cpu_info: plain_processor(&std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default()),
         build_folder: BUILD_FOLDERS.1.into(),
         reversed: true,
+        inputs_moved: true,
     }
 }
 
