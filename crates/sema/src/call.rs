@@ -5,7 +5,7 @@ use std::rc::Rc;
 use cbuild_diag::Span;
 use cbuild_syntax::ast::{self, Deep, ExprKind};
 
-use crate::checker::{Checker, Extend, GlobalTy, ParamDefault, Signature};
+use crate::checker::{Checker, Def, Extend, GlobalTy, ParamDefault, Signature, Value};
 use crate::codes;
 use crate::index::Target;
 use crate::infer::{Head, Typed, broken};
@@ -115,6 +115,45 @@ impl<'a> Checker<'a> {
 
     // ------------------------------------------------------------ function items
 
+    /// Reports a function that is given first, as in `map(f, items)` of many languages, to a function that
+    /// takes what it works on first.
+    fn is_turned_round(
+        &mut self,
+        name: &str,
+        declared: Place,
+        given: &[(usize, &'a ast::Expr)],
+        slots: &[Slot<'_>],
+    ) -> bool {
+        let [(0, first), (1, second), ..] = given else { return false };
+        let takes_function = |slot: &Slot<'_>| matches!(self.types.get(slot.ty), Ty::Fn(..));
+        let turned = !takes_function(&slots[0])
+            && !matches!(self.types.get(slots[0].ty), Ty::Var(_))
+            && slots[1..].iter().any(takes_function)
+            && self.is_function(first)
+            && !self.is_function(second);
+        if let (true, Some((param, _))) = (turned, slots[0].declared) {
+            let (param, span) = (&param.text, first.span);
+            let message = format!("`{name}` takes the function after `{param}`");
+            self.error(codes::MISMATCH, span, message, "a function")
+                .also(declared, "declared here")
+                .fix(format!("exchange the arguments: `{name}` works on its first one"));
+        }
+        turned
+    }
+
+    /// Whether an expression is certainly a function: a lambda, or the name of one.
+    fn is_function(&self, expr: &ast::Expr) -> bool {
+        match &expr.kind {
+            ExprKind::Lambda { .. } => true,
+            ExprKind::Name(name) => {
+                let local = self.body.locals.iter().any(|local| *local.name == *name.text);
+                let found = self.find_value(self.module, &name.text).filter(|_| !local);
+                matches!(found, Some(Value::Global(id)) if matches!(self.global(id).def, Def::Fn(_)))
+            }
+            _ => false,
+        }
+    }
+
     fn call_item(
         &mut self,
         span: Span,
@@ -145,6 +184,10 @@ impl<'a> Checker<'a> {
             })
             .collect();
         let (given, complete) = self.assign(span, &name, declared_at, signature, args);
+        if self.is_turned_round(&name, declared_at, &given, &slots) {
+            self.infer_all(args);
+            return (result, broken().1);
+        }
         let given_slots: Vec<usize> = given.iter().map(|(index, _)| *index).collect();
         let mut lowered: Vec<Option<ir::Arg>> = (0..count).map(|_| None).collect();
         for (index, value) in self.check_args(given, &slots) {

@@ -10,6 +10,7 @@ use cbuild_syntax::ast::{self, Deep, ExprKind};
 
 use crate::checker::{Checker, Extend, Value};
 use crate::codes;
+use crate::foreign;
 use crate::index::Target;
 use crate::ir;
 use crate::needs::Need;
@@ -146,6 +147,11 @@ impl<'a> Checker<'a> {
                 self.expect(expected, ty, expr.span);
                 lowered
             }
+            ExprKind::Text(parts)
+                if matches!(self.types.get(expected.ty), Ty::Con(ConId::HASH, _)) =>
+            {
+                self.check_quoted_hash(expr, parts, expected)
+            }
             _ => self.infer_and_compare(expr, expected),
         }
     }
@@ -166,6 +172,26 @@ impl<'a> Checker<'a> {
             if at > 0 {
                 lowered = self.watched(branch, lowered);
             }
+        }
+        lowered
+    }
+
+    /// A text where a hash is needed: one that holds a hash is replaced by that.
+    fn check_quoted_hash(
+        &mut self,
+        expr: &'a ast::Expr,
+        parts: &'a [ast::TextPart],
+        expected: &Expect,
+    ) -> ir::Expr {
+        let before = self.diagnostics.len();
+        let lowered = self.infer_and_compare(expr, expected);
+        let place = self.place(expr.span);
+        let hash = match parts {
+            [ast::TextPart::Text(text)] => foreign::hash(text),
+            _ => None,
+        };
+        if let (Some(hash), Some(problem)) = (hash, self.diagnostics.get_mut(before)) {
+            problem.change(place, hash);
         }
         lowered
     }

@@ -18,6 +18,7 @@ mod decode;
 mod driver;
 mod exhaustive;
 mod followups;
+mod foreign;
 mod free;
 mod globals;
 pub mod index;

@@ -145,18 +145,35 @@ impl<'a> Checker<'a> {
     }
 
     /// Whether an operand has the type that its operator needs.
-    fn operand(&mut self, op: BinaryOp, wanted: TyId, found: TyId, span: Span, side: &str) -> bool {
-        let Err(clash) = self.types.unify(wanted, found) else { return true };
+    fn operand(
+        &mut self,
+        op: BinaryOp,
+        expected: TyId,
+        found: TyId,
+        span: Span,
+        side: &str,
+    ) -> bool {
+        let Err(clash) = self.types.unify(expected, found) else { return true };
         if let Clash::Rigid { .. } | Clash::NotARecord(..) | Clash::OnlyRecords(..) = clash {
-            self.report_mismatch(&Expect::plain(wanted), found, span, &clash);
+            self.report_mismatch(&Expect::plain(expected), found, span, &clash);
             return false;
         }
-        let (wanted, shown) = self.types.show_two(wanted, found);
+        let (wanted, shown) = self.types.show_two(expected, found);
         let sign = sign(op);
         let joinable =
             matches!(self.types.get(found), Ty::Con(ConId::STR | ConId::SCRIPT | ConId::LIST, _));
-        let fix = (op == BinaryOp::Add && joinable)
-            .then(|| "`++` joins texts, scripts and lists".to_owned());
+        let fallback = self.fallback(expected, found);
+        let fix = match fallback {
+            Some(fallback) => Some(format!(
+                "it may be absent; say what counts then, as in `std.option.or_else(…, {fallback})`"
+            )),
+            None if op == BinaryOp::Add && joinable => {
+                Some("`++` joins texts, scripts and lists".to_owned())
+            }
+            None => None,
+        };
+        let at = |byte| self.place(Span { start: byte, end: byte });
+        let (before, after) = (at(span.start), at(span.end));
         self.error(
             codes::OPERAND,
             span,
@@ -167,7 +184,20 @@ impl<'a> Checker<'a> {
             format!("has type `{shown}`"),
         )
         .maybe_fix(fix);
+        if let (Some(fallback), Some(problem)) = (fallback, self.diagnostics.last_mut()) {
+            problem.change(before, "std.option.or_else(").change(after, format!(", {fallback})"));
+        }
         false
+    }
+
+    /// What may count where an operand is absent: a value of the wanted type that changes nothing.
+    fn fallback(&self, wanted: TyId, found: TyId) -> Option<&'static str> {
+        let Ty::Con(ConId::OPTION, args) = self.types.get(found) else { return None };
+        match (self.types.get(wanted), self.types.get(args[0])) {
+            (Ty::Con(ConId::INT, _), Ty::Con(ConId::INT, _)) => Some("0"),
+            (Ty::Con(ConId::BOOL, _), Ty::Con(ConId::BOOL, _)) => Some("false"),
+            _ => None,
+        }
     }
 
     pub(crate) fn infer_unary(&mut self, op: UnaryOp, operand: &'a ast::Expr, span: Span) -> Typed {

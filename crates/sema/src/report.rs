@@ -275,6 +275,10 @@ impl Checker<'_> {
             (ConId::STR, _) if Some(have) == self.package => {
                 "use a script, `sh\"#{…}\"`, where the package's path is needed, or its `.name`"
             }
+            (_, ConId::PATH) if Some(want) == self.package => {
+                "put the files into the store: `std.fetch.local(…, \"src\")`"
+            }
+            (ConId::HASH, ConId::STR) => "a hash is written without quotes: `sha256-…`",
             (ConId::OPTION, _) if self.same_head(want_args[0], found) => "wrap it: `Some(…)`",
             (_, ConId::OPTION) if self.same_head(expected, have_args[0]) => {
                 "it may be absent; use `match`, or `std.option.or_else`"
@@ -418,6 +422,9 @@ fn around(help: &str) -> Option<(&'static str, &'static str)> {
     match help {
         "put it into a text: `\"#{…}\"`" => Some(("\"#{", "}\"")),
         "put it into a script: `sh\"#{…}\"`" => Some(("sh\"#{", "}\"")),
+        "put the files into the store: `std.fetch.local(…, \"src\")`" => {
+            Some(("std.fetch.local(", ", \"src\")"))
+        }
         "wrap it: `Some(…)`" => Some(("Some(", ")")),
         "make it a list: `[…]`" => Some(("[", "]")),
         _ => None,

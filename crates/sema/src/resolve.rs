@@ -5,10 +5,14 @@ use cbuild_syntax::ast;
 
 use crate::checker::{Checker, Entry, Extend, Scope, TypeDef, Value};
 use crate::codes;
+use crate::foreign;
 use crate::index::Target;
 use crate::modules::ModIdx;
 use crate::suggest::{Fix, meant};
 use crate::types::{BUILTIN, ConId, Place};
+
+/// Most names of a module that a message lists.
+const SHOWN_MEMBERS: usize = 30;
 
 /// A module that a path leads to.
 #[derive(Clone, Copy)]
@@ -288,8 +292,8 @@ impl Checker<'_> {
             Kind::Type => meant(&name.text, public(&scope.types)),
             Kind::Module => meant(&name.text, public(&scope.modules)),
             Kind::Value => {
-                let all = public(&scope.values).chain(public(&scope.modules));
-                meant(&name.text, all)
+                let all = || public(&scope.values).chain(public(&scope.modules));
+                meant(&name.text, all()).or_else(|| Some(Fix::from(members(all()))))
             }
         };
         let key = self.modules[index].key.to_string();
@@ -359,7 +363,10 @@ impl Checker<'_> {
         if kind == Kind::Value {
             candidates.extend(["None", "Some"]);
         }
-        let fix = meant(text, candidates).or_else(|| self.hint(name, kind).map(Fix::from));
+        let foreign = || (kind == Kind::Value).then(|| foreign::instead(text)).flatten();
+        let fix = meant(text, candidates)
+            .or_else(|| self.hint(name, kind).map(Fix::from))
+            .or_else(foreign);
         let import = (text == "std").then(|| self.place_for_import()).flatten();
         let other = replacement_of(text, kind);
         let span = name.span;
@@ -427,6 +434,18 @@ fn replacement_of(name: &str, kind: Kind) -> Option<&'static str> {
         ("True" | "TRUE" | "yes", Kind::Value) => Some("true"),
         ("False" | "FALSE" | "no", Kind::Value) => Some("false"),
         _ => None,
+    }
+}
+
+/// Says what a module has, as far as there is room for it.
+fn members<'n>(names: impl Iterator<Item = &'n str>) -> String {
+    let names: Vec<&str> = names.collect();
+    let shown = names.iter().take(SHOWN_MEMBERS).map(|name| format!("`{name}`"));
+    let shown = shown.collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(SHOWN_MEMBERS) {
+        0 if names.is_empty() => "it has no public names".to_owned(),
+        0 => format!("it has {shown}"),
+        more => format!("it has {shown} and {more} more"),
     }
 }
 

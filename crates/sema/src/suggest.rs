@@ -2,6 +2,7 @@
 
 use crate::ModuleKey;
 use crate::checker::Checker;
+use crate::foreign;
 use crate::types::{ConId, Ty, TyId};
 
 /// One concrete fix: what is said, and what an editor puts in the place of what is wrong.
@@ -69,18 +70,32 @@ impl Checker<'_> {
             _ => return None,
         };
         let key = ModuleKey::std(format!("{module}.cbuild"));
-        let index = self.modules.iter().position(|loaded| loaded.key == key)?;
-        let public = self.scopes.get(index)?.values.iter().filter(|(_, entry)| entry.public);
-        let names: Vec<&str> = public.map(|(name, _)| &**name).collect();
+        // Of the library only what a program uses is read.
+        let index = self.modules.iter().position(|loaded| loaded.key == key);
+        let names: Vec<&str> =
+            index.and_then(|index| self.scopes.get(index)).map_or_else(Vec::new, |scope| {
+                let public = scope.values.iter().filter(|(_, entry)| entry.public);
+                public.map(|(name, _)| &**name).collect()
+            });
         let found = names.iter().copied().find(|known| *known == name);
-        let called = found.or_else(|| closest(name, names));
+        let foreign = || foreign_member(module, name);
+        let called = found.or_else(foreign).or_else(|| closest(name, names.iter().copied()));
         Some(Fix::from(match called {
             Some(called) => format!(
-                "call the function `std.{module}.{called}`, with the value as an argument or in front of `|>`"
+                "call the function `std.{module}.{called}`, with the value as its first argument or in front of `|>`"
             ),
             None => format!("its functions are in `std.{module}`"),
         }))
     }
+}
+
+/// What a member of another language's values is called in a module of the library, such as `length` for
+/// `len`.
+fn foreign_member(module: &str, name: &str) -> Option<&'static str> {
+    if matches!(name, "len" | "length" | "size") {
+        return matches!(module, "list" | "text").then_some("length");
+    }
+    foreign::function(name)?.strip_prefix("std.")?.strip_prefix(module)?.strip_prefix('.')
 }
 
 /// Number of characters, whatever their case, to insert, remove, replace or swap with a neighbour..

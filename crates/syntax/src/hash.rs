@@ -35,6 +35,11 @@ pub(crate) fn check(text: &str) -> Result<(), HashProblem> {
     base64(digest, bytes)
 }
 
+/// Whether a text is what may stand as a hash literal.
+pub fn is_hash(text: &str) -> bool {
+    check(text).is_ok()
+}
+
 fn base64(digest: &str, bytes: usize) -> Result<(), HashProblem> {
     let padding = (3 - bytes % 3) % 3;
     let (data, end) =

@@ -34,6 +34,7 @@ use cbuild_diag::{Diagnostic, SourceId, Span};
 pub use crate::declarations::{Outline, parse_declarations, parse_imports};
 pub use crate::format::{FormatError, format};
 use crate::grammar::Rule;
+pub use crate::hash::is_hash;
 use crate::node::Node;
 use crate::source::{Content, Parsers, Piece};
 pub use crate::tree::{SyntaxKind, SyntaxNode, SyntaxToken};

@@ -151,3 +151,21 @@ rejected! {
     rows_of_other_languages "E0131": "fn f<r>(c: { name: Str, ..r }) -> Str = c.name"
     constructors_beside_a_broken_type "E0131": "type Level = Debug | Info { verbose: Bool } | Failed(Str)\nfn f(level: Level) -> Str =\n  match level {\n    Failed(why) => why,\n    _ => \"fine\",\n  }"
 }
+
+// What people who come from other languages write.
+rejected! {
+    foreign_path_for_a_package "E0301": "fn f(src: Package) -> Str = src.name\npub let x: Str = f(./src)"
+    foreign_hash_in_quotes "E0301": "fn f(hash: Hash) -> Int = 1\npub let x: Int = f(\"sha256-MeBmE3qWJnbon2nRtlOC3pWn732RS4y5VvQepy4PUWs=\")"
+    foreign_hash_that_is_none "E0301": "fn f(hash: Hash) -> Int = 1\npub let x: Int = f(\"md5-abc\")"
+    foreign_sum_with_an_absent_number "E0315": "type R = { a?: Int }\npub fn f(r: R) -> Int = r.a + 1"
+    foreign_and_with_an_absent_truth "E0315": "type R = { a?: Bool }\npub fn f(r: R) -> Bool = true && r.a"
+    foreign_method_of_a_text "E0308": "pub let x: Str = \"a\".upper()"
+    foreign_method_under_another_name "E0308": "pub let x: Str = \"a\".toUpperCase()"
+    foreign_length_as_a_field "E0308": "let xs = [1]\npub let x: Int = xs.len"
+    foreign_length_as_a_function "E0201": "pub let x: Int = len([1])"
+    foreign_text_of_a_number "E0201": "pub let x: Str = str(3)"
+    foreign_map_as_a_global "E0201": "fn f(n: Int) -> Int = n\npub let x: List<Int> = map(f, [1])"
+    foreign_function_first "E0301": "import std\npub let x: List<Int> = std.list.map((n) => n + 1, [1])"
+    foreign_function_first_by_name "E0301": "import std\nfn f(n: Int) -> Int = n\npub let x: List<Int> = std.list.map(f, [1])"
+    foreign_derivation "E0201": "pub let x: Package = mkDerivation({ name = \"a\" })"
+}
