@@ -148,6 +148,8 @@ pub enum Event {
         name: Name,
         /// Code of the error.
         code: &'static str,
+        /// The first line of the error's message.
+        reason: String,
     },
     /// A step will not be looked at, because something that it needs failed.
     Skipped {

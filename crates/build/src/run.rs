@@ -327,7 +327,8 @@ impl<'a> Run<'a> {
         if failed.error.exit_class() == ExitClass::Cancelled {
             return self.workshop.halt();
         }
-        events(Event::Failed { drv, name: name.clone(), code: failed.error.code() });
+        let reason = failed.error.to_string().lines().next().unwrap_or_default().to_owned();
+        events(Event::Failed { drv, name: name.clone(), code: failed.error.code(), reason });
         let mut state = self.lock();
         let skipped = state.queue.failed(index);
         let Failed { key, error } = failed;

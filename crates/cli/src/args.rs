@@ -369,14 +369,14 @@ pub(crate) enum ModCommand {
     },
     /// Require modules no longer
     Remove {
-        /// Paths without versions
-        #[arg(required = true, value_name = "PATH")]
-        paths: Vec<String>,
+        /// Paths without versions, or the names that the modules are imported by
+        #[arg(required = true, value_name = "MODULE")]
+        modules: Vec<String>,
     },
     /// Require newer versions of the same major version
     Update {
-        /// Paths, with a version or for the newest [default: all that are required]
-        #[arg(value_name = "PATH[@VERSION]")]
+        /// Paths, with a version or for the newest, or names of imports [default: all that are required]
+        #[arg(value_name = "MODULE[@VERSION]")]
         modules: Vec<String>,
     },
     /// Copy all required modules to vendor/, from which they are then read

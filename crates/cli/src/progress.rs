@@ -1,6 +1,8 @@
 //! What a build shows while it runs: a live tree on a terminal, plain lines elsewhere, JSON events for machines.
 
 mod live;
+mod plain;
+mod running;
 mod screen;
 mod tree;
 
@@ -14,6 +16,7 @@ use cbuild_drv::{DrvId, Name};
 use serde_json::json;
 
 use self::live::Live;
+use self::plain::Plain;
 
 use crate::commands::{memory_of, taken};
 use crate::session::Session;
@@ -28,7 +31,7 @@ pub(crate) struct Display {
 
 enum Mode {
     Quiet,
-    Plain,
+    Plain(Plain),
     Json,
     Terminal(Live),
 }
@@ -44,7 +47,7 @@ impl Display {
         } else if std::io::stderr().is_terminal() && can_move_its_cursor() {
             Mode::Terminal(Live::default())
         } else {
-            Mode::Plain
+            Mode::Plain(Plain::default())
         };
         Self { mode, verbose: options.verbose, names: Mutex::default() }
     }
@@ -61,11 +64,7 @@ impl Display {
                     write_line(&event.to_string());
                 }
             }
-            Mode::Plain => {
-                if let Some(line) = self.finished_line(event) {
-                    write_line(&line);
-                }
-            }
+            Mode::Plain(plain) => plain.show(event, self.finished_line(event)),
             Mode::Terminal(live) => live.show(event, self.finished_line(event)),
         }
     }
@@ -109,7 +108,9 @@ impl Display {
             Event::Elsewhere { name, waits: true, .. } => (!matches!(self.mode, Mode::Terminal(_)))
                 .then(|| format!("waiting for another process, which is at {name}")),
             Event::WrongBytes { name, wrong, .. } => Some(format!("warning: for {name}, {wrong}")),
-            Event::Failed { name, code, .. } => Some(format!("failed {name} ({code})")),
+            Event::Failed { name, code, reason, .. } => {
+                Some(format!("failed {name} ({code}): {}", cbuild_diag::clean(reason)))
+            }
             Event::Skipped { name, .. } => self.verbose.then(|| format!("skipped {name}")),
             Event::Log { drv, line } => self.verbose.then(|| {
                 // Lines of steps that run at the same time come mixed.
@@ -179,8 +180,9 @@ fn to_json(event: &Event) -> Option<serde_json::Value> {
             "cpu_ms": usage.map(|usage| usage.cpu_ms), "memory": usage.map(|usage| usage.memory),
             "memory_of": usage.map(|usage| memory_of(usage.memory_of)),
         }),
-        Event::Failed { drv, name, code } => json!({
+        Event::Failed { drv, name, code, reason } => json!({
             "event": "failed", "drv": drv.to_string(), "name": name.as_str(), "code": code,
+            "reason": reason,
         }),
         Event::Skipped { drv, name } => {
             json!({"event": "skipped", "drv": drv.to_string(), "name": name.as_str()})

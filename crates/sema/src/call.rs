@@ -129,8 +129,8 @@ impl<'a> Checker<'a> {
         let turned = !takes_function(&slots[0])
             && !matches!(self.types.get(slots[0].ty), Ty::Var(_))
             && slots[1..].iter().any(takes_function)
-            && self.is_function(first)
-            && !self.is_function(second);
+            && self.names_function(first)
+            && !self.names_function(second);
         if let (true, Some((param, _))) = (turned, slots[0].declared) {
             let (param, span) = (&param.text, first.span);
             let message = format!("`{name}` takes the function after `{param}`");
@@ -142,7 +142,7 @@ impl<'a> Checker<'a> {
     }
 
     /// Whether an expression is certainly a function: a lambda, or the name of one.
-    fn is_function(&self, expr: &ast::Expr) -> bool {
+    fn names_function(&self, expr: &ast::Expr) -> bool {
         match &expr.kind {
             ExprKind::Lambda { .. } => true,
             ExprKind::Name(name) => {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use cbuild_diag::{Severity, SourceId};
-use cbuild_sema::ModuleKey;
+use cbuild_sema::{ModuleKey, Package};
 use serde_json::json;
 
 use crate::evaluation;
@@ -25,8 +25,14 @@ pub(crate) fn check(session: &Session, paths: &[PathBuf]) -> Result<(), Failure>
         packages.entry(entry.package_root).or_default().push((file, entry.module));
     }
     let mut wrong = 0_usize;
-    for (root, files) in &packages {
-        wrong += check_package(session, root, files)?;
+    let mut covered = BTreeSet::new();
+    // A folder comes before the folders in it.
+    for (root, mut files) in packages {
+        // Without a `cbuild.mod`, what files above import belongs to their package.
+        files.retain(|(_, module)| !covered.contains(&root.join(&module.path)));
+        if !files.is_empty() {
+            wrong += check_package(session, &root, &files, &mut covered)?;
+        }
     }
     if wrong == 0 {
         return Ok(());
@@ -35,11 +41,13 @@ pub(crate) fn check(session: &Session, paths: &[PathBuf]) -> Result<(), Failure>
     Err(Problem::new(Exit::Input, "E1017", format!("{wrong} {noun} with errors")).into())
 }
 
-/// Checks some files of a package; gives how many have errors, imported ones among them.
+/// Checks some files of a package, and adds all of its files that were read to `covered`; gives how many
+/// have errors, imported ones among them.
 fn check_package(
     session: &Session,
     root: &Path,
     files: &[(PathBuf, ModuleKey)],
+    covered: &mut BTreeSet<PathBuf>,
 ) -> Result<usize, Failure> {
     let modules: Vec<ModuleKey> = files.iter().map(|(_, module)| module.clone()).collect();
     let (checked, sources) = match evaluation::check_changed(session, root, &modules) {
@@ -60,6 +68,8 @@ fn check_package(
     let broken: BTreeSet<ModuleKey> =
         wrong.iter().filter_map(|source| checked.keys.get(source)).cloned().collect();
     let loaded: BTreeSet<ModuleKey> = checked.modules.keys().cloned().collect();
+    let own = loaded.iter().filter(|module| module.package == Package::Root);
+    covered.extend(own.map(|module| root.join(&module.path)));
     if let Err(failure) = evaluation::accept(session, checked, sources) {
         failure.report(session.manner());
     }

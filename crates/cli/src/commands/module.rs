@@ -24,10 +24,10 @@ pub(crate) fn run(session: &Session, dir: &Path, command: ModCommand) -> Result<
             let (path, requirement) = requirement(&module, &source, name.as_deref())?;
             edit(session, &root, |workspace| Ok(add(workspace.text(), &path, &requirement)?))
         }
-        ModCommand::Remove { paths } => edit(session, &root, |workspace| {
+        ModCommand::Remove { modules } => edit(session, &root, |workspace| {
             let mut text = workspace.text().to_owned();
-            for path in &paths {
-                let path: ModulePath = path.parse().map_err(wrong_name)?;
+            for module in &modules {
+                let path = named(workspace, module)?;
                 let removed = remove_requirement(&text, &path).map_err(not_toml)?;
                 text = removed.ok_or(Error::NotRequired(path))?;
             }
@@ -109,7 +109,7 @@ fn updated(workspace: &Workspace<'_>, modules: &[String]) -> Result<String, Fail
                 let ModuleVersion { path, version } = module.parse().map_err(wrong_name)?;
                 (path, Some(version))
             }
-            None => (module.parse().map_err(wrong_name)?, None),
+            None => (named(workspace, module)?, None),
         };
         let known = required.get(&path).ok_or_else(|| Error::NotRequired(path.clone()))?;
         wanted.push((path, known, version));
@@ -139,6 +139,13 @@ fn updated(workspace: &Workspace<'_>, modules: &[String]) -> Result<String, Fail
         }
     }
     Ok(text)
+}
+
+/// The module that a text names: by its path, or by the name that it is imported by.
+fn named(workspace: &Workspace<'_>, text: &str) -> Result<ModulePath, Problem> {
+    let required = &workspace.manifest().require;
+    let imported = required.iter().find(|(_, requirement)| requirement.name.as_str() == text);
+    imported.map_or_else(|| text.parse().map_err(wrong_name), |(path, _)| Ok(path.clone()))
 }
 
 fn wrong_name(error: cbuild_modules::NameError) -> Problem {

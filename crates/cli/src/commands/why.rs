@@ -118,18 +118,30 @@ fn differs(session: &Session, first: &str, second: &str) -> Result<(), Failure> 
     let hints = Hints { times, ..Hints::default() };
     let differences = compare(&sides.0, &sides.1, &hints)?;
     if session.options.json {
-        return output::json(&json!({
+        output::json(&json!({
             "first": a.to_string(),
             "second": b.to_string(),
             "differences": explanation::differences_to_json(&differences, &hints),
-        }));
+        }))?;
+    } else {
+        output::line(&format!("first   {a}"))?;
+        output::line(&format!("second  {b}"))?;
+        explanation::print_differences(&differences, &hints)?;
     }
-    output::line(&format!("first   {a}"))?;
-    output::line(&format!("second  {b}"))?;
     if differences.is_empty() {
-        return output::line("the two have the same content");
+        return if session.options.json {
+            Ok(())
+        } else {
+            output::line("the two have the same content")
+        };
     }
-    explanation::print_differences(&differences, &hints)
+    Err(unlike(first, second).into())
+}
+
+/// As with `diff`, a difference is told by the exit code too, so that a script can act on it.
+fn unlike(first: &str, second: &str) -> Problem {
+    Problem::new(Exit::Failed, "E1047", format!("`{first}` and `{second}` differ"))
+        .help("the files and the likely causes are listed on standard output")
 }
 
 /// When an object can have been built, in seconds since 1970: in the day before it was registered.
@@ -295,5 +307,10 @@ mod tests {
     #[test]
     fn a_record_that_is_gone() {
         insta::assert_snapshot!(Failure::from(gone("redis-7.0.15")).text());
+    }
+
+    #[test]
+    fn what_differs() {
+        insta::assert_snapshot!(Failure::from(unlike(".:first", ".:second")).text());
     }
 }

@@ -1,18 +1,17 @@
 //! The live tree of a build: takes events at any rate and draws a few times a second at most.
 
-use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use cbuild_build::Event;
-use cbuild_drv::DrvId;
 use console::Term;
-use indicatif::{HumanBytes, ProgressDrawTarget};
+use indicatif::ProgressDrawTarget;
 
+use super::running::{Running, Steps, now};
 use super::screen::Screen;
 use super::tree::{Row, Tree};
-use super::{seconds, verb, write_line};
+use super::write_line;
 
 /// Time between two frames.
 const FRAME: Duration = Duration::from_millis(100);
@@ -44,7 +43,7 @@ struct Shared {
 #[derive(Default)]
 struct State {
     tree: Tree,
-    running: VecDeque<Running>,
+    running: Steps,
     done: usize,
     total: usize,
     expected: Option<Duration>,
@@ -52,16 +51,6 @@ struct State {
     /// Lines that are to stay and are not yet on the screen.
     stay: Vec<String>,
     ended: bool,
-}
-
-struct Running {
-    drv: DrvId,
-    head: String,
-    /// How long it took last time.
-    last: Option<Duration>,
-    /// What a download has brought so far, or that another process does it.
-    more: String,
-    started: Instant,
 }
 
 impl Live {
@@ -150,41 +139,20 @@ impl State {
                 *self = Self { total, expected, started, stay, ..Self::default() };
             }
             Event::Outline { steps } => self.tree = Tree::new(steps.clone()),
-            Event::Started { drv, name, kind, last_duration, .. } => {
-                self.running.push_back(Running {
-                    drv: *drv,
-                    head: format!("{} {name}", verb(*kind)),
-                    last: *last_duration,
-                    more: String::new(),
-                    started: now(),
-                });
-            }
-            Event::Elsewhere { drv, waits, .. } => {
-                if let Some(running) = self.running.iter_mut().find(|step| step.drv == *drv) {
-                    running.more =
-                        if *waits { " · by another process".to_owned() } else { String::new() };
-                }
-            }
-            Event::FetchProgress { drv, bytes, total } => {
-                if let Some(running) = self.running.iter_mut().find(|one| one.drv == *drv) {
-                    let of = total.map_or(String::new(), |all| format!(" of {}", HumanBytes(all)));
-                    running.more = format!(" · {}{of}", HumanBytes(*bytes));
-                }
-            }
-            Event::Finished { drv, .. }
-            | Event::Failed { drv, .. }
-            | Event::Skipped { drv, .. } => {
-                self.running.retain(|one| one.drv != *drv);
-                self.done += 1;
-            }
-            Event::Log { .. } | Event::WrongBytes { .. } => {}
+            Event::Finished { .. } | Event::Failed { .. } | Event::Skipped { .. } => self.done += 1,
+            Event::Started { .. }
+            | Event::Elsewhere { .. }
+            | Event::FetchProgress { .. }
+            | Event::WrongBytes { .. }
+            | Event::Log { .. } => {}
         }
+        self.running.take(event);
     }
 
     /// The tree and the line about the whole.
     fn lines(&self, now: Instant, rows: usize) -> Vec<String> {
         let row = |one: &Running| Row { place: self.tree.place(&one.drv), text: one.text(now) };
-        let running: Vec<Row> = self.running.iter().map(row).collect();
+        let running: Vec<Row> = self.running.all().map(row).collect();
         let most = rows.saturating_sub(SPARE_ROWS).clamp(1, MAX_ROWS);
         let mut lines = self.tree.lines(&running, most);
         let Some(started) = self.started else { return lines };
@@ -197,33 +165,16 @@ impl State {
     }
 }
 
-impl Running {
-    /// What it is, since when, and how long it took last time. Whole seconds: a line that changes ten
-    /// times a second draws the eye to what matters least.
-    fn text(&self, now: Instant) -> String {
-        let taken = now.saturating_duration_since(self.started).as_secs();
-        let taken = if taken > 0 { format!(" {taken} s") } else { String::new() };
-        let last =
-            self.last.map_or(String::new(), |last| format!(" (last time {})", seconds(last)));
-        format!("{}{taken}{last}{}", self.head, self.more)
-    }
-}
-
 /// Rows and columns of the terminal that standard error is.
 fn size() -> (usize, usize) {
     let size = Term::stderr().size_checked();
     size.map_or(USUAL_SIZE, |(rows, columns)| (usize::from(rows), usize::from(columns)))
 }
 
-#[expect(clippy::disallowed_methods, reason = "the display shows how long steps have been running")]
-fn now() -> Instant {
-    Instant::now()
-}
-
 #[cfg(test)]
 mod tests {
     use cbuild_build::{Kind, Outcome, Outlined};
-    use cbuild_drv::{Digest, Name};
+    use cbuild_drv::{Digest, DrvId, Name};
 
     use super::*;
 
