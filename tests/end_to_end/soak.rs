@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 #[path = "../soak/mod.rs"]
-mod harness;
+pub(crate) mod harness;
 
 #[test]
 fn a_store_under_load_stays_whole() {

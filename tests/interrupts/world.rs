@@ -8,11 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 
 use super::{Plan, Result, streams};
-
-#[path = "../soak/graph.rs"]
-mod graph;
-#[path = "../soak/leftovers.rs"]
-mod leftovers;
+use crate::soak::harness::{graph, leftovers};
 
 /// Bytes of the large file, for each of [`Plan::size`].
 const LARGE: u64 = 100 << 10;

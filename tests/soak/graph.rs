@@ -37,7 +37,7 @@ pub let image: Image<{}, {}, {}> = std.oci.image {
 
 /// The module of one process. The salt makes all of its steps new; the common ones are the same in
 /// the modules of all processes.
-pub(super) fn module(salt: &str, process: u32) -> String {
+pub(crate) fn module(salt: &str, process: u32) -> String {
     let mut text = HEAD.to_owned();
     let mut add = |name: &str, script: &str| {
         // Writing to a String cannot fail.

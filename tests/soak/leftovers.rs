@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Waits until no process has the store among its words, its environment or its mounts.
-pub(super) fn wait_until_nothing_is_left(root: &Path) -> super::Result {
+pub(crate) fn wait_until_nothing_is_left(root: &Path) -> super::Result {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let found = find(root)?;

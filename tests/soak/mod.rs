@@ -7,8 +7,8 @@
 #![allow(clippy::disallowed_methods, reason = "it looks at the machine: its processes, its clock")]
 
 mod full_disk;
-mod graph;
-mod leftovers;
+pub(crate) mod graph;
+pub(crate) mod leftovers;
 mod mix;
 
 use std::path::{Path, PathBuf};

@@ -6,7 +6,7 @@ use crate::Result;
 use crate::command::build_cbuild;
 
 #[path = "../../tests/soak/mod.rs"]
-mod harness;
+pub(crate) mod harness;
 
 /// How much to do.
 #[derive(clap::Args)]

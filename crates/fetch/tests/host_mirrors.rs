@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::OnceLock;
 
 use cbuild_drv::{ContentHash, Fetch, FetchKind};
-use cbuild_fetch::{Detection, Fetcher, Limits, MirrorSource, Mirrors, Options, detect};
+use cbuild_fetch::{Detection, Fetcher, Limits, MirrorSource, Mirrors, Options, Progress, detect};
 
 /// The clients are asked once for all tests.
 fn detection() -> &'static Detection {
@@ -47,7 +47,12 @@ fn first_download_detects_and_saves() {
     );
     let tree = folder.path().join("hello");
     let mut seen = (0, None);
-    fetcher.fetch(&fetch, &tree, &mut |p| seen = (p.bytes, p.total)).unwrap();
+    let mut note = |progress: Progress<'_>| {
+        if let Progress::Bytes { bytes, total, .. } = progress {
+            seen = (bytes, total);
+        }
+    };
+    fetcher.fetch(&fetch, &tree, &mut note).unwrap();
     assert_eq!(seen, (725_946, Some(725_946)));
     // An archive of the v7 kind, with an executable script and without an entry for its top.
     assert!(fs::read_to_string(tree.join("COPYING")).unwrap().contains("GNU GENERAL"));

@@ -370,7 +370,7 @@ fn history_and_logs() {
         name: name.to_owned(),
         started: 17,
         duration_ms,
-        status,
+        ending: BuildEnding::Exited(status),
         log: Some(fixture.store.log_path(&key(name))),
         usage: (status == 0).then_some(BuildUsage {
             cpu_ms: duration_ms * 2,

@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use cbuild_build::{Again, Builder, Variation, plain_processor};
 use cbuild_drv::DrvId;
 
-use crate::world::{World, described};
+use crate::world::{World, described, out};
 
 /// Everything is different, as for `cbuild build --check=vary`.
 fn variation() -> Variation {
@@ -71,8 +71,8 @@ pub(crate) fn a_varied_build_gets_its_inputs_from_elsewhere() {
         world.sh("input", "mkdir $out; echo content > $out/file; ln -s file $out/link", &[]);
     let script = "while read -r id parent device root place rest; do
             case $place in /cbuild/store/*-input) echo $root;; esac
-        done < /proc/self/mountinfo > $out; cat /cbuild/store/*-input/link >> $out";
-    let look = world.sh("look", script, &[input]);
+        done < /proc/self/mountinfo > $out; cat {{i}}/link >> $out";
+    let look = world.sh("look", script, &[("i", out(input))]);
     let (first, second, _) = both(&world, look, Some(&variation()));
     let (first, second) = (first.split_once('\n').unwrap(), second.split_once('\n').unwrap());
     assert!(first.0.ends_with("-input") && second.0.ends_with("-input"), "{first:?}");

@@ -8,6 +8,7 @@ use cbuild_build::{
     BuildFailure, Builder, Ending, Event, ExitClass, Outcome, RunError, StepError, Target,
 };
 use cbuild_drv::{Action, Derivation, DrvId, Input, Name, Template};
+use cbuild_store::BuildEnding;
 
 use crate::world::{World, fetch, out};
 
@@ -62,7 +63,8 @@ pub(crate) fn a_failure_has_its_log_and_is_not_cached() {
     }
     assert!(scratch_is_empty(&world));
     let builds = world.store.builds(Some("fails"), 10).unwrap();
-    assert_eq!(builds.iter().map(|build| build.status).collect::<Vec<_>>(), [3, 3]);
+    let endings: Vec<_> = builds.iter().map(|build| build.ending).collect();
+    assert_eq!(endings, [BuildEnding::Exited(3), BuildEnding::Exited(3)]);
     let killed = world.sh("killed", "kill -9 $$", &[]);
     let failure = only_failure(&world, killed);
     assert!(failure.to_string().contains("signal 9"), "{failure}");

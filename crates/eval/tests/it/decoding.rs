@@ -268,12 +268,16 @@ fn the_deepest_nesting() {
 /// Files that other programs read otherwise than cbuild once did.
 #[test]
 fn stored_files() {
-    let cases = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/cases/readers");
-    let read = |name: &str| std::fs::read_to_string(cases.join(name)).unwrap();
-    gives("{ a: Str }", "f.yaml", &read("05-yaml-block-no-final-newline.yaml"), "{ a = \"x\" }");
+    macro_rules! case {
+        ($name:literal) => {
+            include_str!(concat!("../../../../tests/cases/readers/", $name))
+        };
+    }
+    let ends_without_a_line_feed = case!("05-yaml-block-no-final-newline.yaml");
+    gives("{ a: Str }", "f.yaml", ends_without_a_line_feed, "{ a = \"x\" }");
     let ty = "{ svc: { name: Str, port: Int = 80, debug?: Bool } }";
-    fails(ty, "f.yaml", &read("06-yaml-merge-key.yaml"), "3:3 E0421");
-    fails("{ b: Int }", "f.toml", &read("07-toml-empty-hex.toml"), "1:5 E0421");
+    fails(ty, "f.yaml", case!("06-yaml-merge-key.yaml"), "3:3 E0421");
+    fails("{ b: Int }", "f.toml", case!("07-toml-empty-hex.toml"), "1:5 E0421");
 }
 
 #[test]

@@ -75,7 +75,7 @@ fn pax_records_with_line_breaks() {
     let xattr = ("SCHILY.xattr.user.bin", "one\ntwo");
     for records in [vec![("path", &*long)], vec![xattr, ("path", &*long)]] {
         for kind in [EntryType::Regular, EntryType::Directory, EntryType::Symlink] {
-            assert_eq!(names(&pax(&records, kind, "short")), [long.clone()], "{kind:?}");
+            assert_eq!(names(&pax(&records, kind, "short")), [&*long], "{kind:?}");
         }
     }
     let linkpath = [xattr, ("linkpath", &*target)];
@@ -250,11 +250,7 @@ fn zip_entries_of_lzma_xz_and_zstandard() {
 #[test]
 fn zip_names_that_are_not_text() {
     let mut bytes = one_entry(0, 0, b"1", b"1");
-    for at in 0..bytes.len() {
-        if bytes[at] == b'a' {
-            bytes[at] = 0x91;
-        }
-    }
+    bytes.iter_mut().filter(|byte| **byte == b'a').for_each(|byte| *byte = 0x91);
     let Node::Folder(tree) = Place::new().unpack(&bytes, 0, &Limits::default()).unwrap() else {
         panic!("no folder")
     };
