@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use cbuild_drv::{Action, DrvId, Name};
 use cbuild_fetch::WrongBytes;
-use cbuild_store::BuildUsage;
+use cbuild_store::{BuildUsage, HiddenPath};
 
 /// What kind of work a step is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -126,6 +126,24 @@ pub enum Event {
         name: Name,
         /// The address and both hashes.
         wrong: WrongBytes,
+    },
+    /// What a step has made is read into the store; told for large outputs alone.
+    Reading {
+        /// The step.
+        drv: DrvId,
+        /// Its name.
+        name: Name,
+        /// Bytes that were read of all its outputs: a multiple of [`cbuild_store::Watch::STEP`].
+        bytes: u64,
+    },
+    /// A path under which an output was built stayed in a compressed file, where it leads nowhere.
+    HiddenPath {
+        /// The step.
+        drv: DrvId,
+        /// Its name.
+        name: Name,
+        /// The file, and whose path is in it.
+        hidden: HiddenPath,
     },
     /// A step is done.
     Finished {

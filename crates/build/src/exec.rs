@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use cbuild_drv::{
-    ActionKey, Derivation, Exec, OutputName, STORE_DIR, StepLimits, StorePath, Template,
+    Action, ActionKey, Derivation, Exec, OutputName, STORE_DIR, StepLimits, StorePath, Template,
 };
 use cbuild_sandbox::{Exit, SandboxSpec, Status, Tmp};
 use cbuild_store::{BuiltOutput, Store};
@@ -42,6 +42,10 @@ const TMP_SIZE: u64 = 4 << 30;
 /// Largest file of a builder whose disk space has no limit, in bytes. A file of holes takes no space, and
 /// reading it into the store would take for ever.
 const MAX_FILE: u64 = 1 << 40;
+
+/// Most bytes that the files of a step's outputs may have together where its disk space has no limit,
+/// by their lengths: all are hashed, which takes a second for each one or two GiB.
+const MAX_LENGTH: u64 = 64 << 30;
 
 /// Longest argument or variable; the kernel takes no more (`MAX_ARG_STRLEN`).
 const MAX_STRING: usize = 128 * 1024 - 1;
@@ -122,6 +126,15 @@ impl Bounds {
     /// Those of a run.
     pub(crate) fn of(options: &crate::Options) -> Self {
         Self { cores: options.cores, limits: options.limits }
+    }
+
+    /// Most bytes that the files of an action's outputs may have together.
+    pub(crate) fn max_length(&self, action: &Action<StorePath>) -> u64 {
+        let own = match action {
+            Action::Exec(exec) => exec.limits.disk,
+            Action::Fetch(_) | Action::Assemble(_) => None,
+        };
+        own.or(self.limits.disk).unwrap_or(MAX_LENGTH)
     }
 
     /// Sets the limits of a sandbox; a step's own ones count more.

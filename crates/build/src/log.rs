@@ -1,7 +1,7 @@
 //! Builders' logs: written plain while a build goes on, kept compressed afterwards.
 
 use std::fs::{self, File};
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use cbuild_drv::{ActionKey, DrvId};
@@ -77,6 +77,21 @@ pub(crate) fn keep(store: &Store, key: &ActionKey, log: &Path) -> io::Result<Pat
     Ok(place)
 }
 
+/// Adds lines of cbuild itself to a kept log.
+pub(crate) fn add(
+    store: &Store,
+    key: &ActionKey,
+    lines: impl Iterator<Item = String>,
+) -> io::Result<()> {
+    let text: String = lines.map(|line| format!("cbuild: warning: {line}\n")).collect();
+    if text.is_empty() {
+        return Ok(());
+    }
+    let mut file = File::options().append(true).create(true).open(store.log_path(key))?;
+    // A zstd file may have several frames, which are read as one text.
+    file.write_all(&zstd::encode_all(text.as_bytes(), LEVEL)?)
+}
+
 /// Reads a log that was kept: at most 1 GiB, broken UTF-8 replaced. Without a file the log is empty.
 ///
 /// # Errors
@@ -147,7 +162,6 @@ impl Follower {
 #[cfg(test)]
 mod tests {
     use std::cell::RefCell;
-    use std::io::Write;
 
     use cbuild_drv::Digest;
 

@@ -11,7 +11,7 @@ use cbuild_drv::{Action, ActionKey, Derivation, DrvId, Fetch, Input, Name, Outpu
 use cbuild_fetch::Progress;
 use cbuild_sandbox::{Exit, Killer, Launcher};
 use cbuild_store::{
-    ActionLock, BuildEnding, BuildRecord, BuildUsage, BuiltOutput, MemoryOf, Registration,
+    ActionLock, BuildEnding, BuildRecord, BuildUsage, BuiltOutput, MemoryOf, Registration, Watch,
 };
 use rustix::io::Errno;
 
@@ -330,8 +330,33 @@ impl<'a> Workshop<'a> {
             })?,
         };
         // This keeps what will be registered from collection.
-        let registration = store.prepare(key, built, &closure)?;
+        let registration = self.register(drv, derivation, key, built, &closure)?;
         Ok(Product { registration, place, closure })
+    }
+
+    /// Reads what was made into the store's form, and tells what the user has to know of it.
+    fn register(
+        &self,
+        drv: &DrvId,
+        derivation: &Derivation<StorePath>,
+        key: &ActionKey,
+        built: Vec<BuiltOutput>,
+        closure: &BTreeSet<StorePath>,
+    ) -> Result<Registration, StepError> {
+        let (store, events) = (self.builder.store, self.builder.events);
+        let (drv, name) = (*drv, &derivation.name);
+        let progress = |bytes| events(Event::Reading { drv, name: name.clone(), bytes });
+        let bounds = exec::Bounds::of(&self.builder.options);
+        let max_length = Some(bounds.max_length(&derivation.action));
+        let watch = Watch { max_length, progress: Some(&progress) };
+        let registration = store.prepare_watched(key, built, closure, watch)?;
+        let warnings = registration.hidden().iter().map(|hidden| hidden.to_string());
+        // A log that cannot be written is no reason to fail.
+        let _ = log::add(store, key, warnings);
+        for hidden in registration.hidden().iter().cloned() {
+            events(Event::HiddenPath { drv, name: name.clone(), hidden });
+        }
+        Ok(registration)
     }
 
     fn fetch(&self, drv: &DrvId, name: &Name, fetch: &Fetch, at: &Path) -> Result<(), StepError> {

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use cbuild_build::{Event, Kind, Outcome};
 use cbuild_drv::{DrvId, Name};
+use cbuild_store::HiddenPath;
 use serde_json::json;
 
 use self::live::Live;
@@ -108,6 +109,7 @@ impl Display {
             Event::Elsewhere { name, waits: true, .. } => (!matches!(self.mode, Mode::Terminal(_)))
                 .then(|| format!("waiting for another process, which is at {name}")),
             Event::WrongBytes { name, wrong, .. } => Some(format!("warning: for {name}, {wrong}")),
+            Event::HiddenPath { name, hidden, .. } => Some(warning(name, hidden)),
             Event::Failed { name, code, reason, .. } => {
                 Some(format!("failed {name} ({code}): {}", cbuild_diag::clean(reason)))
             }
@@ -121,6 +123,13 @@ impl Display {
             _ => None,
         }
     }
+}
+
+/// Code of the warning about a path that stayed in a compressed file.
+const HIDDEN_PATH: &str = "E0621";
+
+fn warning(name: &Name, hidden: &HiddenPath) -> String {
+    format!("warning[{HIDDEN_PATH}]: {name}: {hidden}")
 }
 
 /// A terminal without a type, or with one that says so, shows every byte one after the other.
@@ -174,6 +183,14 @@ fn to_json(event: &Event) -> Option<serde_json::Value> {
             "event": "wrong-bytes", "drv": drv.to_string(), "name": name.as_str(), "url": wrong.url,
             "wanted": wrong.wanted.to_string(), "got": wrong.got.to_string(),
         }),
+        Event::Reading { drv, name, bytes } => json!({
+            "event": "reading", "drv": drv.to_string(), "name": name.as_str(), "bytes": bytes,
+        }),
+        Event::HiddenPath { drv, name, hidden } => json!({
+            "event": "warning", "code": HIDDEN_PATH, "drv": drv.to_string(), "name": name.as_str(),
+            "message": hidden.to_string(), "output": hidden.output.as_str(),
+            "file": hidden.file.display().to_string(), "names": hidden.names.as_str(),
+        }),
         Event::Finished { drv, name, duration, outcome, usage } => json!({
             "event": "finished", "drv": drv.to_string(), "name": name.as_str(),
             "duration_ms": millis(duration), "outcome": format!("{outcome:?}").to_lowercase(),
@@ -188,4 +205,27 @@ fn to_json(event: &Event) -> Option<serde_json::Value> {
             json!({"event": "skipped", "drv": drv.to_string(), "name": name.as_str()})
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use cbuild_drv::{Digest, OutputName};
+
+    use super::*;
+
+    #[test]
+    fn a_path_in_a_compressed_file_is_warned_of() {
+        let output = |name: &str| OutputName::new(name).unwrap();
+        let (drv, name) = (DrvId(Digest::of(b"x")), Name::new("tool-1.0").unwrap());
+        let hidden = |file: &str, names: &str| HiddenPath {
+            output: output("out"),
+            file: file.into(),
+            names: output(names),
+        };
+        let all = [hidden("share/man/tool.1.gz", "out"), hidden("", "dev")];
+        let lines = all.clone().map(|hidden| warning(&name, &hidden));
+        let [hidden, _] = all;
+        let json = to_json(&Event::HiddenPath { drv, name, hidden }).unwrap();
+        insta::assert_snapshot!(format!("{}\n{json:#}", lines.join("\n")));
+    }
 }

@@ -167,6 +167,14 @@ pub enum Error {
         /// The object.
         path: StorePath,
     },
+    /// The files of an action's outputs are too long together.
+    #[error("with `{}`, the files of the outputs are longer than {} MiB together; holes count", path.display(), limit >> 20)]
+    TooLong {
+        /// The file with which the limit was met.
+        path: PathBuf,
+        /// The limit, in bytes.
+        limit: u64,
+    },
     /// An export cannot be written or read; nothing wrong was registered.
     #[error("the export cannot be used: {detail}")]
     Transfer {
@@ -224,6 +232,7 @@ impl Error {
             Self::RecordDamaged { .. } => "E0615",
             Self::OtherFileSystem { .. } => "E0616",
             Self::Transfer { .. } => "E0617",
+            Self::TooLong { .. } => "E0620",
             Self::FirstFormat { .. } => "E0618",
             Self::InUse { .. } => "E0619",
             Self::Cancelled => "E1081",
@@ -293,6 +302,11 @@ impl Error {
             }
             Self::Transfer { .. } => {
                 "write it again with `cbuild store export`, and compare the files' lengths after copying".into()
+            }
+            Self::TooLong { .. } => {
+                "all of it would be read and hashed, also what is a hole: make less of it, or allow more with `limits.disk` of the step \
+                 or `--max-disk`"
+                    .into()
             }
             Self::FirstFormat { .. } => {
                 "build the object again with this cbuild, and write the export with `cbuild store export`".into()

@@ -22,12 +22,14 @@ mod error;
 mod fault;
 mod gc;
 mod graph;
+mod hidden;
 mod import;
 mod index;
 mod layout;
 mod leftovers;
 mod live;
 mod lock;
+mod meter;
 mod optimise;
 mod reconcile;
 mod record;
@@ -50,7 +52,8 @@ pub use cancel::{Cancel, Stopping};
 pub use error::{CycleLink, Error, Result};
 pub use live::Scratch;
 pub use lock::ActionLock;
-pub use register::Registration;
+pub use meter::Watch;
+pub use register::{HiddenPath, Registration};
 pub use store::Store;
 pub use types::{
     BuildEnding, BuildRecord, BuildUsage, BuiltOutput, EndedRoot, GcOptions, GcReport,

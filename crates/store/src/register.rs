@@ -1,6 +1,7 @@
 //! From a builder's outputs to store objects.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::fs;
 use std::path::PathBuf;
 
@@ -14,6 +15,7 @@ use crate::durable::Durable;
 use crate::error::{CycleLink, Error, IoContext, Result};
 use crate::index;
 use crate::live::Staging;
+use crate::meter::{Meter, Watch};
 use crate::record;
 use crate::scan::{Pattern, Patterns};
 use crate::store::Store;
@@ -36,8 +38,40 @@ pub struct Registration {
     realised: Option<Realised>,
     durable: Durable,
     notes: Notes,
+    hidden: Vec<HiddenPath>,
     /// Removes the records that were not moved in.
     staging: Staging,
+}
+
+/// A path under which an output was built, and which stayed in a compressed file: it cannot be
+/// rewritten there, and leads nowhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HiddenPath {
+    /// The output that has the file.
+    pub output: OutputName,
+    /// The file, relative to the output; empty when the output is a single file.
+    pub file: PathBuf,
+    /// The output whose path is in the file.
+    pub names: OutputName,
+}
+
+impl fmt::Display for HiddenPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { output, file, names } = self;
+        match file.as_os_str().is_empty() {
+            true => write!(f, "the output `{output}` is a compressed file that holds ")?,
+            false => {
+                write!(
+                    f,
+                    "`{}` of the output `{output}` is compressed and holds ",
+                    file.display()
+                )?;
+            }
+        }
+        let whose =
+            if output == names { "its own path".into() } else { format!("that of `{names}`") };
+        write!(f, "{whose}, which cannot be rewritten there and leads nowhere")
+    }
 }
 
 /// What the index is told together with a registration.
@@ -62,6 +96,11 @@ impl Registration {
         self
     }
 
+    /// The paths that could not be rewritten, because they are in compressed files.
+    pub fn hidden(&self) -> &[HiddenPath] {
+        &self.hidden
+    }
+
     fn outputs(&self) -> BTreeMap<OutputName, StorePath> {
         let made = self.realised.as_ref().map(|realised| realised.outputs.clone());
         self.known.clone().or(made).unwrap_or_default()
@@ -84,6 +123,19 @@ impl Store {
         self.complete(&[prepared]).pop().unwrap_or_else(|| Ok(BTreeMap::new()))
     }
 
+    /// Does what [`Store::prepare_watched`] does, without a limit and without reports.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn prepare(
+        &self,
+        key: &ActionKey,
+        outputs: Vec<BuiltOutput>,
+        candidates: &BTreeSet<StorePath>,
+    ) -> Result<Registration> {
+        self.prepare_watched(key, outputs, candidates, Watch::default())
+    }
+
     /// Gives the outputs of an action the form of the store. The costly part of a registration,
     /// which different threads can do at the same time.
     ///
@@ -94,12 +146,13 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::OutputMissing`], [`Error::FileKind`], [`Error::TooDeep`], [`Error::OutputCycle`],
-    /// [`Error::ScratchInName`] for trees that cannot be store objects.
-    pub fn prepare(
+    /// [`Error::ScratchInName`] for trees that cannot be store objects, and [`Error::TooLong`].
+    pub fn prepare_watched(
         &self,
         key: &ActionKey,
         outputs: Vec<BuiltOutput>,
         candidates: &BTreeSet<StorePath>,
+        watch: Watch<'_>,
     ) -> Result<Registration> {
         let mut prepared = Registration {
             key: *key,
@@ -108,6 +161,7 @@ impl Store {
             realised: None,
             durable: Durable::default(),
             notes: Notes::default(),
+            hidden: Vec::new(),
             staging: self.staging()?,
         };
         prepared.known = match outputs.is_empty() {
@@ -115,7 +169,7 @@ impl Store {
             false => self.known_realisation(key, outputs.iter().map(|built| &built.output))?,
         };
         if prepared.known.is_none() {
-            self.prepare_new(&mut prepared, outputs, candidates)?;
+            self.prepare_new(&mut prepared, outputs, candidates, watch)?;
         }
         Ok(prepared)
     }
@@ -125,9 +179,11 @@ impl Store {
         prepared: &mut Registration,
         outputs: Vec<BuiltOutput>,
         candidates: &BTreeSet<StorePath>,
+        watch: Watch<'_>,
     ) -> Result<()> {
         let candidates: Vec<&StorePath> = candidates.iter().collect();
-        let mut scanned = scan_all(outputs, &candidates, &self.cancel)?;
+        let mut scanned = scan_all(outputs, &candidates, watch, &self.cancel)?;
+        prepared.hidden = hidden_in(&scanned);
         let order = order(&scanned)?;
         let mut finals: Vec<Option<StorePath>> = vec![None; scanned.len()];
         let Registration { pending, durable, staging, .. } = prepared;
@@ -243,12 +299,26 @@ fn patterns_for(outputs: &[BuiltOutput], candidates: &[&StorePath]) -> Patterns 
     patterns
 }
 
+fn hidden_in(outputs: &[Output]) -> Vec<HiddenPath> {
+    let name = |position: usize| outputs[position].built.output.clone();
+    let one = |position: usize, (file, own): &(PathBuf, usize)| {
+        let file = file.strip_prefix(&outputs[position].built.physical).unwrap_or(file).to_owned();
+        HiddenPath { output: name(position), file, names: name(*own) }
+    };
+    let of = |(position, output): (usize, &'_ Output)| {
+        output.scanned.hidden.iter().map(|hidden| one(position, hidden)).collect::<Vec<_>>()
+    };
+    outputs.iter().enumerate().flat_map(of).collect()
+}
+
 fn scan_all(
     outputs: Vec<BuiltOutput>,
     candidates: &[&StorePath],
+    watch: Watch<'_>,
     cancel: &Cancel,
 ) -> Result<Vec<Output>> {
     let patterns = patterns_for(&outputs, candidates);
+    let mut meter = Meter::new(watch);
     let mut scanned = Vec::with_capacity(outputs.len());
     for (own, built) in outputs.into_iter().enumerate() {
         if !disk::exists(&built.physical)? {
@@ -256,7 +326,10 @@ fn scan_all(
             return Err(Error::OutputMissing { output, path: built.physical });
         }
         let walk = Walk { patterns: &patterns, own, purpose: Purpose::Normalise, cancel };
-        scanned.push(Output { scanned: tree::walk(&built.physical, &walk)?, built });
+        scanned.push(Output {
+            scanned: tree::walk_metered(&built.physical, &walk, &mut meter)?,
+            built,
+        });
     }
     Ok(scanned)
 }

@@ -10,14 +10,15 @@ use cbuild_drv::StorePath;
 use crate::cancel::Cancel;
 use crate::disk;
 use crate::error::{Error, IoContext, Result};
+use crate::hidden::{self, Allowance};
 use crate::scan::{Pattern, Patterns, Scanner};
 use crate::store::Store;
 use crate::tree::MAX_DEPTH;
 
 impl Store {
     /// For each of the other objects that occurs in an object, the first file that names it: in
-    /// its bytes, as a link's target or in its own name. The path is relative, and empty where the
-    /// object is itself a file.
+    /// its bytes, in what it holds in compressed form, as a link's target or in its own name. The
+    /// path is relative, and empty where the object is itself a file.
     ///
     /// # Errors
     /// [`Error::NotInStore`] for an absent object, and when a file cannot be read.
@@ -39,6 +40,7 @@ impl Store {
             cancel: &self.cancel,
             found: BTreeMap::new(),
             total: others.len(),
+            allowance: Allowance::default(),
         };
         search.look(&top, &mut PathBuf::new(), 0)?;
         let found = search.found.into_iter();
@@ -51,6 +53,7 @@ struct Search<'p> {
     cancel: &'p Cancel,
     found: BTreeMap<usize, PathBuf>,
     total: usize,
+    allowance: Allowance,
 }
 
 impl Search<'_> {
@@ -79,8 +82,11 @@ impl Search<'_> {
             let mut file = File::open(at).at("open", at)?;
             let mut scanner = Scanner::new(self.patterns, usize::MAX, self.cancel);
             let found = &mut self.found;
-            let note = |_, pattern| note(found, pattern, inside);
-            scanner.stream(&mut file, note).at("read", at)?;
+            let mut note = |pattern| note(found, pattern, inside);
+            scanner.stream(&mut file, |_, pattern| note(pattern)).at("read", at)?;
+            let (length, allowance) = (metadata.len(), &mut self.allowance);
+            hidden::look_inside(&mut file, length, &mut scanner, allowance, &mut note)
+                .at("read", at)?;
         }
         Ok(())
     }

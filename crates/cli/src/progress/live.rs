@@ -143,6 +143,8 @@ impl State {
             Event::Started { .. }
             | Event::Elsewhere { .. }
             | Event::FetchProgress { .. }
+            | Event::Reading { .. }
+            | Event::HiddenPath { .. }
             | Event::WrongBytes { .. }
             | Event::Log { .. } => {}
         }

@@ -157,6 +157,9 @@ mod tests {
         state.take(&Event::FetchProgress { drv: id("a"), bytes: 1 << 20, total: None });
         assert_eq!(state.lines(at(125_000)), ["building a 125 s (last time 41.0 s) · 1.00 MiB"]);
         assert_eq!(state.lines(at(126_000)), none);
+        state.take(&Event::Reading { drv: id("a"), name: Name::new("a").unwrap(), bytes: 3 << 30 });
+        let line = "building a 150 s (last time 41.0 s) · hashed 3.00 GiB";
+        assert_eq!(state.lines(at(150_500)), [line]);
     }
 
     #[test]

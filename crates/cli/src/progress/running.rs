@@ -22,7 +22,7 @@ pub(super) struct Running {
     head: String,
     /// How long it took last time.
     last: Option<Duration>,
-    /// What a download has brought so far, or that another process does it.
+    /// What a download has brought or how much is hashed so far, or that another process does it.
     more: String,
 }
 
@@ -45,12 +45,16 @@ impl Steps {
                 let of = total.map_or(String::new(), |all| format!(" of {}", HumanBytes(all)));
                 self.note(drv, format!(" · {}{of}", HumanBytes(*bytes)));
             }
+            Event::Reading { drv, bytes, .. } => {
+                self.note(drv, format!(" · hashed {}", HumanBytes(*bytes)));
+            }
             Event::Finished { drv, .. }
             | Event::Failed { drv, .. }
             | Event::Skipped { drv, .. } => self.0.retain(|one| one.drv != *drv),
             Event::Planned { .. }
             | Event::Outline { .. }
             | Event::WrongBytes { .. }
+            | Event::HiddenPath { .. }
             | Event::Log { .. } => {}
         }
     }

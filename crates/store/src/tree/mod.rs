@@ -24,7 +24,7 @@ use crate::scan::WINDOW;
 pub(crate) use ingest::ingest;
 pub(crate) use rewrite::{rewrite, zeroed};
 pub(crate) use seal::{restore, seal, seal_top};
-pub(crate) use walk::{Purpose, Walk, walk};
+pub(crate) use walk::{Purpose, Walk, walk, walk_metered};
 use walk::{drop_attributes, kind_name};
 
 /// Deepest nesting of directories in an object.
@@ -144,6 +144,8 @@ pub(crate) struct Scanned {
     pub(crate) candidates: BTreeSet<usize>,
     /// Sum of the lengths of regular files, in bytes.
     pub(crate) size: u64,
+    /// Files that hold the digest text of an own output in compressed form, with the output.
+    pub(crate) hidden: Vec<(PathBuf, usize)>,
     /// First file whose permissions or times are not the store's.
     pub(crate) touched: Option<PathBuf>,
 }

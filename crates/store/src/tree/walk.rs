@@ -21,6 +21,8 @@ use super::{
 };
 use crate::cancel::Cancel;
 use crate::error::{Error, IoContext, Result};
+use crate::hidden::{self, Allowance};
+use crate::meter::{Meter, Metered};
 use crate::scan::{Pattern, Patterns, Scanner};
 
 /// Why a tree is read.
@@ -44,6 +46,24 @@ pub(crate) struct Walk<'p> {
 
 /// Reads a tree; `top` may be a file, a link or a directory.
 pub(crate) fn walk(top: &Path, options: &Walk<'_>) -> Result<Scanned> {
+    start(top, options, None)
+}
+
+/// Reads a tree that a builder has made: with a limit on its length, and also what compressed files
+/// hold.
+pub(crate) fn walk_metered(
+    top: &Path,
+    options: &Walk<'_>,
+    meter: &mut Meter<'_>,
+) -> Result<Scanned> {
+    start(top, options, Some(meter))
+}
+
+fn start<'m>(
+    top: &Path,
+    options: &'m Walk<'_>,
+    meter: Option<&'m mut Meter<'_>>,
+) -> Result<Scanned> {
     let mut walker = Walker {
         patterns: options.patterns,
         scanner: Scanner::new(options.patterns, options.own, options.cancel),
@@ -51,23 +71,30 @@ pub(crate) fn walk(top: &Path, options: &Walk<'_>) -> Result<Scanned> {
         cancel: options.cancel,
         candidates: BTreeSet::new(),
         size: 0,
+        hidden: Vec::new(),
+        allowance: Allowance::default(),
+        meter,
         touched: None,
         owner: geteuid(),
         top: top.as_os_str().len(),
         place: Place(top.to_owned()),
     };
     let node = at_top(top, |dir, name| walker.entry(dir, name, 0))?;
-    let Walker { candidates, size, touched, .. } = walker;
-    Ok(Scanned { node, candidates, size, touched })
+    let Walker { candidates, size, hidden, touched, .. } = walker;
+    Ok(Scanned { node, candidates, size, hidden, touched })
 }
 
-struct Walker<'p> {
+struct Walker<'p, 'w> {
     patterns: &'p Patterns,
     scanner: Scanner<'p>,
     purpose: Purpose,
     cancel: &'p Cancel,
     candidates: BTreeSet<usize>,
     size: u64,
+    hidden: Vec<(PathBuf, usize)>,
+    allowance: Allowance,
+    /// Only for what a builder has made.
+    meter: Option<&'p mut Meter<'w>>,
     touched: Option<PathBuf>,
     owner: rustix::process::Uid,
     /// Length of the path to the tree.
@@ -75,7 +102,7 @@ struct Walker<'p> {
     place: Place,
 }
 
-impl Walker<'_> {
+impl Walker<'_, '_> {
     fn normalises(&self) -> bool {
         self.purpose == Purpose::Normalise
     }
@@ -106,16 +133,23 @@ impl Walker<'_> {
             open_file(dir, name, OFlags::RDONLY).at("open", self.place.path())?
         };
         let (mut hits, candidates) = (Vec::new(), &mut self.candidates);
-        let (size, content) = self
-            .scanner
-            .stream(&mut file, |offset, pattern| match pattern {
-                Pattern::Candidate(candidate) => {
-                    candidates.insert(candidate);
-                }
-                Pattern::Own(own) => hits.push(Hit { offset, own }),
-            })
-            .at("read", self.place.path())?;
+        let on_match = |offset, pattern| match pattern {
+            Pattern::Candidate(candidate) => {
+                candidates.insert(candidate);
+            }
+            Pattern::Own(own) => hits.push(Hit { offset, own }),
+        };
+        let read = match self.meter.as_deref_mut() {
+            None => self.scanner.stream(&mut file, on_match),
+            Some(meter) => {
+                meter.begin(stat, self.place.path())?;
+                let mut file = Metered::new(&mut file, stat, meter);
+                self.scanner.stream(&mut file, on_match)
+            }
+        };
+        let (size, content) = read.at("read", self.place.path())?;
         self.size += size;
+        self.look_inside(&mut file, size).at("read", self.place.path())?;
         if self.normalises() {
             let mode = match hits.is_empty() {
                 true => mode_of(executable),
@@ -127,6 +161,23 @@ impl Walker<'_> {
         }
         let rewritten = !hits.is_empty();
         Ok(Node::File { executable, size, content, hits, rewritten })
+    }
+
+    /// Looks for references in what a compressed file holds. An own digest there stays as it is.
+    fn look_inside(&mut self, file: &mut File, size: u64) -> io::Result<()> {
+        if self.meter.is_none() {
+            return Ok(());
+        }
+        let (candidates, mut own) = (&mut self.candidates, BTreeSet::new());
+        let mut on_match = |pattern| match pattern {
+            Pattern::Candidate(candidate) => drop(candidates.insert(candidate)),
+            Pattern::Own(output) => drop(own.insert(output)),
+        };
+        let (scanner, allowance) = (&mut self.scanner, &mut self.allowance);
+        hidden::look_inside(file, size, scanner, allowance, &mut on_match)?;
+        let path = self.place.path();
+        self.hidden.extend(own.into_iter().map(|output| (path.to_owned(), output)));
+        Ok(())
     }
 
     /// Opens a file that will be the store's, as a file of its own.

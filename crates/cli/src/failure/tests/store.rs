@@ -71,6 +71,7 @@ fn store_errors() {
         S::OtherFileSystem { .. } => [S::OtherFileSystem { path: "/tmp/out".into() }],
         S::Cancelled => [S::Cancelled],
         S::Transfer { .. } => [S::Transfer { detail: text("it ends at byte 512") }],
+        S::TooLong { .. } => [S::TooLong { path: "/build/out/f".into(), limit: 64 << 30 }],
         S::FirstFormat { .. } => [S::FirstFormat { path: object("redis-7.0.15") }],
         S::InUse { .. } => [S::InUse { path: "/home/me/cbuild".into() }],
         S::StoreInside { .. } => [
