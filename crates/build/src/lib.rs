@@ -31,6 +31,7 @@ mod walk;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::time::Duration;
@@ -85,6 +86,8 @@ pub struct Options {
     pub cancel: Arc<AtomicBool>,
     /// Number of the signal because of which `cancel` is set, for the history; 0 for none.
     pub signal: Arc<AtomicUsize>,
+    /// Top folder of the package whose targets are built, for the history.
+    pub origin: Option<PathBuf>,
 }
 
 impl Default for Options {
@@ -101,6 +104,7 @@ impl Default for Options {
             log_lines: false,
             cancel: Arc::default(),
             signal: Arc::default(),
+            origin: None,
         }
     }
 }

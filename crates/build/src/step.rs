@@ -199,6 +199,7 @@ impl<'a> Workshop<'a> {
             ending: BuildEnding::Exited(0),
             log: None,
             usage,
+            origin: self.builder.options.origin.clone(),
         };
         let Product { registration, place, closure } = match made {
             Ok(product) => product,

@@ -1,6 +1,7 @@
 //! From target names to derivations: load, check, evaluate.
 
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use cbuild_build::Target;
@@ -15,7 +16,7 @@ use crate::failure::{Exit, Failure, Problem, report_diagnostic};
 use crate::outside::{FileLoader, LazyStore, StoreWorld};
 use crate::recall::{Outcome, Purpose, Recall};
 use crate::session::Session;
-use crate::target::{Entry, TargetName};
+use crate::target::{self, Entry, TargetName};
 
 /// Kind of the cached results of checks.
 const CHECKED: &str = "check";
@@ -40,6 +41,20 @@ pub(crate) struct Evaluated {
     pub(crate) targets: Vec<Buildable>,
     /// Files that were decoded, by the names that are shown, with their texts.
     pub(crate) decoded: Vec<(String, String)>,
+}
+
+impl Evaluated {
+    /// The top folder of the package that all targets belong to; `None` for several, and for the standard
+    /// library.
+    pub(crate) fn origin(&self) -> Option<PathBuf> {
+        let folders: Option<BTreeSet<PathBuf>> = self
+            .targets
+            .iter()
+            .map(|found| target::parse(&found.text).ok().map(|name| name.entry.package_root))
+            .collect();
+        let folders = folders.filter(|folders| folders.len() == 1)?;
+        folders.into_iter().next().filter(|folder| !folder.as_os_str().is_empty())
+    }
 }
 
 /// Loads and checks a module; warnings are reported, errors end the command.
@@ -117,7 +132,7 @@ pub(crate) fn built_before(
     let lazy = LazyStore::of(session, store);
     let mut found = Vec::with_capacity(targets.len());
     for text in targets {
-        let name = crate::target::parse(text)?;
+        let name = target::parse(text)?;
         let known = recall.find(&lazy, &name).and_then(|known| known.buildable(text));
         let Some(known) = known else { return Ok(None) };
         let outputs = store.outputs_of(&known.target.drv)?.unwrap_or_default();
@@ -140,7 +155,7 @@ pub(crate) fn evaluate(
     let store = LazyStore::of(session, store);
     let recall = Recall::new(session, Purpose::Build);
     for text in targets {
-        let name = crate::target::parse(text)?;
+        let name = target::parse(text)?;
         let (checked, sources, silent) = check_telling(session, &name.entry)?;
         let mut world =
             StoreWorld::new(&store, session.places(&name.entry.package_root)?, &checked.keys);

@@ -1,7 +1,7 @@
 //! Why an action is another one than before, down to the source file or text that changed.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use cbuild_drv::{ActionKey, Derivation, StorePath};
 use cbuild_store::{BuildRecord, Store};
@@ -68,14 +68,16 @@ pub struct FileChange {
 
 /// The last build of an action, and the last one before it of another action of the same name. Without
 /// such a build of `own`, or without `own`, the last build of the name is taken. Builds of `others`, actions
-/// that have the name by chance or for another variant, do not count. `None` without any build.
+/// that have the name by chance or for another variant, do not count, and neither do builds that are known to
+/// have been for another package than that in the folder `origin`. `None` without any build.
 pub fn last_two(
     store: &Store,
     name: &str,
     own: Option<ActionKey>,
     others: &BTreeSet<ActionKey>,
+    origin: Option<&Path>,
 ) -> Result<Option<(BuildRecord, Option<BuildRecord>)>> {
-    Ok(choose_two(store.builds(Some(name), u32::MAX)?, own, others))
+    Ok(choose_two(store.builds(Some(name), u32::MAX)?, own, others, origin))
 }
 
 /// Chooses among builds, which are ordered from the newest on.
@@ -83,8 +85,12 @@ fn choose_two(
     mut builds: Vec<BuildRecord>,
     own: Option<ActionKey>,
     others: &BTreeSet<ActionKey>,
+    origin: Option<&Path>,
 ) -> Option<(BuildRecord, Option<BuildRecord>)> {
-    builds.retain(|build| Some(build.key) == own || !others.contains(&build.key));
+    builds.retain(|build| {
+        let is_other = others.contains(&build.key) || !build.may_be_for(origin);
+        Some(build.key) == own || !is_other
+    });
     let at = builds.iter().position(|build| Some(build.key) == own).unwrap_or(0);
     let mut builds = builds.into_iter().skip(at);
     let last = builds.next()?;
@@ -259,19 +265,26 @@ mod tests {
             ending: BuildEnding::Exited(0),
             log: None,
             usage: None,
+            origin: None,
         };
         let builds = [(9, 60), (3, 50), (3, 40), (9, 30), (2, 20), (1, 10)].map(record).to_vec();
         let chosen = |own: Option<u8>, others: &[u8]| {
             let others = others.iter().map(|number| key(*number)).collect();
-            let found = choose_two(builds.clone(), own.map(key), &others);
+            let found = choose_two(builds.clone(), own.map(key), &others, None);
             found.map(|(last, before)| (last.started, before.map(|before| before.started)))
         };
+        let mut from_folders = builds.clone();
+        from_folders[0].origin = Some("/b".into());
+        from_folders[1].origin = Some("/a".into());
+        let found = choose_two(from_folders, None, &BTreeSet::new(), Some(Path::new("/a")));
+        let found = found.map(|(last, before)| (last.started, before.map(|before| before.started)));
+        assert_eq!(found, Some((50, Some(30))), "those of another folder do not count");
         assert_eq!(chosen(None, &[]), Some((60, Some(50))));
         assert_eq!(chosen(Some(3), &[]), Some((50, Some(30))));
         assert_eq!(chosen(Some(3), &[9]), Some((50, Some(20))));
         assert_eq!(chosen(Some(3), &[3, 9]), Some((50, Some(20))));
         assert_eq!(chosen(Some(1), &[9]), Some((10, None)));
         assert_eq!(chosen(Some(7), &[9]), Some((50, Some(20))), "an action that never ran");
-        assert_eq!(choose_two(Vec::new(), None, &BTreeSet::new()), None);
+        assert_eq!(choose_two(Vec::new(), None, &BTreeSet::new(), None), None);
     }
 }

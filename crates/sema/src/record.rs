@@ -11,7 +11,7 @@ use cbuild_syntax::Outline;
 use crate::modules::{ModuleKey, Package};
 
 /// First bytes of the encoding; the number is its version.
-const MAGIC: &[u8] = b"cbuild checked modules 1\n";
+const MAGIC: &[u8] = b"cbuild checked modules 2\n";
 
 /// The most records that are kept. Beyond it those of modules that the last check did not reach go.
 pub(crate) const MAX_RECORDS: usize = 20_000;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use cbuild_drv::{ActionKey, Digest, Name, OutputName, StorePath};
 
@@ -122,6 +122,15 @@ pub struct BuildRecord {
     pub log: Option<PathBuf>,
     /// What it took; `None` for what is no program, and for builds that were recorded before this was.
     pub usage: Option<BuildUsage>,
+    /// Top folder of the package whose target it was built for; `None` where that is not known.
+    pub origin: Option<PathBuf>,
+}
+
+impl BuildRecord {
+    /// Whether it can have been for the package in a folder; only two known folders can tell it apart.
+    pub fn may_be_for(&self, origin: Option<&Path>) -> bool {
+        self.origin.as_deref().zip(origin).is_none_or(|(built_for, asked)| built_for == asked)
+    }
 }
 
 /// A link that keeps an object and its closure from being collected.

@@ -23,6 +23,7 @@ fn an_older_index_is_brought_up() {
         ending: BuildEnding::Exited(0),
         log: None,
         usage: Some(BuildUsage { cpu_ms: 1, memory: 2, memory_of: MemoryOf::All }),
+        origin: None,
     };
     fixture.store.record_build(&build).unwrap();
     let root = fixture.root();
@@ -30,7 +31,8 @@ fn an_older_index_is_brought_up() {
     drop(store);
     let index = rusqlite::Connection::open(root.join("index.sqlite")).unwrap();
     let older = "alter table builds drop column cpu; alter table builds drop column memory;
-        alter table builds drop column memory_of; pragma user_version = 1";
+        alter table builds drop column memory_of;
+        alter table builds drop column origin; pragma user_version = 1";
     index.execute_batch(older).unwrap();
     drop(index);
     let store = Store::open(&root).unwrap();

@@ -106,6 +106,7 @@ fn logs_go_when_neither_history_nor_realisation_names_them() {
             ending: BuildEnding::Exited(1),
             log,
             usage: None,
+            origin: None,
         };
         store.record_build(&build).unwrap();
     };

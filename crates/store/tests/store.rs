@@ -226,6 +226,7 @@ fn a_failure_in_a_group_is_of_its_own_action() {
                     ending: BuildEnding::Exited(0),
                     log: None,
                     usage: None,
+                    origin: None,
                 };
                 prepare_file(store, &scratch, action, content, std::slice::from_ref(&absent))
                     .with_notes(drv(action), build)
@@ -378,6 +379,7 @@ fn history_and_logs() {
             memory: 3 << 30,
             memory_of: if name == "a" { MemoryOf::All } else { MemoryOf::LargestProcess },
         }),
+        origin: (name == "a").then(|| "/home/a".into()),
     };
     assert_eq!(fixture.store.last_duration("a").unwrap(), None);
     for (name, duration, status) in [("a", 5, 0), ("a", 7, 0), ("a", 1, 2), ("b", 9, 0)] {

@@ -121,6 +121,7 @@ pub(crate) fn realise(
     let show = |event| display.show(&event);
     let mut options = session.build_options();
     options.log_lines = session.options.verbose;
+    options.origin = evaluated.origin();
     let builder = Builder::new(store, &evaluated.graph, &fetcher, options, &show);
     let targets: Vec<_> = evaluated.targets.iter().map(|found| found.target.clone()).collect();
     let built = builder.build(&targets)?;

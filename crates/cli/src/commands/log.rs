@@ -143,6 +143,7 @@ mod tests {
             ending: BuildEnding::Exited(status),
             log: log.then(|| format!("/{name}-{key}").into()),
             usage: None,
+            origin: None,
         }
     }
 

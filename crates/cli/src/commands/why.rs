@@ -162,7 +162,8 @@ fn rebuilt(session: &Session, target: &str) -> Result<(), Failure> {
     let drv = first_target(&evaluated)?.drv;
     let name = evaluated.graph.get(&drv).map(|drv| drv.name.to_string()).unwrap_or_default();
     let (own, others) = own_and_others(&known(session, &store, &evaluated)?, &drv);
-    let Some((last, before)) = last_two(&store, &name, own, &others)? else {
+    let origin = evaluated.origin();
+    let Some((last, before)) = last_two(&store, &name, own, &others, origin.as_deref())? else {
         let message = format!("`{name}` was never built in this store");
         return Err(Problem::new(Exit::Failed, "E1045", message)
             .help("`cbuild why uncached` tells what a build would do")
@@ -219,13 +220,20 @@ fn uncached(session: &Session, target: &str) -> Result<(), Failure> {
     let locate = |line: &str, before: &[&str]| places.find(line, before);
     let keys = known.values().filter_map(|known| known.resolved.as_ref());
     let current: BTreeSet<ActionKey> = keys.map(|(key, _)| *key).collect();
+    let origin = evaluated.origin();
     let planned: BTreeMap<DrvId, String> =
         plan.steps.iter().map(|step| (step.drv, step.name.to_string())).collect();
     for step in &plan.steps {
         let resolved = known.get(&step.drv).and_then(|known| known.resolved.as_ref());
         match resolved.filter(|_| step.certain) {
             Some((key, derivation)) => {
-                certain(session, &store, (key, derivation), &current, &locate)?;
+                certain(
+                    session,
+                    &store,
+                    (key, derivation),
+                    (&current, origin.as_deref()),
+                    &locate,
+                )?;
             }
             None => {
                 let waits = waits_for(&evaluated, &step.drv, &planned);
@@ -243,16 +251,17 @@ fn uncached(session: &Session, target: &str) -> Result<(), Failure> {
 }
 
 /// Says why a step will run whose inputs are known. What the target needs now, `current`, is nothing that it
-/// was built from before.
+/// was built from before, and what was built for a package in another folder than `origin` is no earlier build.
 fn certain(
     session: &Session,
     store: &Store,
     (key, derivation): (&ActionKey, &Derivation<StorePath>),
-    current: &BTreeSet<ActionKey>,
+    (current, origin): (&BTreeSet<ActionKey>, Option<&Path>),
     locate: explanation::Locate<'_>,
 ) -> Result<(), Failure> {
     let name = derivation.name.as_str();
-    let record = store.builds(Some(name), u32::MAX)?;
+    let mut record = store.builds(Some(name), u32::MAX)?;
+    record.retain(|build| build.key == *key || build.may_be_for(origin));
     let before =
         record.iter().map(|build| build.key).find(|other| other != key && !current.contains(other));
     let last = record.iter().find(|build| build.key == *key).map(|build| build.ending);

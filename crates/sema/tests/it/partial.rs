@@ -178,6 +178,6 @@ fn only_what_changed_is_looked_into() {
 #[test]
 fn other_bytes_are_no_memory() {
     assert!(Memory::from_bytes(b"").is_none());
-    assert!(Memory::from_bytes(b"cbuild checked modules 1\nx").is_none());
-    assert!(Memory::from_bytes(b"cbuild checked modules 1\n").is_some());
+    assert!(Memory::from_bytes(b"cbuild checked modules 2\nx").is_none());
+    assert!(Memory::from_bytes(b"cbuild checked modules 2\n").is_some());
 }

@@ -21,7 +21,7 @@ use crate::error::{Error, IoContext, Result};
 use crate::layout::Layout;
 
 /// Version of the schema, in SQLite's `user_version`.
-const SCHEMA_VERSION: i64 = 2;
+const SCHEMA_VERSION: i64 = 3;
 
 /// Longest wait for another process that writes.
 const BUSY: Duration = Duration::from_secs(30);
@@ -47,7 +47,7 @@ create index memo_object on memo (object);
 create table builds (
     id integer primary key, action blob not null, name text not null, started integer not null,
     duration integer not null, status integer not null, log blob,
-    cpu integer, memory integer, memory_of integer
+    cpu integer, memory integer, memory_of integer, origin blob
 ) strict;
 create index builds_name on builds (name, id);
 create table meta (key text primary key, value text not null) strict, without rowid;
@@ -58,7 +58,11 @@ const FROM_1: &str = "
 alter table builds add column cpu integer;
 alter table builds add column memory integer;
 alter table builds add column memory_of integer;
+alter table builds add column origin blob;
 ";
+
+/// From version 2, which had the same tables without what builds were for.
+const FROM_2: &str = "alter table builds add column origin blob;";
 
 /// An open index. All methods want a consistent database; damage is told as such.
 #[derive(Debug)]
@@ -208,6 +212,7 @@ impl Index {
         let statements = match version {
             SCHEMA_VERSION => return Ok(()),
             1 => FROM_1,
+            2 => FROM_2,
             _ => SCHEMA,
         };
         self.write(|transaction| {

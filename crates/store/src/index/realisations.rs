@@ -54,16 +54,20 @@ pub(crate) fn set_realisation(
 fn build_of(row: &Row<'_>) -> rusqlite::Result<BuildRecord> {
     let action: [u8; 32] = row.get(0)?;
     let duration: i64 = row.get(3)?;
-    let log: Option<Vec<u8>> = row.get(5)?;
     Ok(BuildRecord {
         key: ActionKey(Digest(action)),
         name: row.get(1)?,
         started: row.get(2)?,
         duration_ms: duration.unsigned_abs(),
         ending: BuildEnding::from_number(row.get(4)?),
-        log: log.map(|bytes| PathBuf::from(OsString::from_vec(bytes))),
+        log: path_of(row.get(5)?),
         usage: usage_of(row)?,
+        origin: path_of(row.get(9)?),
     })
+}
+
+fn path_of(bytes: Option<Vec<u8>>) -> Option<PathBuf> {
+    bytes.map(|bytes| PathBuf::from(OsString::from_vec(bytes)))
 }
 
 fn usage_of(row: &Row<'_>) -> rusqlite::Result<Option<BuildUsage>> {
@@ -101,13 +105,17 @@ fn remember(transaction: &Transaction<'_>, drv: &DrvId, outputs: &Outputs) -> ru
     Ok(())
 }
 
+fn path_bytes(path: Option<&PathBuf>) -> Option<&[u8]> {
+    path.map(|path| path.as_os_str().as_bytes())
+}
+
 fn add_build(transaction: &Transaction<'_>, build: &BuildRecord) -> rusqlite::Result<()> {
     let number = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
     let usage = build.usage.as_ref();
     transaction
         .prepare_cached(
-            "insert into builds (action, name, started, duration, status, log, cpu, memory, memory_of)
-             values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "insert into builds (action, name, started, duration, status, log, cpu, memory, memory_of,
+             origin) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )?
         .execute(params![
             &build.key.0.0[..],
@@ -115,10 +123,11 @@ fn add_build(transaction: &Transaction<'_>, build: &BuildRecord) -> rusqlite::Re
             build.started,
             number(build.duration_ms),
             build.ending.to_number(),
-            build.log.as_ref().map(|path| path.as_os_str().as_bytes()),
+            path_bytes(build.log.as_ref()),
             usage.map(|usage| number(usage.cpu_ms)),
             usage.map(|usage| number(usage.memory)),
             usage.map(|usage| i64::from(usage.memory_of == MemoryOf::All)),
+            path_bytes(build.origin.as_ref()),
         ])?;
     transaction
         .prepare_cached(
@@ -212,7 +221,11 @@ impl Index {
     }
 
     /// Adds a build and forgets the oldest ones of the same name.
-    pub(crate) fn add_build(&mut self, build: &BuildRecord) -> Result<()> {
+    pub(crate) fn path_bytes(path: Option<&PathBuf>) -> Option<&[u8]> {
+        path.map(|path| path.as_os_str().as_bytes())
+    }
+
+    fn add_build(&mut self, build: &BuildRecord) -> Result<()> {
         self.write(|transaction| add_build(transaction, build))
     }
 
@@ -237,8 +250,8 @@ impl Index {
             index
                 .connection
                 .prepare_cached(
-                    "select action, name, started, duration, status, log, cpu, memory, memory_of from builds
-                     where ?1 is null or name = ?1 order by id desc limit ?2",
+                    "select action, name, started, duration, status, log, cpu, memory, memory_of, origin
+                     from builds where ?1 is null or name = ?1 order by id desc limit ?2",
                 )?
                 .query_map(params![name, limit], build_of)?
                 .collect()
