@@ -29,6 +29,7 @@ mod lsp;
 mod modules;
 mod network;
 mod offline;
+mod outputs;
 mod packages;
 mod programs;
 mod progress;
