@@ -221,11 +221,7 @@ impl Index {
     }
 
     /// Adds a build and forgets the oldest ones of the same name.
-    pub(crate) fn path_bytes(path: Option<&PathBuf>) -> Option<&[u8]> {
-        path.map(|path| path.as_os_str().as_bytes())
-    }
-
-    fn add_build(&mut self, build: &BuildRecord) -> Result<()> {
+    pub(crate) fn add_build(&mut self, build: &BuildRecord) -> Result<()> {
         self.write(|transaction| add_build(transaction, build))
     }
 
