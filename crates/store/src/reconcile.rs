@@ -11,6 +11,7 @@ use crate::disk;
 use crate::error::{Error, IoContext, Result};
 use crate::index::{self, Index};
 use crate::layout::Layout;
+use crate::leftovers;
 use crate::live::{Live, Scratch};
 use crate::record;
 use crate::tree;
@@ -64,11 +65,15 @@ fn look(layout: &Layout, path: &StorePath) -> Result<Found> {
     }
 }
 
-/// Whether an object has the content that its path says. What cannot be read does not fit.
+/// Whether an object has the content that its path says, apart from links that an earlier version has left,
+/// which are taken away later. What cannot be read does not fit.
 fn content_fits(layout: &Layout, info: &ObjectInfo) -> bool {
     // A stop must not make it look broken.
-    content(&layout.object(&info.path), &info.path, None, &Cancel::default())
-        .is_ok_and(|found| found.contradiction(info).is_none())
+    let fits = |without: Option<&str>| {
+        content(&layout.object(&info.path), &info.path, without, &Cancel::default())
+            .is_ok_and(|found| found.contradiction(info).is_none())
+    };
+    fits(None) || fits(Some(leftovers::LINK))
 }
 
 /// The names in `store` and `info` that are store paths.
