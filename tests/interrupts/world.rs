@@ -153,7 +153,9 @@ impl<'p> World<'p> {
                 "image",
                 format!(
                     "{}{IMAGE}",
-                    graph::module("image", 0).replace("pub let default", "let other")
+                    graph::module("image", 0)
+                        .replace("pub let default", "let other")
+                        .replace("#{default}", "#{other}")
                 ),
             ),
             ("silent", SILENT.replace("PORT", &port.to_string())),
