@@ -34,7 +34,7 @@ pub(crate) fn json(machine: &mut Machine<'_>, value: &Value) -> Result<Json, Fau
 pub(crate) fn atom(machine: &mut Machine<'_>, value: &Value) -> String {
     let printer = Printer::new(machine);
     match value {
-        Value::Script(rope) => format!("sh\"{}\"", printer.script(rope)),
+        Value::Script(rope) => printer.shown_script(rope),
         other => printer.atom(other),
     }
 }
@@ -131,7 +131,7 @@ impl<'m, 'a> Printer<'m, 'a> {
             }
             Value::Script(rope) => {
                 self.spend(rope.len())?;
-                Layout::text(format!("sh\"{}\"", self.script(rope)))
+                Layout::text(self.shown_script(rope))
             }
             Value::List(list) => {
                 let items = self.layouts(&list.items)?;
@@ -193,6 +193,12 @@ impl<'m, 'a> Printer<'m, 'a> {
     }
 
     /// The text of a script, with its references in the notation of holes.
+    /// A script as it is shown; unlike a text it has no form in which characters that steer a terminal or turn
+    /// the direction of writing could be written.
+    fn shown_script(&self, rope: &Rope) -> String {
+        format!("sh\"{}\"", cbuild_diag::clean(&self.script(rope)))
+    }
+
     fn script(&self, rope: &Rope) -> String {
         let mut text = String::new();
         rope.each(|segment| match segment {

@@ -16,10 +16,13 @@ pub fn shown_address(text: &str) -> String {
     let start = after_scheme(text);
     let (head, rest) = text.split_at(start);
     let (authority, rest) = rest.split_at(rest.find(['/', '?', '#', '\\']).unwrap_or(rest.len()));
-    if is_broken(authority) && rest.contains('@') {
+    let is_ssh = head.contains("ssh:");
+    // With a second `@` nobody knows where the password ends.
+    let has_password =
+        authority.rsplit_once('@').is_some_and(|(user, _)| !is_ssh || user.contains(':'));
+    if (has_password || is_broken(authority)) && rest.contains('@') {
         return format!("{head}{HIDDEN}");
     }
-    let is_ssh = head.contains("ssh:");
     let host = match authority.rsplit_once('@') {
         Some((user, host)) if is_ssh => {
             let user = user.split(':').next().unwrap_or_default();
@@ -109,7 +112,10 @@ mod tests {
             ("https:/me:pw@example.org/a", "https:/example.org/a"),
             ("https:\\\\me:pw@example.org/a", "https:\\\\example.org/a"),
             ("https://me:p/w?x#y@example.org/a", "https://…"),
-            ("https://me:pw@[::1]:80/a@b", "https://[::1]:80/a@b"),
+            ("https://me:pw@[::1]:80/a", "https://[::1]:80/a"),
+            ("https://me:p@w/x@example.org/a", "https://…"),
+            ("https://:p@?w@example.org?a=b", "https://…"),
+            ("ssh://git@example.org/a@b", "ssh://git@example.org/a@b"),
             ("https://[::1]:80/a@b", "https://[::1]:80/a@b"),
             ("https://x/@scope/name", "https://x/@scope/name"),
             ("me:pw@example.org/a", "me:example.org/a"),

@@ -40,12 +40,19 @@ impl Store {
             }
             _ => {}
         }
-        replace_link(&self.layout.object(path), &link)?;
         if link.parent() == Some(&self.layout.roots()) {
-            return Ok(());
+            return replace_link(&self.layout.object(path), &link);
         }
         let name = format!("link-{}", Digest::of(link.as_os_str().as_bytes()));
-        replace_link(&link, &self.layout.roots().join(name))
+        let entry = self.layout.roots().join(name);
+        // The entry first: where it cannot be made, no link shall stand that keeps nothing.
+        replace_link(&link, &entry)?;
+        replace_link(&self.layout.object(path), &link)?;
+        // A collection may have taken the entry away, as its link was not there yet.
+        if fs::symlink_metadata(&entry).is_err() {
+            replace_link(&link, &entry)?;
+        }
+        Ok(())
     }
 
     /// Keeps objects from collection while a file exists, such as the one that names them as

@@ -93,9 +93,9 @@ fn inspect(session: &Session, path: &Path) -> Result<(), Failure> {
         images.len()
     ))?;
     images.iter().try_for_each(describe)?;
-    others
-        .iter()
-        .try_for_each(|other| output::line(&format!("no image: {}, {}", other.digest, other.what)))
+    others.iter().try_for_each(|other| {
+        output::line(&cbuild_diag::clean(&format!("no image: {}, {}", other.digest, other.what)))
+    })
 }
 
 fn describe(image: &ImageInfo) -> Result<(), Failure> {
@@ -144,7 +144,8 @@ impl RunText {
 
     fn row(&mut self, label: &str, value: &str) {
         if !value.is_empty() {
-            self.lines.push(format!("  {label:<11}{value}"));
+            // What an image says of itself does not steer the terminal.
+            self.lines.push(format!("  {label:<11}{}", cbuild_diag::clean(value)));
         }
     }
 }

@@ -56,7 +56,8 @@ fn report(
             output::json(&line)?;
             continue;
         }
-        output::line(&format!("{} {}: {name}", if *ok { "ok" } else { "FAILED" }, shown(file)))?;
+        let ending = if *ok { "ok" } else { "FAILED" };
+        output::line(&cbuild_diag::clean(&format!("{ending} {}: {name}", shown(file))))?;
     }
     Ok(())
 }
