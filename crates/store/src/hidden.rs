@@ -90,7 +90,7 @@ pub(crate) fn look_inside(
     if file.rewind().is_err() {
         return Ok(());
     }
-    let most = length.saturating_mul(MAX_RATIO).max(SMALL).min(MAX_OF_FILE).min(allowance.0);
+    let most = length.saturating_mul(MAX_RATIO).clamp(SMALL, MAX_OF_FILE).min(allowance.0);
     let left = Cell::new(most);
     let mut search = Search { scanner, left: &left, on_match };
     let source = BufReader::new(file);
