@@ -115,7 +115,7 @@ fn a_module_from_git_is_added_used_and_removed() {
     place.cbuild(&["check", "."]).ok();
     assert_clean(&place.path("root"));
     // Without the requirement the import has no meaning, and the lock has no line for it.
-    let done = place.cbuild(&["mod", "remove", "example.org/tls/v1"]).ok();
+    let done = place.cbuild(&["mod", "remove", "tls"]).ok();
     assert!(done.stdout.contains("- example.org/tls/v1@1.0.0"), "{}", done.stdout);
     assert_eq!(place.lock(), "cbuild-lock-1\n");
     place.cbuild(&["eval", ".:level"]).fails(2, "E0204");
@@ -193,6 +193,8 @@ fn newer_versions_are_found_and_failed_changes_leave_the_files_alone() {
     place.cbuild(&["mod", "update", "example.org/tls/v1@1.11.0"]).fails(4, "E0715");
     place.cbuild(&["mod", "add", "example.org/x/v1@1.0.0", &place.url("tls")]).fails(2, "E1113");
     place.cbuild(&["mod", "remove", "example.org/x/v1"]).fails(2, "E1118");
+    let unknown = place.cbuild(&["mod", "remove", "nothing"]).fails(2, "E1103");
+    assert!(unknown.stderr.contains("imported as `nothing`"), "{}", unknown.stderr);
     assert_eq!(files(), before);
 }
 

@@ -31,7 +31,7 @@ pub use derivation::{
 pub use digest::Digest;
 pub use graph::Graph;
 pub use hash::{ContentHash, HashAlgorithm};
-pub use name::{Name, NameError, OutputName, System};
+pub use name::{MAX_NAME_LEN, Name, NameError, OutputName, System};
 pub use record::RecordError;
 pub use store_path::{STORE_DIR, StorePath};
 pub use template::{Segment, Template};

@@ -7,9 +7,9 @@ use cbuild_drv::{Input, Segment};
 use cbuild_syntax::shell::{Scanner, Words, assigned_name};
 
 /// Words that a shell reads as its own where a command begins.
-const RESERVED: [&str; 16] = [
+const RESERVED: [&str; 17] = [
     "if", "then", "else", "elif", "fi", "do", "done", "case", "esac", "while", "until", "for",
-    "select", "function", "time", "coproc",
+    "select", "function", "time", "coproc", "in",
 ];
 
 /// A part of a script: plain script, or the value of a hole.

@@ -31,11 +31,12 @@ pub(crate) const CPU_INFO: &str = "/proc/cpuinfo";
 /// Files of `/proc` that are empty in a sandbox: what identifies the machine or lists its parts and
 /// other people's work, and what no build has a use for. Some can be read by builders that root started
 /// only, and some kernels lack some of them.
-const MASKED: [&str; 12] = [
+const MASKED: [&str; 13] = [
     "/proc/cmdline",
     "/proc/diskstats",
     "/proc/key-users",
     "/proc/keys",
+    "/proc/locks",
     "/proc/modules",
     "/proc/partitions",
     "/proc/sched_debug",

@@ -433,7 +433,7 @@ fn only_own_processes_are_visible() {
 
 fn what_identifies_the_machine_is_empty() {
     let place = Place::new();
-    let script = "cd /proc; for f in cmdline diskstats key-users keys modules partitions sched_debug slabinfo swaps \
+    let script = "cd /proc; for f in cmdline diskstats key-users keys locks modules partitions sched_debug slabinfo swaps \
             sys/kernel/random/boot_id timer_list vmallocinfo; do
             if test -e $f; then cat $f; (echo x > $f) 2>/dev/null; fi
         done; cat meminfo cpuinfo stat sys/kernel/random/uuid | wc -l | grep -qv '^0$' && echo end";

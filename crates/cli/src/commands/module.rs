@@ -145,7 +145,20 @@ fn updated(workspace: &Workspace<'_>, modules: &[String]) -> Result<String, Fail
 fn named(workspace: &Workspace<'_>, text: &str) -> Result<ModulePath, Problem> {
     let required = &workspace.manifest().require;
     let imported = required.iter().find(|(_, requirement)| requirement.name.as_str() == text);
-    imported.map_or_else(|| text.parse().map_err(wrong_name), |(path, _)| Ok(path.clone()))
+    match imported {
+        Some((path, _)) => Ok(path.clone()),
+        None if text.contains('/') => text.parse().map_err(wrong_name),
+        None => {
+            let message = format!("nothing that cbuild.mod requires is imported as `{text}`");
+            let names =
+                required.values().map(|requirement| format!("`{}`", requirement.name.as_str()));
+            let names = names.collect::<Vec<_>>().join(", ");
+            Err(Problem::new(Exit::Input, "E1103", message).help(match names.as_str() {
+                "" => "it requires nothing; add a module with `cbuild mod add`".to_owned(),
+                names => format!("its imports are {names}"),
+            }))
+        }
+    }
 }
 
 fn wrong_name(error: cbuild_modules::NameError) -> Problem {

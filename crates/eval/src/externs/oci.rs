@@ -28,6 +28,9 @@ pub(super) static TABLE: &[Extern] = &[
     Extern::new("oci.variable", 1, variable),
 ];
 
+/// How the names of derivations end that give the documents of images.
+const LABEL_END: &str = "-image.json";
+
 fn tcp(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value, Fault> {
     serve(m, args, "tcp", place)
 }
@@ -72,7 +75,10 @@ fn describe(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value, F
     let tag = m.text_part(&spec, "tag", place)?;
     image::check_reference(&name, &tag).map_err(|error| field_fault(error, place))?;
     let last = name.rsplit('/').next().unwrap_or_default();
-    let label = derivation_name(&format!("{last}-image.json"), "", place)?;
+    // An image may have a longer name than a derivation; all of it is in the document.
+    let most = cbuild_drv::MAX_NAME_LEN - LABEL_END.len();
+    let last = last.get(..most).unwrap_or(last);
+    let label = derivation_name(&format!("{last}{LABEL_END}"), "", place)?;
     let mut texts = Placeholders::default();
     let document = document(m, &spec, (&name, &tag), &mut texts, place)?;
     image::check(&document).map_err(|error| field_fault(error, place))?;

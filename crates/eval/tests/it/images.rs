@@ -114,6 +114,9 @@ fn names_follow_the_distribution_specification() {
     insta::assert_snapshot!(fault(ITEMS, expr));
     let expr = "std.oci.image { name = \"localhost:5000/a--b/c\", cmd = [sh\"/x\"] }";
     check_items(ITEMS, expr, "<image localhost:5000/a--b/c:latest>");
+    let longest = "x".repeat(255);
+    let expr = format!("std.oci.image {{ name = \"{longest}\", cmd = [sh\"/x\"] }}");
+    check_items(ITEMS, &expr, &format!("<image {longest}:latest>"));
 }
 
 #[test]
