@@ -167,7 +167,11 @@ impl Search<'_> {
         if let Some(&both) = old_makers.intersection(&new_makers).next() {
             return Ok(Explanation::NotReproducible(both));
         }
-        let after = self.recorded(&new_makers)?.or(self.in_history(new, None)?);
+        let after = match self.recorded(&new_makers)? {
+            // What is there without an action that made it is a source, whatever was built under its name.
+            None if self.store.info(new)?.is_none() => self.in_history(new, None)?,
+            recorded => recorded,
+        };
         let Some(after) = after else { return self.source(old, new) };
         let before = self.recorded(&old_makers)?.or(self.in_history(old, Some(after))?);
         let explained = match before {
