@@ -72,13 +72,16 @@ impl Checker<'_> {
         let key = ModuleKey::std(format!("{module}.cbuild"));
         // Of the library only what a program uses is read.
         let index = self.modules.iter().position(|loaded| loaded.key == key);
+        if con == ConId::INT && index.is_none() {
+            return None;
+        }
         let names: Vec<&str> =
             index.and_then(|index| self.scopes.get(index)).map_or_else(Vec::new, |scope| {
                 let public = scope.values.iter().filter(|(_, entry)| entry.public);
                 public.map(|(name, _)| &**name).collect()
             });
         let found = names.iter().copied().find(|known| *known == name);
-        let foreign = || foreign_member(module, name);
+        let foreign = || (con != ConId::INT).then(|| foreign_member(module, name)).flatten();
         let called = found.or_else(foreign).or_else(|| closest(name, names.iter().copied()));
         Some(Fix::from(match called {
             Some(called) => format!(
