@@ -412,6 +412,7 @@ fn nothing_is_left_when_the_caller_is_killed() {
         eventually("no mount is left", || !mounted_anywhere(place.folder()));
         eventually("no helper is left", || helpers(std::process::id()).is_empty());
     }
+    rustix::process::set_child_subreaper(None).unwrap();
 }
 
 /// Sandbox processes on the host by the process id of their parent.
