@@ -59,17 +59,27 @@ impl Stop {
     pub(crate) fn on_signals(self: &Arc<Self>) -> Result<(), Failure> {
         let (ours, theirs) = UnixStream::pair().map_err(|error| deaf(&error))?;
         let hang_up = (!ignores(SIGHUP)).then_some(SIGHUP);
+        let is_deaf = Arc::new(AtomicBool::new(true));
         for signal in [SIGINT, SIGTERM].into_iter().chain(hang_up) {
-            self.register(signal, &theirs).map_err(|error| deaf(&error))?;
+            self.register(signal, &theirs, &is_deaf).map_err(|error| deaf(&error))?;
         }
+        is_deaf.store(false, Ordering::SeqCst);
         let stop = Arc::clone(self);
         let watch = std::thread::Builder::new().name("stop".to_owned());
         watch.spawn(move || stop.watch(ours)).map_err(|error| deaf(&error))?;
         Ok(())
     }
 
-    fn register(&self, signal: i32, wake: &UnixStream) -> std::io::Result<()> {
+    fn register(
+        &self,
+        signal: i32,
+        wake: &UnixStream,
+        is_deaf: &Arc<AtomicBool>,
+    ) -> std::io::Result<()> {
         use signal_hook::{flag, low_level};
+        // The first registration takes the usual effect away, and a signal that comes before the last
+        // one would set a flag that nobody looks at.
+        flag::register_conditional_default(signal, Arc::clone(is_deaf))?;
         // The first signal asks; a second one, while the first is not served yet, ends at once.
         flag::register_conditional_shutdown(
             signal,
