@@ -98,7 +98,7 @@ pub fn parse_expr(source: SourceId, text: &str) -> (ast::Expr, Vec<Diagnostic>) 
         }
     }
     sort(&mut diagnostics);
-    let diagnostics = foreign::explain(source, text, diagnostics);
+    let diagnostics = foreign::explain(source, text, Rule::expression, diagnostics);
     let span = Span { start: 0, end: text.len().min(MAX_SOURCE_BYTES) as u32 };
     (expr.unwrap_or(ast::Expr { span, kind: ast::ExprKind::Error }), diagnostics)
 }
@@ -128,7 +128,28 @@ fn lower_file(source: SourceId, text: &str, pieces: &[Piece<'_>]) -> (ast::File,
     }
     oddities::report(source, text, &mut diagnostics);
     sort(&mut diagnostics);
-    (file, foreign::explain(source, text, diagnostics))
+    (file, foreign::explain(source, text, Rule::file, diagnostics))
+}
+
+/// Code and place of each error of a text, without a look at what other languages write.
+fn plain_errors(text: &str, rule: Rule) -> Vec<(&'static str, usize)> {
+    let source = SourceId(0);
+    let mut diagnostics = Vec::new();
+    let mut file = ast::File { doc: String::new(), items: Vec::new() };
+    let mut items_end = 0;
+    for piece in &pieces(text, rule, Parsers::Both) {
+        let Some(node) = reported_node(source, text, piece, &mut diagnostics) else { continue };
+        let mut lower = lower::Lower::new(source, piece, &mut diagnostics);
+        match rule {
+            Rule::file => lower.file(node, text, &mut items_end, &mut file),
+            _ => drop(lower.expression(node)),
+        }
+    }
+    sort(&mut diagnostics);
+    let errors = diagnostics.iter().filter(|diagnostic| diagnostic.is_error());
+    errors
+        .filter_map(|error| Some((error.code, error.labels.first()?.span.start as usize)))
+        .collect()
 }
 
 /// The root node of a piece that was parsed, after its errors were reported.
