@@ -6,12 +6,14 @@
 #![forbid(unsafe_code)]
 
 mod cut;
+mod excerpt;
 mod explain;
 mod json;
 mod limit;
 mod render;
 
 use std::fmt;
+use std::sync::OnceLock;
 
 use thin_vec::ThinVec;
 
@@ -36,13 +38,35 @@ pub struct Span {
 /// The source texts of one run.
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
-    texts: Vec<(String, String)>,
+    texts: Vec<Text>,
+}
+
+/// A source text.
+#[derive(Clone, Debug, Default)]
+struct Text {
+    name: String,
+    text: String,
+    /// Where its lines start, once that was asked for.
+    lines: OnceLock<Vec<usize>>,
+}
+
+impl Text {
+    fn new(name: impl Into<String>, text: impl Into<String>) -> Self {
+        Self { name: name.into(), text: text.into(), lines: OnceLock::new() }
+    }
+
+    fn lines(&self) -> &[usize] {
+        self.lines.get_or_init(|| {
+            let ends = self.text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
+            [0].into_iter().chain(ends.map(|(at, _)| at + 1)).collect()
+        })
+    }
 }
 
 impl Sources {
     /// Adds a text under the name that is shown to the user, such as `examples/redis/main.cbuild`.
     pub fn add(&mut self, name: impl Into<String>, text: impl Into<String>) -> SourceId {
-        self.texts.push((name.into(), text.into()));
+        self.texts.push(Text::new(name, text));
         SourceId(u32::try_from(self.texts.len() - 1).unwrap_or(u32::MAX))
     }
 
@@ -53,7 +77,7 @@ impl Sources {
         if self.texts.len() <= at {
             self.texts.resize_with(at + 1, Default::default);
         }
-        self.texts[at] = (name.into(), text.into());
+        self.texts[at] = Text::new(name, text);
     }
 
     /// How many sources there are.
@@ -68,21 +92,31 @@ impl Sources {
 
     /// Shown name of a source; `?` for an id of another table.
     pub fn name(&self, id: SourceId) -> &str {
-        self.texts.get(id.0 as usize).map_or("?", |(name, _)| name)
+        self.texts.get(id.0 as usize).map_or("?", |text| &text.name)
     }
 
     /// Text of a source; empty for an id of another table.
     pub fn text(&self, id: SourceId) -> &str {
-        self.texts.get(id.0 as usize).map_or("", |(_, text)| text)
+        self.texts.get(id.0 as usize).map_or("", |text| &text.text)
     }
 
     /// Line and column of a byte, both from 1; columns count Unicode scalar values.
     pub fn line_column(&self, id: SourceId, byte: usize) -> (usize, usize) {
         let text = self.text(id);
-        let before = &text[..floor(text, byte)];
-        let line_start = before.rfind('\n').map_or(0, |end| end + 1);
-        let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
-        (line, before[line_start..].chars().count() + 1)
+        let byte = floor(text, byte);
+        let line = self.line(id, byte);
+        let start = self.lines(id).get(line).copied().unwrap_or_default();
+        (line + 1, text[start..byte].chars().count() + 1)
+    }
+
+    /// Where the lines of a source start.
+    fn lines(&self, id: SourceId) -> &[usize] {
+        self.texts.get(id.0 as usize).map_or(&[0], Text::lines)
+    }
+
+    /// The line of a byte, from 0.
+    fn line(&self, id: SourceId, byte: usize) -> usize {
+        self.lines(id).partition_point(|start| *start <= byte).saturating_sub(1)
     }
 
     /// A span as byte positions that are in the text and between its characters.
@@ -253,6 +287,23 @@ mod tests {
         let drawn = render(&sources, &diagnostic, RenderOptions::terminal(80));
         assert!(drawn.contains("\u{1b}["), "colours are used");
         insta::assert_snapshot!(drawn.escape_debug().to_string().replace("\\n", "\n"));
+    }
+
+    /// Lines keep their numbers, however far they are from each other.
+    #[test]
+    fn far_lines_are_drawn() {
+        let mut sources = Sources::default();
+        let text: String = (1..=900).map(|line| format!("line {line}\n")).collect();
+        let id = sources.add("far.cbuild", text.clone());
+        let span = |line: usize| {
+            let at = text.find(&format!("line {line}\n")).map_or(0, |at| at as u32);
+            Span { start: at, end: at + 4 }
+        };
+        let diagnostic = Diagnostic::error("E0106", id, span(700), "expected `]`", "expected here")
+            .label(id, span(3), "to close this")
+            .label(id, span(707), "near")
+            .label(id, span(900), "the end");
+        insta::assert_snapshot!(render(&sources, &diagnostic, RenderOptions::plain()));
     }
 
     /// One line of 200 kB with a label in its middle, one that covers what is cut, and one at its end.

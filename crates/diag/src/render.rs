@@ -8,6 +8,7 @@ use miette::{
 };
 
 use crate::cut::Cut;
+use crate::excerpt;
 use crate::{Diagnostic, Label, Severity, SourceId, Sources};
 
 /// How a diagnostic is drawn.
@@ -97,9 +98,13 @@ fn by_source(labels: &[Label]) -> Vec<(SourceId, Vec<&Label>)> {
 }
 
 fn snippet(sources: &Sources, id: SourceId, labels: &[&Label], options: RenderOptions) -> Snippet {
-    let text = same_length(sources.text(id));
-    let spans: Vec<(usize, usize)> =
+    let places: Vec<(usize, usize)> =
         labels.iter().map(|label| sources.clamp(id, label.span)).collect();
+    let bytes: Vec<usize> = places.iter().flat_map(|(start, end)| [*start, *end]).collect();
+    let excerpt = excerpt::Excerpt::new(sources, id, &bytes);
+    let text = same_length(&excerpt.text);
+    let spans: Vec<(usize, usize)> =
+        places.iter().map(|(start, end)| (excerpt.place(*start), excerpt.place(*end))).collect();
     let edges: Vec<usize> = spans.iter().flat_map(|(start, end)| [*start, *end]).collect();
     let cut = Cut::new(&text, &edges, if options.unicode { "…" } else { "..." });
     let mut shown = Vec::with_capacity(labels.len());
@@ -112,22 +117,38 @@ fn snippet(sources: &Sources, id: SourceId, labels: &[&Label], options: RenderOp
             LabeledSpan::new_with_span(message, span)
         });
     }
-    let start = spans.first().map_or(0, |(start, _)| *start);
+    let start = places.first().map_or(0, |(start, _)| *start);
     let (line, column) = sources.line_column(id, start);
     let name = clean(sources.name(id));
     Snippet {
-        source: Excerpt { name, text: cut.text, place: (line - 1, column - 1) },
+        source: Excerpt {
+            name,
+            text: cut.text,
+            place: (line - 1, column - 1),
+            lines: excerpt.lines(),
+        },
         labels: shown,
     }
 }
 
-/// A source whose long lines were cut.
+/// The part of a source that is shown, with its long lines cut.
 #[derive(Debug)]
 struct Excerpt {
     name: String,
     text: String,
     /// Line and column of the first label in the whole text, from 0.
     place: (usize, usize),
+    /// Lines of this text, and those of the whole text that they are.
+    lines: Vec<(usize, usize)>,
+}
+
+impl Excerpt {
+    /// The line of the whole text that a line is.
+    fn line(&self, line: usize) -> usize {
+        let next = self.lines.partition_point(|(here, _)| *here <= line);
+        let part = next.checked_sub(1).and_then(|at| self.lines.get(at));
+        part.map_or(line, |(here, whole)| whole + (line - here))
+    }
 }
 
 impl SourceCode for Excerpt {
@@ -140,7 +161,7 @@ impl SourceCode for Excerpt {
         let read = self.text.read_span(span, before, after)?;
         // Without lines around it only the place is asked for, which is shown above the text.
         let (line, column) =
-            if before + after == 0 { self.place } else { (read.line(), read.column()) };
+            if before + after == 0 { self.place } else { (self.line(read.line()), read.column()) };
         Ok(Box::new(MietteSpanContents::new_named(
             self.name.clone(),
             read.data(),
