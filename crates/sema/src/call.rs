@@ -146,11 +146,74 @@ impl<'a> Checker<'a> {
         match &expr.kind {
             ExprKind::Lambda { .. } => true,
             ExprKind::Name(name) => {
-                let local = self.body.locals.iter().any(|local| *local.name == *name.text);
-                let found = self.find_value(self.module, &name.text).filter(|_| !local);
-                matches!(found, Some(Value::Global(id)) if matches!(self.global(id).def, Def::Fn(_)))
+                let declared = || {
+                    let found = self.find_value(self.module, &name.text);
+                    matches!(found, Some(Value::Global(id)) if matches!(self.global(id).def, Def::Fn(_)))
+                };
+                match self.known_type(name) {
+                    Some(ty) => matches!(self.types.get(ty), Ty::Fn(..)),
+                    None => declared(),
+                }
             }
             _ => false,
+        }
+    }
+
+    /// Reports two arguments of which each fits to the other's parameter, such as those of `join(",", parts)`.
+    fn are_exchanged(
+        &mut self,
+        name: &str,
+        declared: Place,
+        given: &[(usize, &'a ast::Expr)],
+        slots: &[Slot<'_>],
+    ) -> bool {
+        let [(0, first), (1, second), ..] = given else { return false };
+        let wanted = |slot: &Slot<'_>| match self.types.get(slot.ty) {
+            Ty::Con(con, _) => Some(con),
+            _ => None,
+        };
+        let (Some(a), Some(b)) = (wanted(&slots[0]), wanted(&slots[1])) else { return false };
+        let exchanged =
+            a != b && self.certain_type(first) == Some(b) && self.certain_type(second) == Some(a);
+        if let (true, Some((one, _)), Some((two, _))) =
+            (exchanged, slots[0].declared, slots[1].declared)
+        {
+            let span = Span { start: first.span.start, end: second.span.end };
+            let message = format!("`{name}` takes `{}` in front of `{}`", one.text, two.text);
+            self.error(codes::MISMATCH, span, message, "the other way round")
+                .also(declared, "declared here")
+                .fix("exchange the arguments");
+        }
+        exchanged
+    }
+
+    /// The type of a name, as far as it is known yet.
+    fn known_type(&self, name: &ast::Ident) -> Option<TyId> {
+        if let Some(local) = self.body.locals.iter().rev().find(|l| *l.name == *name.text) {
+            return Some(local.ty.ty);
+        }
+        let Value::Global(id) = self.find_value(self.module, &name.text)? else { return None };
+        match &self.global(id).ty {
+            GlobalTy::Known(scheme) => Some(scheme.ty),
+            GlobalTy::Mono(ty) => Some(*ty),
+            GlobalTy::Unknown => None,
+        }
+    }
+
+    /// The type of an expression of which that is certain without a look at its parts.
+    fn certain_type(&self, expr: &ast::Expr) -> Option<ConId> {
+        let ty = match &expr.kind {
+            ExprKind::Text(_) => return Some(ConId::STR),
+            ExprKind::List(_) => return Some(ConId::LIST),
+            ExprKind::Int(_) => return Some(ConId::INT),
+            ExprKind::Bool(_) => return Some(ConId::BOOL),
+            ExprKind::Path(_) => return Some(ConId::PATH),
+            ExprKind::Name(name) => self.known_type(name)?,
+            _ => return None,
+        };
+        match self.types.get(ty) {
+            Ty::Con(con, _) => Some(con),
+            _ => None,
         }
     }
 
@@ -184,7 +247,9 @@ impl<'a> Checker<'a> {
             })
             .collect();
         let (given, complete) = self.assign(span, &name, declared_at, signature, args);
-        if self.is_turned_round(&name, declared_at, &given, &slots) {
+        if self.is_turned_round(&name, declared_at, &given, &slots)
+            || self.are_exchanged(&name, declared_at, &given, &slots)
+        {
             self.infer_all(args);
             return (result, broken().1);
         }
@@ -297,11 +362,14 @@ impl<'a> Checker<'a> {
         self.error(
             codes::ARGUMENT_COUNT,
             span,
-            format!("this call of `{name}` lacks `{}`", missing.join("`, `")),
+            format!("this call of `{name}` lacks {}", crate::report::quoted(&missing)),
             format!("`{name}` takes {}", arguments(params.len())),
         )
         .also(declared, "declared here")
-        .fix(format!("add `{} = …`", missing.join(" = …`, `")));
+        .fix(format!(
+            "add `{} = …`",
+            missing.iter().take(4).copied().collect::<Vec<_>>().join(" = …`, `")
+        ));
         false
     }
 

@@ -12,7 +12,7 @@ use crate::index::{Index, Remains};
 use crate::library::{self, Cut};
 use crate::modules::{Graph, GraphLoader, Loaded, ModIdx};
 use crate::unchanged::{self, Unchanged};
-use crate::{Bodies, Checked, CheckedExpr, LoadError, Loader, Memory, ModuleKey, codes, ir};
+use crate::{Bodies, Checked, CheckedExpr, LoadError, Loader, Memory, ModuleKey, codes, edits, ir};
 
 /// The name of the global that holds a lone expression; no identifier is spelt so.
 pub(crate) const EXPRESSION: &str = "(expression)";
@@ -115,6 +115,7 @@ pub(crate) fn index_entries(
     let mut diagnostics = graph.diagnostics;
     diagnostics.append(&mut checker.diagnostics);
     drop_followups(&mut diagnostics, sources, &graph.modules);
+    edits::fit(&mut diagnostics, &graph.modules);
     diagnostics.sort_by_key(|d| d.labels.first().map(|l| (l.source, l.span.start)));
     let recorded = depths.iter().map(|depth| *depth == Depth::Bodies).collect();
     let remains = Remains::take(&mut checker, recorded);
@@ -334,6 +335,7 @@ fn finish<T>(
     let mut diagnostics = graph.diagnostics;
     diagnostics.append(&mut checker.diagnostics);
     drop_followups(&mut diagnostics, sources, &graph.modules);
+    edits::fit(&mut diagnostics, &graph.modules);
     let seen = look(&mut checker);
     diagnostics.sort_by_key(|d| d.labels.first().map(|l| (l.source, l.span.start)));
     for diagnostic in diagnostics.iter_mut().filter(|diagnostic| diagnostic.help.is_none()) {

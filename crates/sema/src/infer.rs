@@ -152,6 +152,7 @@ impl<'a> Checker<'a> {
             {
                 self.check_quoted_hash(expr, parts, expected)
             }
+            ExprKind::Text(parts) => self.check_quoted_path(expr, parts, expected),
             _ => self.infer_and_compare(expr, expected),
         }
     }
@@ -186,12 +187,38 @@ impl<'a> Checker<'a> {
         let before = self.diagnostics.len();
         let lowered = self.infer_and_compare(expr, expected);
         let place = self.place(expr.span);
-        let hash = match parts {
-            [ast::TextPart::Text(text)] => foreign::hash(text),
+        let [ast::TextPart::Text(text)] = parts else { return lowered };
+        if let Some(problem) = self.diagnostics.get_mut(before) {
+            match (foreign::hash(text), foreign::why_no_hash(text)) {
+                (Some(hash), _) => {
+                    problem.change(place, hash);
+                }
+                (None, Some(why)) => problem.help = Some(why),
+                (None, None) => {}
+            }
+        }
+        lowered
+    }
+
+    /// A text where a path or files are needed: one that is a path loses its quotes.
+    fn check_quoted_path(
+        &mut self,
+        expr: &'a ast::Expr,
+        parts: &'a [ast::TextPart],
+        expected: &Expect,
+    ) -> ir::Expr {
+        let before = self.diagnostics.len();
+        let lowered = self.infer_and_compare(expr, expected);
+        let place = self.place(expr.span);
+        let wanted = match self.types.get(expected.ty) {
+            Ty::Con(ConId::PATH, _) => foreign::path(parts).map(str::to_owned),
+            Ty::Con(con, _) if Some(con) == self.package => {
+                foreign::path(parts).map(|path| format!("std.fetch.local({path}, \"src\")"))
+            }
             _ => None,
         };
-        if let (Some(hash), Some(problem)) = (hash, self.diagnostics.get_mut(before)) {
-            problem.change(place, hash);
+        if let (Some(new), Some(problem)) = (wanted, self.diagnostics.get_mut(before)) {
+            problem.change(place, new);
         }
         lowered
     }

@@ -16,6 +16,7 @@ mod convert;
 mod declare;
 mod decode;
 mod driver;
+mod edits;
 mod exhaustive;
 mod followups;
 mod foreign;

@@ -23,7 +23,9 @@ impl<'a> Checker<'a> {
         let mut row = Row::default();
         let mut lowered = BTreeMap::new();
         for field in fields {
+            let before = self.diagnostics.len();
             let (ty, value) = self.infer(&field.value);
+            self.keep_field_name(before, field);
             let name: Name = field.name.text.as_str().into();
             row.fields.entry(name.clone()).or_insert(Field::required(ty));
             lowered.entry(name).or_insert(value);
@@ -60,7 +62,9 @@ impl<'a> Checker<'a> {
         self.refuse_repeated_fields(fields.iter().map(|f| &f.name));
         let mut entries = BTreeMap::new();
         for field in fields {
+            let before = self.diagnostics.len();
             let lowered = self.check(&field.value, value);
+            self.keep_field_name(before, field);
             entries.entry(Name::from(field.name.text.as_str())).or_insert(lowered);
         }
         ir::Expr::Map(entries.into_iter().collect())
@@ -79,6 +83,7 @@ impl<'a> Checker<'a> {
         let mut unknown: Vec<&ast::Ident> = Vec::new();
         for field in fields {
             let name: Name = field.name.text.as_str().into();
+            let before = self.diagnostics.len();
             let value = match row.fields.get(&name) {
                 Some(known) => {
                     self.note(field.name.span, Target::Field(known.place, known.ty));
@@ -93,6 +98,7 @@ impl<'a> Checker<'a> {
                     value
                 }
             };
+            self.keep_field_name(before, field);
             lowered.entry(name).or_insert(value);
         }
         if let Some(rest) = row.rest {
@@ -257,7 +263,9 @@ impl<'a> Checker<'a> {
                 Some(known) => self.field_expect(&name, &known, &Expect::plain(ty)),
                 None => Expect::plain(field_ty),
             };
+            let before = self.diagnostics.len();
             let value = self.check(&field.value, &expected);
+            self.keep_field_name(before, field);
             updates.entry(name).or_insert(value);
         }
         let updates: Vec<_> =

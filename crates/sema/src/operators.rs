@@ -119,6 +119,12 @@ impl<'a> Checker<'a> {
                 self.need(Need::Equal, ty, left_span);
                 (TyId::BOOL, right)
             }
+            BinaryOp::Lt | BinaryOp::Le | BinaryOp::Gt | BinaryOp::Ge
+                if self.fallback(TyId::INT, ty).is_some() =>
+            {
+                self.operand(link.op, TyId::INT, ty, left_span, "left");
+                (TyId::BOOL, self.infer(link.right).1)
+            }
             BinaryOp::Lt | BinaryOp::Le | BinaryOp::Gt | BinaryOp::Ge => {
                 let right = self.same_as_left(link, ty, left_span);
                 self.need(Need::Order, ty, left_span);
@@ -164,16 +170,12 @@ impl<'a> Checker<'a> {
             matches!(self.types.get(found), Ty::Con(ConId::STR | ConId::SCRIPT | ConId::LIST, _));
         let fallback = self.fallback(expected, found);
         let fix = match fallback {
-            Some(fallback) => Some(format!(
-                "it may be absent; say what counts then, as in `std.option.or_else(…, {fallback})`"
-            )),
+            Some(fallback) => Some(absent(fallback)),
             None if op == BinaryOp::Add && joinable => {
                 Some("`++` joins texts, scripts and lists".to_owned())
             }
             None => None,
         };
-        let at = |byte| self.place(Span { start: byte, end: byte });
-        let (before, after) = (at(span.start), at(span.end));
         self.error(
             codes::OPERAND,
             span,
@@ -184,10 +186,17 @@ impl<'a> Checker<'a> {
             format!("has type `{shown}`"),
         )
         .maybe_fix(fix);
+        self.add_fallback(fallback, span);
+        false
+    }
+
+    /// Lets the fix of the last error say what counts where a value is absent.
+    fn add_fallback(&mut self, fallback: Option<&'static str>, span: Span) {
+        let at = |byte| self.place(Span { start: byte, end: byte });
+        let (before, after) = (at(span.start), at(span.end));
         if let (Some(fallback), Some(problem)) = (fallback, self.diagnostics.last_mut()) {
             problem.change(before, "std.option.or_else(").change(after, format!(", {fallback})"));
         }
-        false
     }
 
     /// What may count where an operand is absent: a value of the wanted type that changes nothing.
@@ -207,13 +216,16 @@ impl<'a> Checker<'a> {
         };
         let (ty, lowered) = self.infer(operand);
         if self.types.unify(wanted, ty).is_err() {
+            let fallback = self.fallback(wanted, ty);
             let (wanted, shown) = self.types.show_two(wanted, ty);
             self.error(
                 codes::OPERAND,
                 operand.span,
                 format!("`{sign}` works on `{wanted}`, but this is {}", with_article(&shown)),
                 format!("has type `{shown}`"),
-            );
+            )
+            .maybe_fix(fallback.map(absent));
+            self.add_fallback(fallback, operand.span);
         }
         (wanted, ir::Expr::Unary(op, Deep::new(lowered), span))
     }
@@ -263,6 +275,11 @@ impl<'a> Checker<'a> {
         }
         lowered
     }
+}
+
+/// What is said of an operand that may be absent.
+fn absent(fallback: &str) -> String {
+    format!("it may be absent; say what counts then, as in `std.option.or_else(…, {fallback})`")
 }
 
 fn sign(op: BinaryOp) -> &'static str {

@@ -275,6 +275,10 @@ impl Checker<'_> {
             (ConId::STR, _) if Some(have) == self.package => {
                 "use a script, `sh\"#{…}\"`, where the package's path is needed, or its `.name`"
             }
+            (ConId::PATH, ConId::STR) => "a path is written without quotes: `./src`",
+            (_, ConId::STR) if Some(want) == self.package => {
+                "put the files into the store: `std.fetch.local(./src, \"src\")`"
+            }
             (_, ConId::PATH) if Some(want) == self.package => {
                 "put the files into the store: `std.fetch.local(…, \"src\")`"
             }
@@ -284,6 +288,7 @@ impl Checker<'_> {
                 "it may be absent; use `match`, or `std.option.or_else`"
             }
             (ConId::LIST, _) if self.same_head(want_args[0], found) => "make it a list: `[…]`",
+            (ConId::OPTION, ConId::PATH) => return self.conversion(want_args[0], found),
             _ => return None,
         };
         Some(text.to_owned())
@@ -352,6 +357,9 @@ impl Checker<'_> {
             facts.push(format!("not expected: {}", listed(&difference.unknown)));
         }
         for (name, field) in &want.fields {
+            if facts.len() > SHOWN_NAMES {
+                break;
+            }
             let Some(other) = have.fields.get(name) else { continue };
             let (a, b) = self.types.show_two(field.ty, other.ty);
             if a != b && !a.contains('_') && !b.contains('_') {
@@ -431,11 +439,21 @@ fn around(help: &str) -> Option<(&'static str, &'static str)> {
     }
 }
 
+/// Names that are shown of many.
+const SHOWN_NAMES: usize = 12;
+
+/// Names in backquotes, as far as there is room for them.
+pub(crate) fn quoted(names: &[&str]) -> String {
+    let shown: Vec<String> =
+        names.iter().take(SHOWN_NAMES).map(|name| format!("`{name}`")).collect();
+    match names.len().saturating_sub(SHOWN_NAMES) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
+}
+
 /// Names as part of a sentence: "field `a`" or "fields `a`, `b`".
 pub(crate) fn listed(names: &[Name]) -> String {
-    let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
-    match quoted.as_slice() {
-        [one] => format!("field {one}"),
-        many => format!("fields {}", many.join(", ")),
-    }
+    let plain: Vec<&str> = names.iter().map(|name| &**name).collect();
+    format!("field{} {}", if plain.len() == 1 { "" } else { "s" }, quoted(&plain))
 }

@@ -385,13 +385,8 @@ impl Checker<'_> {
         }
     }
 
-    /// Where an import can be put in front: that of the first import, or of the first item if no
-    /// comment belongs to it.
     fn place_for_import(&self) -> Option<Place> {
-        let items = &self.modules[self.module].file.items;
-        let import = items.iter().find(|item| matches!(item.kind, ast::ItemKind::Import(_)));
-        let first = items.first().filter(|item| item.doc.is_empty());
-        let at = import.or(first)?.span.start;
+        let at = crate::edits::place_for_import(&self.modules[self.module].file.items)?;
         Some(self.place(Span { start: at, end: at }))
     }
 
@@ -416,6 +411,9 @@ impl Checker<'_> {
             ("null" | "nil" | "undefined", Kind::Value) => {
                 Some("an absent value is `None`, of type `Option<T>`".to_owned())
             }
+            ("Just" | "Nothing" | "Nil", Kind::Value) => {
+                Some("the cases of an `Option` are `Some(x)` and `None`".to_owned())
+            }
             ("True" | "TRUE" | "yes" | "False" | "FALSE" | "no", Kind::Value) => {
                 Some("truth values are `true` and `false`".to_owned())
             }
@@ -433,6 +431,8 @@ fn replacement_of(name: &str, kind: Kind) -> Option<&'static str> {
         ("null" | "nil" | "undefined", Kind::Value) => Some("None"),
         ("True" | "TRUE" | "yes", Kind::Value) => Some("true"),
         ("False" | "FALSE" | "no", Kind::Value) => Some("false"),
+        ("Just", Kind::Value) => Some("Some"),
+        ("Nothing" | "Nil", Kind::Value) => Some("None"),
         _ => None,
     }
 }

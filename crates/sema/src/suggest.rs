@@ -80,6 +80,13 @@ impl Checker<'_> {
                 let public = scope.values.iter().filter(|(_, entry)| entry.public);
                 public.map(|(name, _)| &**name).collect()
             });
+        if let Some(function) = foreign::function(name).filter(|_| con == ConId::LIST)
+            && function == "std.text.join"
+        {
+            let text =
+                format!("call the function `{function}`, with the list as its first argument");
+            return Some(Fix::from(text));
+        }
         let found = names.iter().copied().find(|known| *known == name);
         let foreign = || (con != ConId::INT).then(|| foreign_member(module, name)).flatten();
         let called = found.or_else(foreign).or_else(|| closest(name, names.iter().copied()));

@@ -168,4 +168,80 @@ rejected! {
     foreign_function_first "E0301": "import std\npub let x: List<Int> = std.list.map((n) => n + 1, [1])"
     foreign_function_first_by_name "E0301": "import std\nfn f(n: Int) -> Int = n\npub let x: List<Int> = std.list.map(f, [1])"
     foreign_derivation "E0201": "pub let x: Package = mkDerivation({ name = \"a\" })"
+    foreign_path_in_quotes_for_a_package "E0301": "import std\nfn f(src: Package) -> Str = src.name\npub let x: Str = f(\"./src\")"
+    foreign_digest_of_another_kind "E0301": "fn f(hash: Hash) -> Int = 1\npub let x: Int = f(\"d41d8cd98f00b204e9800998ecf8427e\")"
+    foreign_digest_that_is_short "E0301": "fn f(hash: Hash) -> Int = 1\npub let x: Int = f(\"sha256:abc\")"
+    foreign_digest_without_quotes "E0201": "fn f(hash: Hash) -> Int = 1\npub let x: Int = f(ed968e840d10d2d313a870bc131a4e2c311d7ad09bdf32b3418147221f51a6e2)"
+    foreign_order_with_an_absent_number "E0315": "import std as s\ntype R = { a?: Int }\npub fn f(r: R) -> Bool = r.a > 1"
+    foreign_not_of_an_absent_truth "E0315": "import std\ntype R = { a?: Bool }\npub fn f(r: R) -> Bool = !r.a"
+    foreign_join_as_a_member "E0308": "pub let x: Str = [\"a\"].join(\",\")"
+    foreign_separator_first "E0301": "fn join(parts: List<Str>, separator: Str) -> Str = separator\npub let x: Str = join(\",\", [\"a\"])"
+    foreign_function_first_by_a_local_name "E0301": "import std\nlet f = n => n + 1\npub let x: List<Int> = let g = (n: Int) => n in std.list.map(g, [1])"
+    foreign_function_first_by_a_value "E0301": "import std\nlet f = n => n + 1\npub let x: List<Int> = std.list.map(f, [1])"
+    foreign_cases_of_an_option "E0203": "pub let x: Option<Int> = Just(1)"
+    foreign_layers_of_paths "E0301": "fn f(layers: List<Package>) -> Int = 1\npub let x: Int = f([./src])"
+    many_missing_fields "E0302": "type R = { a: Int, b: Int, c: Int, d: Int, e: Int, f: Int, g: Int, h: Int, i: Int, j: Int, k: Int, l: Int, m: Int, n: Int }\npub let r: R = {}"
+}
+
+/// The program after the change that its first error offers.
+fn mended(source: &str) -> String {
+    let (_, checked) = check_source(source);
+    let mut edits =
+        checked.diagnostics.first().map(|error| error.edits.to_vec()).unwrap_or_default();
+    edits.sort_by_key(|edit| std::cmp::Reverse(edit.span));
+    edits.into_iter().fold(source.to_owned(), |mut text, edit| {
+        text.replace_range(edit.span.start as usize..edit.span.end as usize, &edit.text);
+        text
+    })
+}
+
+/// A change leaves a program with nothing wrong: the library is imported and called by the name that it has, and a
+/// field keeps its name.
+#[test]
+fn changes_fit_into_the_program() {
+    let record = "type R = { src: Package, name: Str }\n";
+    for (wrong, right) in [
+        (
+            format!("{record}fn f(r: R) -> Str = r.name\nlet src = ./src\nlet name = \"a\"\npub let x: Str = f({{ src, name }})"),
+            format!("import std\n{record}fn f(r: R) -> Str = r.name\nlet src = ./src\nlet name = \"a\"\npub let x: Str = f({{ src = std.fetch.local(src, \"src\"), name }})"),
+        ),
+        (
+            "import std as s\nfn f(src: Package) -> Str = src.name\npub let x: Str = f(./src)".to_owned(),
+            "import std as s\nfn f(src: Package) -> Str = src.name\npub let x: Str = f(s.fetch.local(./src, \"src\"))".to_owned(),
+        ),
+        (
+            "import std\nfn f(src: Package) -> Str = src.name\npub let x: Str = f(\"./src\")".to_owned(),
+            "import std\nfn f(src: Package) -> Str = src.name\npub let x: Str = f(std.fetch.local(./src, \"src\"))".to_owned(),
+        ),
+        (
+            "let name = 1\npub let x: { nmae: Int } = { nmae }".to_owned(),
+            "let name = 1\npub let x: { nmae: Int } = { nmae = name }".to_owned(),
+        ),
+        (
+            "pub let x: { null: Option<Int> } = { null }".to_owned(),
+            "pub let x: { null: Option<Int> } = { null = None }".to_owned(),
+        ),
+        (
+            "type R = { a?: Int }\npub fn f(r: R) -> Bool = r.a > 1".to_owned(),
+            "import std\ntype R = { a?: Int }\npub fn f(r: R) -> Bool = std.option.or_else(r.a, 0) > 1".to_owned(),
+        ),
+        (
+            "type R = { a?: Bool }\npub fn f(r: R) -> Bool = !r.a".to_owned(),
+            "import std\ntype R = { a?: Bool }\npub fn f(r: R) -> Bool = !std.option.or_else(r.a, false)".to_owned(),
+        ),
+        (
+            "import std as s\nlet f = n => n + 1\npub let x: List<Int> = map([1], f)".to_owned(),
+            "import std as s\nlet f = n => n + 1\npub let x: List<Int> = s.list.map([1], f)".to_owned(),
+        ),
+        (
+            "pub let x: Option<Int> = Just(1)".to_owned(),
+            "pub let x: Option<Int> = Some(1)".to_owned(),
+        ),
+    ] {
+        assert_eq!(mended(&wrong), right);
+        let (sources, checked) = check_source(&right);
+        // The library of these tests has no `fetch`.
+        let known = codes(&checked).iter().all(|code| *code == "E0216");
+        assert!(known, "{}", render(&sources, &checked.diagnostics));
+    }
 }
