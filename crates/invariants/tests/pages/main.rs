@@ -7,6 +7,7 @@
     reason = "tests may panic, and read the pages in the repository"
 )]
 
+mod messages;
 mod otherwise;
 
 use std::collections::{BTreeMap, BTreeSet};
