@@ -74,7 +74,7 @@ impl User {
         fs::create_dir_all(&tree).unwrap();
         fs::write(tree.join("main.cbuild"), "one").unwrap();
         let layer = self.path("layer");
-        pack_layer(&tree, &layer).unwrap();
+        pack_layer(&tree, &layer, None).unwrap();
         let text = format!("{}/modules/tls:1.0.0", registry.host());
         let reference = RegistryReference::parse(&text).unwrap();
         self.fetcher().push_artifact(&reference, &artifact(), &layer)

@@ -60,7 +60,7 @@ impl Registry {
         let source = tempfile::tempdir().unwrap();
         fs::write(source.path().join("main.cbuild"), text).unwrap();
         let layer = self.folder.path().join("layer");
-        pack_layer(source.path(), &layer).unwrap();
+        pack_layer(source.path(), &layer, None).unwrap();
         layer
     }
 }
@@ -228,7 +228,7 @@ fn a_token_is_got_with_the_credentials_and_then_used() {
     fs::create_dir(folder.path().join("tree")).unwrap();
     fs::write(folder.path().join("tree/main.cbuild"), "one").unwrap();
     let layer = folder.path().join("layer");
-    pack_layer(&folder.path().join("tree"), &layer).unwrap();
+    pack_layer(&folder.path().join("tree"), &layer, None).unwrap();
     let (sender, seen) = mpsc::channel();
     let host = with_tokens(fs::read(layer).unwrap(), sender);
     let reference = RegistryReference::parse(&format!("{host}/modules/tls:1.0.0")).unwrap();

@@ -1,7 +1,7 @@
 //! Uploading a module to a registry, and asking sources for versions.
 
 use cbuild_drv::Digest;
-use cbuild_fetch::{RegistryReference, pack_layer};
+use cbuild_fetch::RegistryReference;
 
 use crate::acquire::{artifact, belongs, keep};
 use crate::error::Error;
@@ -43,7 +43,7 @@ impl Workspace<'_> {
         copy(&self.root, &tree, 0, &belongs)?;
         let (digest, folder) = keep(self.means.store, &module, &tree)?;
         let layer = scratch.path().join("layer");
-        pack_layer(&folder, &layer).map_err(Error::Push)?;
+        self.means.fetcher.pack_layer(&folder, &layer).map_err(Error::Push)?;
         let mut kind = artifact();
         let title = "org.opencontainers.image.title".to_owned();
         kind.annotations.insert(title, path.to_string());

@@ -88,6 +88,14 @@ impl Fetcher {
         done.map(|()| digest)
     }
 
+    /// Makes a layer of a folder, see [`pack_layer`]; ends early when the options say so.
+    ///
+    /// # Errors
+    /// Those of [`pack_layer`].
+    pub fn pack_layer(&self, folder: &Path, to: &Path) -> Result<(), FetchError> {
+        pack_layer(folder, to, self.options.cancel.as_deref())
+    }
+
     /// Uploads a layer, which [`pack_layer`] made, and a manifest for it under the reference's tag.
     /// Returns the digest of the manifest.
     ///

@@ -84,7 +84,7 @@ pub(crate) fn clear(path: &Path) -> Result<(), FetchError> {
     removed.map_err(FetchError::io("remove", path))
 }
 
-fn is_set(flag: Option<&AtomicBool>) -> bool {
+pub(crate) fn is_set(flag: Option<&AtomicBool>) -> bool {
     flag.is_some_and(|flag| flag.load(Ordering::Relaxed))
 }
 
