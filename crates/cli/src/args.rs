@@ -407,6 +407,8 @@ pub(crate) enum LayerCompression {
     Gzip,
     /// Smaller and faster; needs containerd 1.5, podman 3 or newer.
     Zstd,
+    /// None: the quickest to write, for what compresses the image itself.
+    None,
 }
 
 /// Commands on the store.

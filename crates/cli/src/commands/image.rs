@@ -37,6 +37,7 @@ pub(crate) fn run(session: &Session, command: ImageCommand) -> Result<(), Failur
                 compression: match compression {
                     LayerCompression::Gzip => Compression::Gzip,
                     LayerCompression::Zstd => Compression::Zstd,
+                    LayerCompression::None => Compression::None,
                 },
                 ..PackOptions::default()
             };
