@@ -15,8 +15,15 @@ const MAX_TAG_LEN: usize = 128;
 /// Longest name with its registry, as clients have it (ibidem).
 const MAX_NAME_LEN: usize = 255;
 
-/// Folders that runtimes fill or that hold the program; nothing can be mounted at or below them.
-const TAKEN: [&str; 4] = ["/cbuild", "/dev", "/proc", "/sys"];
+/// Folders that runtimes fill: no path of an image is at or below them.
+const OF_RUNTIMES: [&str; 3] = ["/dev", "/proc", "/sys"];
+
+/// The folder with the program: nothing can be mounted at or below it.
+const OWN: &str = "/cbuild";
+
+/// Longest path of Linux, without the final zero byte, and longest part of one.
+const MAX_PATH_LEN: usize = 4095;
+const MAX_PART_LEN: usize = 255;
 
 /// A field with a value that no image can have.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -52,7 +59,8 @@ pub fn check(document: &ImageDocument) -> Result<(), FieldError> {
     check_reference(&document.name, &document.tag)?;
     user(&document.user)?;
     environment(document)?;
-    directory("workdir", &document.workdir)?;
+    folder("workdir", &document.workdir)?;
+    connections(&document.contract)?;
     endpoints(&document.contract)?;
     volumes(&document.contract)
 }
@@ -158,11 +166,8 @@ pub fn user(text: &str) -> Result<(u32, u32), FieldError> {
 fn environment(document: &ImageDocument) -> Result<(), FieldError> {
     let nul = "it holds a NUL, which ends a text for the kernel";
     for (name, value) in &document.env {
-        let field = format!("vars.{name}");
-        if name.is_empty() || name.contains(['=', '\0']) {
-            let reason = "a variable's name is not empty and has no `=` and no NUL";
-            return Err(FieldError::new(field, name, reason, "rename the variable"));
-        }
+        let field = format!("vars.{}", name.escape_debug());
+        variable(&field, name)?;
         if value.contains('\0') {
             return Err(FieldError::new(
                 field,
@@ -177,8 +182,9 @@ fn environment(document: &ImageDocument) -> Result<(), FieldError> {
     }
     let mut readers: BTreeMap<&str, &str> = BTreeMap::new();
     for (name, read) in &document.contract.env {
+        let field = key("env", name)?;
+        variable(&field, &read.variable)?;
         let variable = read.variable.as_str();
-        let field = format!("env.{name}");
         if document.env.contains_key(variable) {
             let reason = "`vars` gives that variable already, so that nobody needs to";
             let fix = "leave it out of `vars`, or out of `env`";
@@ -192,9 +198,47 @@ fn environment(document: &ImageDocument) -> Result<(), FieldError> {
     Ok(())
 }
 
+/// Checks the name of an environment variable, as far as the kernel and all shells agree.
+fn variable(field: &str, name: &str) -> Result<(), FieldError> {
+    if !name.is_empty() && !name.contains(|c: char| c == '=' || c.is_control()) {
+        return Ok(());
+    }
+    let reason = "a variable's name is not empty and has no `=` and no control character";
+    Err(FieldError::new(field, name.escape_debug().to_string(), reason, "rename the variable"))
+}
+
+/// The name of an entry of a map as a field, such as `volumes.data`.
+fn key(map: &str, name: &str) -> Result<String, FieldError> {
+    let field = format!("{map}.{}", name.escape_debug());
+    if !name.is_empty() && name.len() <= MAX_PART_LEN && !name.contains(char::is_control) {
+        return Ok(field);
+    }
+    let reason = "a name is not empty, has no control character and at most 255 bytes";
+    let fix = "give it a name such as `data`";
+    Err(FieldError::new(map, name.escape_debug().to_string(), reason, fix))
+}
+
+fn protocol(field: String, identity: &str) -> Result<(), FieldError> {
+    if !identity.is_empty() && !identity.contains(char::is_control) {
+        return Ok(());
+    }
+    let reason = "the identity of a protocol is not empty and has no control character";
+    let fix = "for example `io.redis`";
+    Err(FieldError::new(field, identity.escape_debug().to_string(), reason, fix))
+}
+
+fn connections(contract: &Contract) -> Result<(), FieldError> {
+    contract.connects.iter().try_for_each(|(name, needed)| {
+        protocol(key("connects", name)? + ".protocol", &needed.protocol)
+    })
+}
+
 fn endpoints(contract: &Contract) -> Result<(), FieldError> {
+    let mut places: BTreeMap<(&str, u16), &str> = BTreeMap::new();
     for (name, endpoint) in &contract.listens {
-        let field = |part| format!("listens.{name}.{part}");
+        let key = key("listens", name)?;
+        let field = |part| format!("{key}.{part}");
+        protocol(field("protocol"), &endpoint.protocol)?;
         if !matches!(endpoint.transport.as_str(), "tcp" | "udp") {
             let (reason, fix) = ("it must be `tcp` or `udp`", "use `std.oci.tcp` or `std.oci.udp`");
             return Err(FieldError::new(field("transport"), &endpoint.transport, reason, fix));
@@ -203,6 +247,12 @@ fn endpoints(contract: &Contract) -> Result<(), FieldError> {
             let (reason, fix) = ("no program listens there", "name a port from 1 on");
             return Err(FieldError::new(field("port"), "0", reason, fix));
         }
+        let place = (endpoint.transport.as_str(), endpoint.port);
+        if let Some(other) = places.insert(place, name) {
+            let reason = format!("`listens.{other}` is at that port of {} already", place.0);
+            let fix = "give each endpoint a port of its own";
+            return Err(FieldError::new(field("port"), place.1.to_string(), reason, fix));
+        }
     }
     Ok(())
 }
@@ -210,18 +260,10 @@ fn endpoints(contract: &Contract) -> Result<(), FieldError> {
 fn volumes(contract: &Contract) -> Result<(), FieldError> {
     let mut places: BTreeMap<&str, &str> = BTreeMap::new();
     for (name, path) in &contract.volumes {
-        let field = format!("volumes.{name}");
-        directory(&field, path)?;
-        let taken = |folder: &&&str| path.strip_prefix(**folder).is_some_and(is_below);
-        if path == "/" {
+        let field = key("volumes", name)?;
+        folder(&field, path)?;
+        if path == "/" || is_at(path, OWN) {
             let reason = "a volume there would hide the program";
-            return Err(FieldError::new(field, path, reason, "choose a path such as /data"));
-        }
-        if let Some(folder) = TAKEN.iter().find(taken) {
-            let reason = match *folder {
-                "/cbuild" => "a volume there would hide the program".to_owned(),
-                folder => format!("`{folder}` is the runtime's own"),
-            };
             return Err(FieldError::new(field, path, reason, "choose a path such as /data"));
         }
         if let Some(other) = places.insert(path, name) {
@@ -232,20 +274,27 @@ fn volumes(contract: &Contract) -> Result<(), FieldError> {
     Ok(())
 }
 
-/// Whether what follows a folder's path leaves it the same or leads into it.
-fn is_below(rest: &str) -> bool {
-    rest.is_empty() || rest.starts_with('/')
+/// Whether a path is that of a folder, or leads into it.
+fn is_at(path: &str, folder: &str) -> bool {
+    path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// Checks the path of a folder of the image: absolute, and already in its shortest form.
-fn directory(field: &str, path: &str) -> Result<(), FieldError> {
+/// Checks the path of a folder of the image: absolute, in its shortest form, without what options of
+/// `docker run -v` and `--mount` use between paths, and the image's own.
+fn folder(field: &str, path: &str) -> Result<(), FieldError> {
+    let shown = || path.escape_debug().to_string();
     let parts = path.strip_prefix('/').filter(|rest| {
-        let plain = |part: &str| !matches!(part, "" | "." | "..") && part.len() <= 255;
+        let plain = |part: &str| !matches!(part, "" | "." | "..") && part.len() <= MAX_PART_LEN;
         rest.is_empty() || rest.split('/').all(plain)
     });
-    if parts.is_none() || path.len() > 4095 || path.contains(['\0', '\n', ',']) {
-        let reason = "it must be an absolute path without `.`, `..`, double or final `/`, comma or line break";
-        return Err(FieldError::new(field, path, reason, "for example \"/data\""));
+    let is_bad = |c: char| matches!(c, ',' | ':') || c.is_control();
+    if parts.is_none() || path.len() > MAX_PATH_LEN || path.contains(is_bad) {
+        let reason = "it must be an absolute path without `.`, `..`, double or final `/`, comma, colon or control character";
+        return Err(FieldError::new(field, shown(), reason, "for example \"/data\""));
+    }
+    if let Some(taken) = OF_RUNTIMES.iter().find(|taken| is_at(path, taken)) {
+        let reason = format!("`{taken}` is the runtime's own");
+        return Err(FieldError::new(field, shown(), reason, "choose a path such as /data"));
     }
     Ok(())
 }
@@ -340,8 +389,82 @@ mod tests {
             &["/a/../proc"],
             &["data"],
             &["/a,b"],
+            &["/a:ro"],
+            &["/a\u{1b}[31m"],
+            &["/a\tb"],
+            &["/a\u{85}b"],
         ] {
             assert!(with_volumes(bad).is_err(), "{bad:?}");
         }
+    }
+
+    fn check_changed(change: impl FnOnce(&mut ImageDocument)) -> Result<(), FieldError> {
+        let mut document = ImageDocument {
+            cbuild_image: super::super::IMAGE_DOCUMENT_VERSION,
+            name: "app".to_owned(),
+            tag: "1".to_owned(),
+            system: "x86_64-linux".to_owned(),
+            cmd: vec!["/app".to_owned()],
+            env: BTreeMap::new(),
+            user: "1:1".to_owned(),
+            workdir: "/".to_owned(),
+            contents: Vec::new(),
+            contract: Contract::default(),
+        };
+        change(&mut document);
+        check(&document)
+    }
+
+    #[test]
+    fn the_working_folder_is_the_image_s_own() {
+        let at = |path: &str| check_changed(|document| document.workdir = path.to_owned());
+        for good in ["/", "/srv", "/cbuild/store/x", "/procs", "/a b", "/\u{e4}"] {
+            assert_eq!(at(good), Ok(()), "{good}");
+        }
+        for bad in ["", "srv", "/dev", "/proc/1/x", "/sys/", "/a:b", "/a\rb", "/a//b"] {
+            assert_eq!(at(bad).unwrap_err().field, "workdir", "{bad}");
+        }
+    }
+
+    #[test]
+    fn names_and_identities_hold_text() {
+        let endpoint = |protocol: &str, port| super::super::Endpoint {
+            protocol: protocol.to_owned(),
+            transport: "tcp".to_owned(),
+            port,
+        };
+        let named = |name: &str| {
+            let name = name.to_owned();
+            [
+                check_changed(|d| drop(d.contract.volumes.insert(name.clone(), "/a".into()))),
+                check_changed(|d| drop(d.contract.listens.insert(name.clone(), endpoint("p", 1)))),
+                check_changed(|d| {
+                    let needed = super::super::Connection { protocol: "p".to_owned() };
+                    d.contract.connects.insert(name.clone(), needed);
+                }),
+                check_changed(|d| {
+                    let variable =
+                        super::super::EnvVariable { variable: "A".into(), required: true };
+                    d.contract.env.insert(name.clone(), variable);
+                }),
+            ]
+        };
+        assert!(named("data-1").iter().all(Result::is_ok));
+        for bad in ["", "a\nb", "\u{7f}", &"x".repeat(256)] {
+            assert!(named(bad).iter().all(Result::is_err), "{bad:?}");
+        }
+        for bad in ["", "A=B", "A\n"] {
+            let error = check_changed(|d| drop(d.env.insert(bad.to_owned(), String::new())));
+            assert!(error.unwrap_err().field.starts_with("vars."), "{bad:?}");
+        }
+        let twice = check_changed(|d| {
+            d.contract.listens.insert("a".to_owned(), endpoint("p", 80));
+            d.contract.listens.insert("b".to_owned(), endpoint("q", 80));
+        });
+        assert_eq!(twice.unwrap_err().field, "listens.b.port");
+        let anonymous = check_changed(|d| {
+            d.contract.listens.insert("a".to_owned(), endpoint("", 80));
+        });
+        assert_eq!(anonymous.unwrap_err().field, "listens.a.protocol");
     }
 }

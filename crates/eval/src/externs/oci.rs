@@ -145,7 +145,7 @@ fn variables(
 fn field_fault(error: FieldError, place: Place) -> Fault {
     let code = match error.field.split('.').next() {
         Some("name" | "tag") => codes::NAME,
-        Some("env") => codes::CONTRACT,
+        Some("env" | "listens") => codes::CONTRACT,
         _ => codes::ARGUMENT,
     };
     let message = error.to_string();
@@ -181,14 +181,6 @@ fn contract(m: &mut Machine<'_>, spec: &Rc<Record>, place: Place) -> Result<Cont
     let mut contract = Contract::default();
     for (name, value) in fields(m, spec, "listens", place)? {
         let endpoint = served(&name, &value, place)?;
-        let same = |other: &ServedEndpoint| {
-            (&other.transport, other.port) == (&endpoint.transport, endpoint.port)
-        };
-        if let Some((other, _)) = contract.listens.iter().find(|(_, other)| same(other)) {
-            let (transport, port) = (&endpoint.transport, endpoint.port);
-            let what = format!("`{other}` and `{name}` both listen on {transport} port {port}");
-            return Err(contradiction(place, what));
-        }
         contract.listens.insert(name, endpoint);
     }
     for (name, value) in fields(m, spec, "connects", place)? {

@@ -64,7 +64,8 @@ fn contradicting_contracts_are_refused() {
     insta::assert_snapshot!(refused("connects = { web = std.oci.tcp(Http, 80) }", "E0411"));
     refused("listens = { web = 5 }", "E0411");
     refused("env = { level = \"x\" }", "E0411");
-    refused("listens = { a = std.oci.tcp(Http, 80), b = std.oci.tcp(Redis, 80) }", "E0411");
+    let same = "listens = { a = std.oci.tcp(Http, 80), b = std.oci.tcp(Redis, 80) }";
+    insta::assert_snapshot!(refused(same, "E0411"));
 }
 
 #[test]
@@ -75,6 +76,12 @@ fn bad_values_are_refused() {
     refused("vars = { A = \"a\\u{0}b\" }", "E0410");
     insta::assert_snapshot!(refused("system = \"amd64-linux\"", "E0409"));
     refused("workdir = \"srv\"", "E0410");
+    for taken in ["/proc/1/x", "/dev", "/sys", "/a:ro", "/a\\u{1b}b"] {
+        refused(&format!("workdir = \"{taken}\""), "E0410");
+        refused(&format!("volumes = {{ data = \"{taken}\" }}"), "E0410");
+    }
+    insta::assert_snapshot!(refused("workdir = \"/proc/1/x\"", "E0410"));
+    insta::assert_snapshot!(refused("volumes = { \"\" = \"/data\" }", "E0410"));
     refused("volumes = { data = \"/a/../b\" }", "E0410");
     refused("tag = \"a b\"", "E0409");
     refused("listens = { web = std.oci.tcp(Http, 0) }", "E0410");
