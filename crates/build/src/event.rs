@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use cbuild_drv::{Action, DrvId, Name};
 use cbuild_fetch::WrongBytes;
-use cbuild_store::{BuildUsage, HiddenPath};
+use cbuild_store::{BuildUsage, HiddenPath, Unsearched};
 
 /// What kind of work a step is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -144,6 +144,15 @@ pub enum Event {
         name: Name,
         /// The file, and whose path is in it.
         hidden: HiddenPath,
+    },
+    /// A compressed file was not searched for references to its end.
+    Unsearched {
+        /// The step.
+        drv: DrvId,
+        /// Its name.
+        name: Name,
+        /// The file, and why.
+        unsearched: Unsearched,
     },
     /// A step is done.
     Finished {

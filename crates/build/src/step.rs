@@ -351,11 +351,16 @@ impl<'a> Workshop<'a> {
         let max_length = Some(bounds.max_length(&derivation.action));
         let watch = Watch { max_length, progress: Some(&progress) };
         let registration = store.prepare_watched(key, built, closure, watch)?;
-        let warnings = registration.hidden().iter().map(|hidden| hidden.to_string());
+        let (hidden, unsearched) = (registration.hidden(), registration.unsearched());
+        let warnings = hidden.iter().map(ToString::to_string);
+        let warnings = warnings.chain(unsearched.iter().map(ToString::to_string));
         // A log that cannot be written is no reason to fail.
         let _ = log::add(store, key, warnings);
-        for hidden in registration.hidden().iter().cloned() {
+        for hidden in hidden.iter().cloned() {
             events(Event::HiddenPath { drv, name: name.clone(), hidden });
+        }
+        for unsearched in unsearched.iter().cloned() {
+            events(Event::Unsearched { drv, name: name.clone(), unsearched });
         }
         Ok(registration)
     }

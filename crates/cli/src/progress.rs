@@ -13,7 +13,6 @@ use std::time::Duration;
 
 use cbuild_build::{Event, Kind, Outcome};
 use cbuild_drv::{DrvId, Name};
-use cbuild_store::HiddenPath;
 use serde_json::json;
 
 use self::live::Live;
@@ -109,7 +108,10 @@ impl Display {
             Event::Elsewhere { name, waits: true, .. } => (!matches!(self.mode, Mode::Terminal(_)))
                 .then(|| format!("waiting for another process, which is at {name}")),
             Event::WrongBytes { name, wrong, .. } => Some(format!("warning: for {name}, {wrong}")),
-            Event::HiddenPath { name, hidden, .. } => Some(warning(name, hidden)),
+            Event::HiddenPath { name, hidden, .. } => Some(warning(HIDDEN_PATH, name, hidden)),
+            Event::Unsearched { name, unsearched, .. } => {
+                Some(warning(UNSEARCHED, name, unsearched))
+            }
             Event::Failed { name, code, reason, .. } => {
                 Some(format!("failed {name} ({code}): {}", cbuild_diag::clean(reason)))
             }
@@ -128,8 +130,11 @@ impl Display {
 /// Code of the warning about a path that stayed in a compressed file.
 const HIDDEN_PATH: &str = "E0621";
 
-fn warning(name: &Name, hidden: &HiddenPath) -> String {
-    format!("warning[{HIDDEN_PATH}]: {name}: {hidden}")
+/// Code of the warning about a compressed file that was not searched to its end.
+const UNSEARCHED: &str = "E0622";
+
+fn warning(code: &str, name: &Name, what: &impl std::fmt::Display) -> String {
+    format!("warning[{code}]: {name}: {what}")
 }
 
 /// A terminal without a type, or with one that says so, shows every byte one after the other.
@@ -186,6 +191,11 @@ fn to_json(event: &Event) -> Option<serde_json::Value> {
         Event::Reading { drv, name, bytes } => json!({
             "event": "reading", "drv": drv.to_string(), "name": name.as_str(), "bytes": bytes,
         }),
+        Event::Unsearched { drv, name, unsearched } => json!({
+            "event": "warning", "code": UNSEARCHED, "drv": drv.to_string(), "name": name.as_str(),
+            "message": unsearched.to_string(), "output": unsearched.output.as_str(),
+            "file": unsearched.file.display().to_string(),
+        }),
         Event::HiddenPath { drv, name, hidden } => json!({
             "event": "warning", "code": HIDDEN_PATH, "drv": drv.to_string(), "name": name.as_str(),
             "message": hidden.to_string(), "output": hidden.output.as_str(),
@@ -210,6 +220,7 @@ fn to_json(event: &Event) -> Option<serde_json::Value> {
 #[cfg(test)]
 mod tests {
     use cbuild_drv::{Digest, OutputName};
+    use cbuild_store::{HiddenPath, LeftOut, Unsearched};
 
     use super::*;
 
@@ -223,9 +234,28 @@ mod tests {
             names: output(names),
         };
         let all = [hidden("share/man/tool.1.gz", "out"), hidden("", "dev")];
-        let lines = all.clone().map(|hidden| warning(&name, &hidden));
+        let lines = all.clone().map(|hidden| warning(HIDDEN_PATH, &name, &hidden));
         let [hidden, _] = all;
         let json = to_json(&Event::HiddenPath { drv, name, hidden }).unwrap();
+        insta::assert_snapshot!(format!("{}\n{json:#}", lines.join("\n")));
+    }
+
+    #[test]
+    fn a_file_that_was_not_searched_is_warned_of() {
+        let output = OutputName::new("out").unwrap();
+        let (drv, name) = (DrvId(Digest::of(b"x")), Name::new("tool-1.0").unwrap());
+        let one =
+            |file: &str, reason| Unsearched { output: output.clone(), file: file.into(), reason };
+        let all = [
+            one("share/zeros.gz", LeftOut::Length),
+            one("share/deep.xz", LeftOut::Nesting),
+            one("test/cut.zst", LeftOut::Broken),
+            one("lib/secret.jar", LeftOut::Encrypted),
+            one("", LeftOut::Method(98)),
+        ];
+        let lines = all.clone().map(|unsearched| warning(UNSEARCHED, &name, &unsearched));
+        let [unsearched, ..] = all;
+        let json = to_json(&Event::Unsearched { drv, name, unsearched }).unwrap();
         insta::assert_snapshot!(format!("{}\n{json:#}", lines.join("\n")));
     }
 }

@@ -50,10 +50,11 @@ mod verify;
 
 pub use cancel::{Cancel, Stopping};
 pub use error::{CycleLink, Error, Result};
+pub use hidden::LeftOut;
 pub use live::Scratch;
 pub use lock::ActionLock;
 pub use meter::Watch;
-pub use register::{HiddenPath, Registration};
+pub use register::{HiddenPath, Registration, Unsearched};
 pub use store::Store;
 pub use types::{
     BuildEnding, BuildRecord, BuildUsage, BuiltOutput, EndedRoot, GcOptions, GcReport,

@@ -13,6 +13,7 @@ use crate::commit::{Pending, Realised, stage};
 use crate::disk;
 use crate::durable::Durable;
 use crate::error::{CycleLink, Error, IoContext, Result};
+use crate::hidden::LeftOut;
 use crate::index;
 use crate::live::Staging;
 use crate::meter::{Meter, Watch};
@@ -39,12 +40,13 @@ pub struct Registration {
     durable: Durable,
     notes: Notes,
     hidden: Vec<HiddenPath>,
+    unsearched: Vec<Unsearched>,
     /// Removes the records that were not moved in.
     staging: Staging,
 }
 
-/// A path under which an output was built, and which stayed in a compressed file: it cannot be
-/// rewritten there, and leads nowhere.
+/// A path under which an output was built, and which stayed in a compressed file or in a member of an
+/// archive with a checksum: it cannot be rewritten there, and leads nowhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HiddenPath {
     /// The output that has the file.
@@ -74,6 +76,29 @@ impl fmt::Display for HiddenPath {
     }
 }
 
+/// A compressed file that was not searched for references to its end: what it alone names is missing in
+/// sandboxes and images, and can be collected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unsearched {
+    /// The output that has the file.
+    pub output: OutputName,
+    /// The file, relative to the output; empty when the output is a single file.
+    pub file: PathBuf,
+    /// Why the search ended.
+    pub reason: LeftOut,
+}
+
+impl fmt::Display for Unsearched {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { output, file, reason } = self;
+        match file.as_os_str().is_empty() {
+            true => write!(f, "the output `{output}` is a compressed file that")?,
+            false => write!(f, "`{}` of the output `{output}` is compressed and", file.display())?,
+        }
+        write!(f, " was not searched for references to its end: {reason}")
+    }
+}
+
 /// What the index is told together with a registration.
 #[derive(Debug, Default)]
 pub(crate) struct Notes {
@@ -94,6 +119,11 @@ impl Registration {
     pub fn with_notes(mut self, drv: DrvId, build: BuildRecord) -> Self {
         self.notes = Notes { drv: Some(drv), build: Some(build) };
         self
+    }
+
+    /// The files that may refer to more than was found.
+    pub fn unsearched(&self) -> &[Unsearched] {
+        &self.unsearched
     }
 
     /// The paths that could not be rewritten, because they are in compressed files.
@@ -162,6 +192,7 @@ impl Store {
             durable: Durable::default(),
             notes: Notes::default(),
             hidden: Vec::new(),
+            unsearched: Vec::new(),
             staging: self.staging()?,
         };
         prepared.known = match outputs.is_empty() {
@@ -184,6 +215,10 @@ impl Store {
         let candidates: Vec<&StorePath> = candidates.iter().collect();
         let mut scanned = scan_all(outputs, &candidates, watch, &self.cancel)?;
         prepared.hidden = hidden_in(&scanned);
+        // Without candidates there is nothing to miss: sources are as they are.
+        if !candidates.is_empty() {
+            prepared.unsearched = unsearched_in(&scanned);
+        }
         let order = order(&scanned)?;
         let mut finals: Vec<Option<StorePath>> = vec![None; scanned.len()];
         let Registration { pending, durable, staging, .. } = prepared;
@@ -309,6 +344,18 @@ fn hidden_in(outputs: &[Output]) -> Vec<HiddenPath> {
         output.scanned.hidden.iter().map(|hidden| one(position, hidden)).collect::<Vec<_>>()
     };
     outputs.iter().enumerate().flat_map(of).collect()
+}
+
+fn unsearched_in(outputs: &[Output]) -> Vec<Unsearched> {
+    let of = |output: &'_ Output| {
+        let BuiltOutput { output: name, physical, .. } = &output.built;
+        let one = |(file, reason): &(PathBuf, LeftOut)| {
+            let file = file.strip_prefix(physical).unwrap_or(file).to_owned();
+            Unsearched { output: name.clone(), file, reason: *reason }
+        };
+        output.scanned.left_out.iter().map(one).collect::<Vec<_>>()
+    };
+    outputs.iter().flat_map(of).collect()
 }
 
 fn scan_all(

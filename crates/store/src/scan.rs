@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
+use std::ops::Range;
 
 use cbuild_drv::Digest;
 use cbuild_drv::digest::DIGEST_TEXT_LEN;
@@ -96,6 +97,12 @@ pub(crate) fn text_of(digest: &Digest) -> [u8; WINDOW] {
     text
 }
 
+/// Whether a digest text at an offset touches one of the ranges.
+pub(crate) fn is_in(ranges: &[Range<u64>], offset: u64) -> bool {
+    let end = offset + WINDOW as u64;
+    ranges.iter().any(|range| range.start < end && offset < range.end)
+}
+
 /// Reads streams, finds patterns and hashes what was read.
 pub(crate) struct Scanner<'p> {
     patterns: &'p Patterns,
@@ -104,11 +111,27 @@ pub(crate) struct Scanner<'p> {
     zeroed: usize,
     buffer: Vec<u8>,
     chunk: usize,
+    /// Parts of what is read in which own digest texts stay as they are.
+    sealed: Vec<Range<u64>>,
 }
 
 impl<'p> Scanner<'p> {
     pub(crate) fn new(patterns: &'p Patterns, zeroed: usize, cancel: &'p Cancel) -> Self {
-        Self { patterns, cancel, zeroed, buffer: Vec::new(), chunk: CHUNK }
+        Self { patterns, cancel, zeroed, buffer: Vec::new(), chunk: CHUNK, sealed: Vec::new() }
+    }
+
+    /// As [`Self::stream`], but own digest texts that touch one of the parts are neither told nor
+    /// replaced.
+    pub(crate) fn stream_sealed(
+        &mut self,
+        reader: &mut impl Read,
+        sealed: Vec<Range<u64>>,
+        on_match: impl FnMut(u64, Pattern),
+    ) -> io::Result<(u64, Digest)> {
+        self.sealed = sealed;
+        let read = self.stream(reader, on_match);
+        self.sealed.clear();
+        read
     }
 
     /// Reads to the end; gives the length and the BLAKE3 digest of the bytes with the zeroed
@@ -132,7 +155,11 @@ impl<'p> Scanner<'p> {
             while let Some((at, pattern)) =
                 self.patterns.next(&self.buffer[..filled], &mut position)
             {
-                on_match(done + at as u64, pattern);
+                let offset = done + at as u64;
+                if matches!(pattern, Pattern::Own(_)) && is_in(&self.sealed, offset) {
+                    continue;
+                }
+                on_match(offset, pattern);
                 if pattern == Pattern::Own(self.zeroed) {
                     self.buffer[at..at + WINDOW].fill(0);
                 }

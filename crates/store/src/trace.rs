@@ -10,7 +10,7 @@ use cbuild_drv::StorePath;
 use crate::cancel::Cancel;
 use crate::disk;
 use crate::error::{Error, IoContext, Result};
-use crate::hidden::{self, Allowance};
+use crate::hidden::{self, Allowance, Seen, Watched};
 use crate::scan::{Pattern, Patterns, Scanner};
 use crate::store::Store;
 use crate::tree::MAX_DEPTH;
@@ -83,9 +83,11 @@ impl Search<'_> {
             let mut scanner = Scanner::new(self.patterns, usize::MAX, self.cancel);
             let found = &mut self.found;
             let mut note = |pattern| note(found, pattern, inside);
-            scanner.stream(&mut file, |_, pattern| note(pattern)).at("read", at)?;
+            let mut seen = Seen::default();
+            let mut watched = Watched::new(&mut file, &mut seen);
+            scanner.stream(&mut watched, |_, pattern| note(pattern)).at("read", at)?;
             let (length, allowance) = (metadata.len(), &mut self.allowance);
-            hidden::look_inside(&mut file, length, &mut scanner, allowance, &mut note)
+            hidden::look_inside(&file, length, seen, &mut scanner, allowance, &mut note)
                 .at("read", at)?;
         }
         Ok(())

@@ -145,6 +145,7 @@ impl State {
             | Event::FetchProgress { .. }
             | Event::Reading { .. }
             | Event::HiddenPath { .. }
+            | Event::Unsearched { .. }
             | Event::WrongBytes { .. }
             | Event::Log { .. } => {}
         }

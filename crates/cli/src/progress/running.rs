@@ -55,6 +55,7 @@ impl Steps {
             | Event::Outline { .. }
             | Event::WrongBytes { .. }
             | Event::HiddenPath { .. }
+            | Event::Unsearched { .. }
             | Event::Log { .. } => {}
         }
     }

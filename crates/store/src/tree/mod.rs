@@ -19,6 +19,7 @@ use cbuild_drv::{Digest, Tree};
 use rustix::fs::{CWD, Mode, OFlags, Timespec, Timestamps, open, openat};
 
 use crate::error::{Error, IoContext, Result};
+use crate::hidden::LeftOut;
 use crate::scan::WINDOW;
 
 pub(crate) use ingest::ingest;
@@ -146,6 +147,8 @@ pub(crate) struct Scanned {
     pub(crate) size: u64,
     /// Files that hold the digest text of an own output in compressed form, with the output.
     pub(crate) hidden: Vec<(PathBuf, usize)>,
+    /// Files that were not searched to their end, with the reason.
+    pub(crate) left_out: Vec<(PathBuf, LeftOut)>,
     /// First file whose permissions or times are not the store's.
     pub(crate) touched: Option<PathBuf>,
 }

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io;
+use std::io::{self, Seek};
+use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -21,7 +22,7 @@ use super::{
 };
 use crate::cancel::Cancel;
 use crate::error::{Error, IoContext, Result};
-use crate::hidden::{self, Allowance};
+use crate::hidden::{self, Allowance, LeftOut, Seen, Watched};
 use crate::meter::{Meter, Metered};
 use crate::scan::{Pattern, Patterns, Scanner};
 
@@ -72,6 +73,7 @@ fn start<'m>(
         candidates: BTreeSet::new(),
         size: 0,
         hidden: Vec::new(),
+        left_out: Vec::new(),
         allowance: Allowance::default(),
         meter,
         touched: None,
@@ -80,8 +82,8 @@ fn start<'m>(
         place: Place(top.to_owned()),
     };
     let node = at_top(top, |dir, name| walker.entry(dir, name, 0))?;
-    let Walker { candidates, size, hidden, touched, .. } = walker;
-    Ok(Scanned { node, candidates, size, hidden, touched })
+    let Walker { candidates, size, hidden, left_out, touched, .. } = walker;
+    Ok(Scanned { node, candidates, size, hidden, left_out, touched })
 }
 
 struct Walker<'p, 'w> {
@@ -92,6 +94,7 @@ struct Walker<'p, 'w> {
     candidates: BTreeSet<usize>,
     size: u64,
     hidden: Vec<(PathBuf, usize)>,
+    left_out: Vec<(PathBuf, LeftOut)>,
     allowance: Allowance,
     /// Only for what a builder has made.
     meter: Option<&'p mut Meter<'w>>,
@@ -139,17 +142,24 @@ impl Walker<'_, '_> {
             }
             Pattern::Own(own) => hits.push(Hit { offset, own }),
         };
+        let mut seen = Seen::default();
         let read = match self.meter.as_deref_mut() {
             None => self.scanner.stream(&mut file, on_match),
             Some(meter) => {
                 meter.begin(stat, self.place.path())?;
-                let mut file = Metered::new(&mut file, stat, meter);
-                self.scanner.stream(&mut file, on_match)
+                let file = Metered::new(&mut file, stat, meter);
+                self.scanner.stream(&mut Watched::new(file, &mut seen), on_match)
             }
         };
-        let (size, content) = read.at("read", self.place.path())?;
+        let (size, mut content) = read.at("read", self.place.path())?;
         self.size += size;
-        self.look_inside(&mut file, size).at("read", self.place.path())?;
+        let sealed = self.look_inside(&file, size, seen, &mut hits);
+        if let Some(sealed) = sealed.at("read", self.place.path())? {
+            let again = file
+                .rewind()
+                .and_then(|()| self.scanner.stream_sealed(&mut file, sealed, |_, _| ()));
+            content = again.at("read", self.place.path())?.1;
+        }
         if self.normalises() {
             let mode = match hits.is_empty() {
                 true => mode_of(executable),
@@ -163,10 +173,17 @@ impl Walker<'_, '_> {
         Ok(Node::File { executable, size, content, hits, rewritten })
     }
 
-    /// Looks for references in what a compressed file holds. An own digest there stays as it is.
-    fn look_inside(&mut self, file: &mut File, size: u64) -> io::Result<()> {
+    /// Looks for references in what a compressed file holds. An own digest there stays as it is, also
+    /// where it is not compressed, because a checksum is over it. Gives these parts if they hold one.
+    fn look_inside(
+        &mut self,
+        file: &File,
+        size: u64,
+        seen: Seen,
+        hits: &mut Vec<Hit>,
+    ) -> io::Result<Option<Vec<Range<u64>>>> {
         if self.meter.is_none() {
-            return Ok(());
+            return Ok(None);
         }
         let (candidates, mut own) = (&mut self.candidates, BTreeSet::new());
         let mut on_match = |pattern| match pattern {
@@ -174,10 +191,19 @@ impl Walker<'_, '_> {
             Pattern::Own(output) => drop(own.insert(output)),
         };
         let (scanner, allowance) = (&mut self.scanner, &mut self.allowance);
-        hidden::look_inside(file, size, scanner, allowance, &mut on_match)?;
+        let inside = hidden::look_inside(file, size, seen, scanner, allowance, &mut on_match)?;
+        let before = hits.len();
+        hits.retain(|hit| {
+            let stays = inside.is_sealed(hit.offset);
+            if stays {
+                own.insert(hit.own);
+            }
+            !stays
+        });
         let path = self.place.path();
         self.hidden.extend(own.into_iter().map(|output| (path.to_owned(), output)));
-        Ok(())
+        self.left_out.extend(inside.left_out.map(|reason| (path.to_owned(), reason)));
+        Ok((hits.len() < before).then_some(inside.sealed))
     }
 
     /// Opens a file that will be the store's, as a file of its own.
@@ -194,7 +220,7 @@ impl Walker<'_, '_> {
         // Another name of the file may be in another output, or outside of the tree.
         let mut source = self.cancel.stopping(&mut file);
         let mut copy = break_link(dir, name, &mut source).at("copy", path)?;
-        io::Seek::rewind(&mut copy).at("read", path)?;
+        copy.rewind().at("read", path)?;
         Ok(copy)
     }
 
