@@ -39,6 +39,8 @@ pub enum OciError {
         program: String,
         /// What is wrong with it.
         reason: String,
+        /// How to put it right.
+        fix: &'static str,
     },
     /// A program that the command reaches is for another processor than the image.
     #[error("`{file}` is a program for {found}, and the image is for {wanted}")]
@@ -211,9 +213,7 @@ impl OciError {
                 "name a target whose type is `Image`, made by `std.oci.image`"
             }
             Self::Field(error) => &error.fix,
-            Self::EntryPoint { .. } => {
-                "the first word of `cmd` must be the absolute path of an executable file in the closure, for example sh\"#{redis}/bin/redis-server\""
-            }
+            Self::EntryPoint { fix, .. } => fix,
             Self::Architecture { .. } => {
                 "let the image's `system` be that of its programs, or give it programs that are built for its `system`"
             }
@@ -221,7 +221,9 @@ impl OciError {
                 "write the package itself into the text (`#{package}`), not its path as plain text"
             }
             Self::Store(error) => return error.help(),
-            Self::DamagedObject { .. } => "run `cbuild store verify` to find damaged objects",
+            Self::DamagedObject { .. } => {
+                "export it once more: damaged objects are built again; `cbuild store verify` finds all of them"
+            }
             Self::UnknownSystem(_) => {
                 "known are x86_64-linux, i686-linux, aarch64-linux, armv7l-linux, riscv64-linux, powerpc64le-linux, s390x-linux and loongarch64-linux"
             }
@@ -252,6 +254,26 @@ impl OciError {
     pub(crate) fn reading(path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Read { path, source }
+    }
+
+    /// For `map_err` of a failed read of the object at `path`: what the store says of its content is
+    /// said as here.
+    pub(crate) fn damaged(path: &Path) -> impl FnOnce(Self) -> Self {
+        let damaged =
+            |path: PathBuf, reason: &str| Self::DamagedObject { path, reason: reason.to_owned() };
+        let object = path.to_owned();
+        move |error| match error {
+            Self::Store(StoreError::Spoilt { .. }) => {
+                damaged(object, "its content is not what its path says")
+            }
+            Self::Store(StoreError::FileKind { path, .. }) => {
+                damaged(path, "it is neither a file, a folder nor a symbolic link")
+            }
+            Self::Store(StoreError::Transfer { .. }) => {
+                damaged(object, "a file became shorter while it was read")
+            }
+            other => other,
+        }
     }
 
     /// For `map_err` of a failed write of `path`.

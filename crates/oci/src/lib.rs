@@ -16,13 +16,17 @@ mod config;
 mod contents;
 mod destination;
 mod digest;
+mod elf;
 mod entry_point;
+mod env_words;
 mod error;
 mod grouping;
 mod inspect;
 mod layer;
+mod lookup;
 mod pack;
 mod platform;
+mod program;
 mod settings;
 mod skeleton;
 

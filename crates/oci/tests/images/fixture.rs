@@ -96,8 +96,8 @@ impl Fixture {
     /// The image that most tests use.
     pub(crate) fn sample(&self) -> StorePath {
         let library = self.library();
-        let program = format!("\x7fELF pretends to need {library}");
-        let app = self.application(program.as_bytes(), &[&library]);
+        let program = [elf(INTEL, None), format!("pretends to need {library}").into()].concat();
+        let app = self.application(&program, &[&library]);
         self.image(&document(&app), &[&app])
     }
 
@@ -111,6 +111,40 @@ impl Fixture {
         let summary = pack(&self.store, image, options, &out)?;
         Ok((out, summary))
     }
+}
+
+/// Class, byte order and number of the machine of a program.
+pub(crate) type Machine = (u8, u8, u16);
+
+pub(crate) const INTEL: Machine = (2, 1, 62);
+pub(crate) const ARM: Machine = (2, 1, 183);
+pub(crate) const MIPS: Machine = (1, 2, 8);
+
+/// What the kernel looks at in a program: its header, and one that names its loader.
+pub(crate) fn elf((class, order, machine): Machine, loader: Option<&str>) -> Vec<u8> {
+    let number = |value: u64, length: usize| match order {
+        1 => value.to_le_bytes()[..length].to_vec(),
+        _ => value.to_be_bytes()[8 - length..].to_vec(),
+    };
+    let (word, header, entry) = if class == 1 { (4, 52, 32) } else { (8, 64, 56) };
+    let loader = loader.map(|path| [path.as_bytes(), &[0]].concat()).unwrap_or_default();
+    let kind = if loader.is_empty() { 1 } else { 3 };
+    let mut bytes = vec![0x7f, b'E', b'L', b'F', class, order, 1];
+    bytes.resize(16, 0);
+    let mut add = |value, length| bytes.extend(number(value, length));
+    // Type, machine, version, entry point, places of program headers and sections, flags, lengths.
+    [(3, 2), (machine.into(), 2), (1, 4), (0, word), (header, word), (0, word), (0, 4)]
+        .into_iter()
+        .chain([(header, 2), (entry, 2), (1, 2), (0, 2), (0, 2), (0, 2)])
+        .for_each(|(value, length)| add(value, length));
+    let (place, size) = ((header + entry, word), (loader.len() as u64, word));
+    let fields = match class {
+        1 => [(kind, 4), place, (0, word), (0, word), size, size, (4, 4), (0, 4)],
+        _ => [(kind, 4), (4, 4), place, (0, word), (0, word), size, size, (0, word)],
+    };
+    fields.into_iter().for_each(|(value, length)| add(value, length));
+    bytes.extend(loader);
+    bytes
 }
 
 /// Default options for a format.

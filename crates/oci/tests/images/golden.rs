@@ -47,20 +47,20 @@ fn digests_are_pinned() {
 /// Digest of the image and of its archive: gzip, zstd, not compressed, docker.
 const PINNED: [[&str; 2]; 4] = [
     [
-        "sha256:50cef8fea493da3944d3b9f2d7eb0a532a37177031d0635312d199ab0d21dde4",
-        "sha256:fa43cb1b38713a769b4de92cf4c0caf8689fe4cb4a586bd13a15730e192ba418",
+        "sha256:b4b644233ec3fbee35e7eb654eab97fea10806c310233e7de3f66aa371e0e37b",
+        "sha256:a17e91ad49ac2e3b83ae531ef45b8ea05c9f053b057163fec138a63ffa747f57",
     ],
     [
-        "sha256:ef8835a28de2e4f46d515ba8c229aa1cbd024aab93a2f8752116e9fb8b380fe4",
-        "sha256:e95f234c5ffd73135284645081d1aee2b205c77d3255212a2990a96cc1d043a9",
+        "sha256:8075a9c25806de72b1ce0b35b0d6945ce0fd6d08ccf51334e1ee897c78a57ee2",
+        "sha256:450f709399fb4242ea9021cae5e36bcd421bac638c9d5dfb07c77c4626d8d9ca",
     ],
     [
-        "sha256:b27bd38897b50c0e8e4fe76dc575d891fd253856751a289e4f9b56bfb4487136",
-        "sha256:7cee7f21fac5006e5d377e1e603e1016a8684bc8024f79af310a5724a36c5227",
+        "sha256:a2c6c185155759acc374a3b0618087e0f4c3de76089f6fbb4294e471223d5cf2",
+        "sha256:a3c712543ee19d216b614229eee669dfda4af5ff278065df0a8bbc500c48bc71",
     ],
     [
-        "sha256:c0588f63350c9fbc301da23a32d25149232f9d36a3d8bb56f729fff3d1e2ff78",
-        "sha256:488a1686e1f089c846b3325a0359959ee2ffd4e3dee51d6fbf0e055b1477a757",
+        "sha256:5f5900e91e0525ab85d473f388151b96983e439ae6704f6d91e84eb50943f545",
+        "sha256:6f0bcc110fbc00cc1af7e4fe4cbe52406aa81f9bba6617b74a7ff73b4a6663f6",
     ],
 ];
 
@@ -126,7 +126,7 @@ const EXPECTED_LAYERS: [&str; 20] = [
     "755 0:0 0 cbuild/store/",
     "555 0:0 0 cbuild/store/…-app-1.0/",
     "555 0:0 0 cbuild/store/…-app-1.0/bin/",
-    "555 0:0 100 cbuild/store/…-app-1.0/bin/app",
+    "555 0:0 215 cbuild/store/…-app-1.0/bin/app",
     "755 1234:5678 0 data/",
     "1777 0:0 0 tmp/",
     "755 0:0 0 var/",

@@ -35,7 +35,11 @@ fn image_errors() {
         O::Document { .. } => [document("hello"), document("{}")],
         O::Field(_) => [no_folder()],
         O::EntryPoint { .. } => [
-            O::EntryPoint { program: text("/bin/redis"), reason: text("is not in the image") },
+            O::EntryPoint {
+                program: text("/bin/redis"),
+                reason: text("is an empty file"),
+                fix: "give a program",
+            },
         ],
         O::Architecture { .. } => [O::Architecture {
             file: format!("{}/bin/app", object("app-1.0")),
