@@ -1,14 +1,12 @@
 //! What goes into an image: its document and the objects of its closure.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
-use std::io::Read;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use cbuild_drv::digest::DIGEST_TEXT_LEN;
 use cbuild_drv::image::ImageDocument;
 use cbuild_drv::{STORE_DIR, StorePath};
-use cbuild_store::{Cancel, Error as StoreError, Store};
+use cbuild_store::{Entry, Error as StoreError, Store, Visitor};
 
 use crate::error::OciError;
 
@@ -31,8 +29,6 @@ pub(crate) struct Object {
 pub(crate) struct Contents {
     pub(crate) document: ImageDocument,
     pub(crate) objects: BTreeMap<StorePath, Object>,
-    /// Set by who uses the store, to end long work.
-    pub(crate) cancel: Cancel,
 }
 
 impl Contents {
@@ -54,7 +50,7 @@ impl Contents {
             let object = Object { physical, size: info.size, references: info.references };
             objects.insert(path, object);
         }
-        let contents = Self { document, objects, cancel: store.cancel().clone() };
+        let contents = Self { document, objects };
         contents.check_named()?;
         Ok(contents)
     }
@@ -108,10 +104,24 @@ fn read_document(store: &Store, image: &StorePath) -> Result<ImageDocument, OciE
     if metadata.len() > MAX_DOCUMENT {
         return Err(refuse("it has more than 4 MiB"));
     }
-    let mut bytes = Vec::new();
-    File::open(&physical)
-        .and_then(|file| file.take(MAX_DOCUMENT).read_to_end(&mut bytes))
-        .map_err(OciError::reading(&physical))?;
-    ImageDocument::parse(&bytes)
+    let mut bytes = Bytes(Vec::new());
+    store.read_object(image, &mut bytes).map_err(OciError::damaged(&physical))?;
+    ImageDocument::parse(&bytes.0)
         .map_err(|source| OciError::Document { object: image.clone(), source })
+}
+
+/// The content of an object that is one file.
+struct Bytes(Vec<u8>);
+
+impl Visitor for Bytes {
+    type Error = OciError;
+
+    fn entry(&mut self, _: &Path, _: Entry<'_>) -> Result<(), OciError> {
+        Ok(())
+    }
+
+    fn content(&mut self, bytes: &[u8]) -> Result<(), OciError> {
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
 }

@@ -96,11 +96,7 @@ mod tests {
             (path.clone(), Object { physical: "/none".into(), size: *size, references })
         });
         let objects = objects.collect();
-        Contents {
-            document: document(&[&format!("{}/bin/app", paths[0])]),
-            objects,
-            cancel: cbuild_store::Cancel::default(),
-        }
+        Contents { document: document(&[&format!("{}/bin/app", paths[0])]), objects }
     }
 
     fn shape(groups: &[Group]) -> Vec<(String, Vec<String>)> {

@@ -1,15 +1,13 @@
 //! One layer: store objects and folders as a compressed tar stream, hashed on the way.
 
-use std::fs::File;
-use std::io::{self, Read, Write};
+use std::collections::BTreeSet;
+use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use cbuild_drv::{STORE_DIR, StorePath};
-use cbuild_store::Cancel;
+use cbuild_store::{Entry, Store, Visitor};
 use flate2::{Compression as Level, GzBuilder};
-use walkdir::{DirEntry, WalkDir};
 
 use crate::archive::{Attributes, TarWriter};
 use crate::digest::{HashingWriter, Sha256Digest};
@@ -25,14 +23,14 @@ const ZSTD_LEVEL: i32 = 19;
 
 /// The contents of one layer, in the order in which they are written.
 pub(crate) struct LayerContents<'a> {
+    /// Where the objects are.
+    pub(crate) store: &'a Store,
     /// Folders that come before the objects.
     pub(crate) before: &'a Folders,
-    /// Objects and where their files are.
-    pub(crate) objects: Vec<(&'a StorePath, &'a Path)>,
+    /// The objects.
+    pub(crate) objects: &'a BTreeSet<StorePath>,
     /// Folders that come after the objects.
     pub(crate) after: &'a Folders,
-    /// Ends the writing early.
-    pub(crate) cancel: &'a Cancel,
 }
 
 /// What a layer turned out to be.
@@ -89,8 +87,8 @@ fn write_tar<W: Write>(
     for (path, attributes) in contents.before {
         tar.directory(path.as_bytes(), *attributes).map_err(OciError::writing(target))?;
     }
-    for (path, physical) in &contents.objects {
-        append_object(&mut tar, (path, physical), target, contents.cancel)?;
+    for path in contents.objects {
+        append_object(&mut tar, contents.store, path, target)?;
     }
     for (path, attributes) in contents.after {
         tar.directory(path.as_bytes(), *attributes).map_err(OciError::writing(target))?;
@@ -101,83 +99,51 @@ fn write_tar<W: Write>(
 /// Appends the files of one object, each folder followed by its entries in byte order.
 fn append_object<W: Write>(
     tar: &mut TarWriter<W>,
-    (path, physical): (&StorePath, &Path),
+    store: &Store,
+    path: &StorePath,
     target: &Path,
-    cancel: &Cancel,
 ) -> Result<(), OciError> {
     let base = format!("{}/{}", STORE_DIR.trim_start_matches('/'), path.base_name());
-    for entry in WalkDir::new(physical).follow_links(false).sort_by_file_name() {
-        let entry = entry.map_err(|error| OciError::Read {
-            path: error.path().unwrap_or(physical).to_owned(),
-            source: error.into(),
-        })?;
-        let mut name = base.clone().into_bytes();
-        let inner = entry.path().strip_prefix(physical).unwrap_or(Path::new(""));
-        if !inner.as_os_str().is_empty() {
+    let mut entries = Entries { tar, base, target, length: 0 };
+    store.read_object(path, &mut entries).map_err(OciError::damaged(&store.physical(path)))
+}
+
+/// Writes the entries of an object as they are read.
+struct Entries<'t, W> {
+    tar: &'t mut TarWriter<W>,
+    /// Name of the object in the archive.
+    base: String,
+    target: &'t Path,
+    /// Of the file that was begun last.
+    length: u64,
+}
+
+impl<W: Write> Visitor for Entries<'_, W> {
+    type Error = OciError;
+
+    fn entry(&mut self, inside: &Path, entry: Entry<'_>) -> Result<(), OciError> {
+        let mut name = self.base.clone().into_bytes();
+        if !inside.as_os_str().is_empty() {
             name.push(b'/');
-            name.extend_from_slice(inner.as_os_str().as_bytes());
+            name.extend_from_slice(inside.as_os_str().as_bytes());
         }
-        append_entry(tar, &entry, &name, target, cancel)?;
-    }
-    Ok(())
-}
-
-fn append_entry<W: Write>(
-    tar: &mut TarWriter<W>,
-    entry: &DirEntry,
-    name: &[u8],
-    target: &Path,
-    cancel: &Cancel,
-) -> Result<(), OciError> {
-    let path = entry.path();
-    let kind = entry.file_type();
-    if kind.is_dir() {
-        return tar.directory(name, Attributes::root(0o555)).map_err(OciError::writing(target));
-    }
-    if kind.is_symlink() {
-        let link = path.read_link().map_err(OciError::reading(path))?;
-        return tar.symlink(name, link.as_os_str().as_bytes()).map_err(OciError::writing(target));
-    }
-    if !kind.is_file() {
-        return Err(OciError::DamagedObject {
-            path: path.to_owned(),
-            reason: "it is neither a file, a folder nor a symbolic link".to_owned(),
-        });
-    }
-    let file = File::open(path).map_err(OciError::reading(path))?;
-    let metadata = file.metadata().map_err(OciError::reading(path))?;
-    let executable = metadata.permissions().mode() & 0o100 != 0;
-    let attributes = Attributes::root(if executable { 0o555 } else { 0o444 });
-    let size = metadata.len();
-    tar.begin_file(name, attributes, size).map_err(OciError::writing(target))?;
-    copy_exactly(&mut cancel.stopping(file), size, tar.content(), path, target)?;
-    tar.end_file(size).map_err(OciError::writing(target))
-}
-
-/// Copies `size` bytes, telling apart whether reading or writing failed.
-fn copy_exactly(
-    file: &mut impl Read,
-    size: u64,
-    out: &mut impl Write,
-    path: &Path,
-    target: &Path,
-) -> Result<(), OciError> {
-    let mut buffer = vec![0; 128 << 10];
-    let mut left = size;
-    while left > 0 {
-        let wanted = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
-        let count = match file.read(&mut buffer[..wanted]) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            other => other.map_err(OciError::reading(path))?,
-        };
-        if count == 0 {
-            return Err(OciError::DamagedObject {
-                path: path.to_owned(),
-                reason: "it became shorter while it was read".to_owned(),
-            });
+        match entry {
+            Entry::Folder(_) => self.tar.directory(&name, Attributes::root(0o555)),
+            Entry::Link(link) => self.tar.symlink(&name, link),
+            Entry::File { executable, length } => {
+                self.length = length;
+                let attributes = Attributes::root(if executable { 0o555 } else { 0o444 });
+                self.tar.begin_file(&name, attributes, length)
+            }
         }
-        out.write_all(&buffer[..count]).map_err(OciError::writing(target))?;
-        left -= count as u64;
+        .map_err(OciError::writing(self.target))
     }
-    Ok(())
+
+    fn content(&mut self, bytes: &[u8]) -> Result<(), OciError> {
+        self.tar.content().write_all(bytes).map_err(OciError::writing(self.target))
+    }
+
+    fn end_of_file(&mut self) -> Result<(), OciError> {
+        self.tar.end_file(self.length).map_err(OciError::writing(self.target))
+    }
 }

@@ -141,20 +141,11 @@ pub struct LayerSummary {
 /// The same object and options give the same bytes on every machine, whatever the store's
 /// place. `out` appears in one step or not at all: an archive replaces a file, a folder
 /// replaces an empty folder or an OCI layout. Errors name what is wrong with the document,
-/// the store or the target; nothing of a failed attempt stays.
+/// the store or the target; nothing of a failed attempt stays. Each object is hashed while it is read, so
+/// that none is packed that is damaged.
 pub fn pack(
     store: &Store,
     image: &StorePath,
-    options: &PackOptions,
-    out: &Path,
-) -> Result<ImageSummary, OciError> {
-    let contents = Contents::load(store, image)?;
-    pack_contents(&contents, options, out)
-}
-
-/// [`pack`] without a store.
-fn pack_contents(
-    contents: &Contents,
     options: &PackOptions,
     out: &Path,
 ) -> Result<ImageSummary, OciError> {
@@ -164,33 +155,37 @@ fn pack_contents(
         let reason = "it must be between 1 and 127";
         return Err(FieldError::new("layer budget", value, reason, fix).into());
     }
+    let contents = Contents::load(store, image)?;
     let settings = Settings::check(&contents.document, options.reference.as_deref())?;
-    entry_point::check(contents, settings.platform)?;
-    let groups = group(contents, options.max_layers);
+    entry_point::check(&contents, settings.platform)?;
+    let groups = group(&contents, options.max_layers);
+    let plan = Plan { store, contents: &contents, settings: &settings, groups: &groups };
     match options.format {
-        Format::Oci => pack_oci(contents, &settings, &groups, options, Destination::folder(out)?),
-        Format::OciArchive => {
-            pack_oci(contents, &settings, &groups, options, Destination::archive(out)?)
-        }
-        Format::DockerArchive => {
-            pack_docker(contents, &settings, &groups, Destination::archive(out)?)
-        }
+        Format::Oci => pack_oci(&plan, options, Destination::folder(out)?),
+        Format::OciArchive => pack_oci(&plan, options, Destination::archive(out)?),
+        Format::DockerArchive => pack_docker(&plan, Destination::archive(out)?),
     }
 }
 
+/// What is packed, and how it is distributed to layers.
+struct Plan<'p> {
+    store: &'p Store,
+    contents: &'p Contents,
+    settings: &'p Settings,
+    groups: &'p [Group],
+}
+
 fn pack_oci(
-    contents: &Contents,
-    settings: &Settings,
-    groups: &[Group],
+    plan: &Plan<'_>,
     options: &PackOptions,
     mut out: Destination,
 ) -> Result<ImageSummary, OciError> {
+    let Plan { contents, settings, groups, .. } = *plan;
     out.put("oci-layout", &json(config::layout(), &out)?.bytes)?;
     out.make_folder("blobs")?;
     out.make_folder("blobs/sha256")?;
     let compression = options.compression;
-    let layers =
-        write_layers(contents, settings, groups, compression, &mut out, config::blob_name)?;
+    let layers = write_layers(plan, compression, &mut out, config::blob_name)?;
     let config = json(config::config(&contents.document, settings, &layers), &out)?;
     let manifest = json(config::manifest(&contents.document, &config, &layers, compression), &out)?;
     out.put(&config::blob_name(config.digest), &config.bytes)?;
@@ -200,20 +195,9 @@ fn pack_oci(
     Ok(summary(settings, options.format, Some(&manifest), &config, &layers, groups))
 }
 
-fn pack_docker(
-    contents: &Contents,
-    settings: &Settings,
-    groups: &[Group],
-    mut out: Destination,
-) -> Result<ImageSummary, OciError> {
-    let layers = write_layers(
-        contents,
-        settings,
-        groups,
-        Compression::None,
-        &mut out,
-        config::docker_layer_name,
-    )?;
+fn pack_docker(plan: &Plan<'_>, mut out: Destination) -> Result<ImageSummary, OciError> {
+    let Plan { contents, settings, groups, .. } = *plan;
+    let layers = write_layers(plan, Compression::None, &mut out, config::docker_layer_name)?;
     let config = json(config::config(&contents.document, settings, &layers), &out)?;
     out.put(&config::docker_config_name(config.digest), &config.bytes)?;
     let manifest = json(config::docker_manifest(settings, &config, &layers), &out)?;
@@ -232,13 +216,12 @@ fn json(
 
 /// Writes all layers; each comes back with its description.
 fn write_layers(
-    contents: &Contents,
-    settings: &Settings,
-    groups: &[Group],
+    plan: &Plan<'_>,
     compression: Compression,
     out: &mut Destination,
     name: fn(Sha256Digest) -> String,
 ) -> Result<Vec<(WrittenLayer, String)>, OciError> {
+    let Plan { store, contents, settings, groups } = *plan;
     let before = store_folders();
     let own = own_folders(&contents.document, settings);
     let none = Folders::new();
@@ -246,12 +229,11 @@ fn write_layers(
     let last = groups.len() - 1;
     let mut layers = Vec::with_capacity(groups.len());
     for (at, group) in groups.iter().enumerate() {
-        let objects = group.objects.iter();
         let layer = LayerContents {
+            store,
             before: &before,
-            objects: objects.map(|p| (p, contents.objects[p].physical.as_path())).collect(),
+            objects: &group.objects,
             after: if at == last { &own } else { &none },
-            cancel: &contents.cancel,
         };
         let written = out.stream(
             |sink| write_layer(&layer, compression, sink, &target),

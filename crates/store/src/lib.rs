@@ -31,6 +31,7 @@ mod live;
 mod lock;
 mod meter;
 mod optimise;
+mod reading;
 mod reconcile;
 mod record;
 mod register;
@@ -54,6 +55,7 @@ pub use hidden::LeftOut;
 pub use live::Scratch;
 pub use lock::ActionLock;
 pub use meter::Watch;
+pub use reading::{Entry, Visitor};
 pub use register::{HiddenPath, Registration, Unsearched};
 pub use store::Store;
 pub use types::{

@@ -118,6 +118,11 @@ impl Store {
         Ok(())
     }
 
+    /// Notes an object as damaged if that is so when it is looked at under the commit lock.
+    pub(crate) fn note_damage(&self, path: &StorePath) -> Result<()> {
+        self.look_again(path, false, &mut VerifyReport::default())
+    }
+
     /// Looks at each object, on all processors. The answers are ordered by path.
     fn verify_all<'s>(
         &self,
@@ -265,6 +270,12 @@ pub(crate) struct Content {
 }
 
 impl Content {
+    /// The content of a tree in which the own digest is that of output 0.
+    pub(crate) fn of(node: &Node) -> Self {
+        let self_reference = node.own_hits().contains_key(&0);
+        Self { tree: node.to_tree(0), self_reference, touched: None }
+    }
+
     fn path(&self, info: &ObjectInfo, tree: Digest) -> StorePath {
         StorePath::of_content(info.path.name(), &tree, self.self_reference, &info.references)
     }
@@ -308,9 +319,8 @@ pub(crate) fn content(
     if let Some(name) = without {
         leave_out(&mut scanned.node, name);
     }
-    let self_reference = scanned.node.own_hits().contains_key(&0);
     let touched = scanned.touched.map(|file| file.display().to_string());
-    Ok(Content { tree: scanned.node.to_tree(0), self_reference, touched })
+    Ok(Content { touched, ..Content::of(&scanned.node) })
 }
 
 fn leave_out(node: &mut Node, name: &str) {

@@ -322,6 +322,23 @@ fn lose(store: &Store, path: &StorePath, to: &Path) {
 }
 
 #[test]
+fn damage_is_found_while_an_export_is_written() {
+    let (fixture, base, user, whole) = exported();
+    damage(&fixture.store, &base);
+    let mut bytes = Vec::new();
+    let error = fixture.store.export(std::slice::from_ref(&user), &mut bytes).unwrap_err();
+    assert!(matches!(&error, Error::Spoilt { path } if *path == base), "{error}");
+    assert!(bytes.len() < whole.len());
+    assert_eq!(import(&Fixture::new().store, &bytes).unwrap_err().code(), "E0617");
+    // It is known from now on, and what comes back is good again.
+    let error = fixture.store.export(std::slice::from_ref(&user), &mut Vec::new()).unwrap_err();
+    assert!(matches!(&error, Error::Spoilt { path } if *path == user), "{error}");
+    import(&fixture.store, &whole).unwrap();
+    assert_eq!(export(&fixture.store, &[user]), whole);
+    fixture.assert_clean();
+}
+
+#[test]
 fn damaged_and_lost_objects_come_back_from_an_export_or_a_store() {
     let (one, base, user, bytes) = exported();
     let two = Fixture::new();

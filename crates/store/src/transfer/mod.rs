@@ -52,8 +52,8 @@ impl Store {
     /// Writes objects and all that they refer to. The same objects give the same bytes.
     ///
     /// # Errors
-    /// [`Error::NotInStore`]; [`Error::Transfer`] when an object changes meanwhile, and what
-    /// reading and writing gives. Content is not verified: who imports does that.
+    /// [`Error::NotInStore`]; [`Error::Spoilt`] for an object that is damaged, which is found while it is
+    /// read; what reading and writing gives. What was written before the error has no end.
     pub fn export(&self, paths: &[StorePath], to: &mut dyn Write) -> Result<TransferReport> {
         if let Some(path) = self.protect(paths)?.into_iter().next() {
             return Err(match self.info(&path)? {
@@ -65,7 +65,8 @@ impl Store {
         let mut to = self.cancel.stopping(to);
         let mut writer = Writer::new(&mut to)?;
         for info in self.references_first(&self.closure(paths)?)? {
-            writer.object(&info, &self.layout.object(&info.path))?;
+            writer.head(&info)?;
+            self.read_object(&info.path, &mut writer)?;
             report.objects += 1;
             report.bytes += info.size;
         }

@@ -1,36 +1,30 @@
 //! Writing the file.
 
-use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use super::{DIRECTORY, DOMAIN, END, FILE, OBJECT, SYMLINK};
-use crate::disk;
 use crate::error::{Error, IoContext, Result};
+use crate::reading::{Entry, Visitor};
 use crate::types::ObjectInfo;
-
-/// Bytes that are copied at once.
-const CHUNK: usize = 256 << 10;
 
 pub(super) struct Writer<'w> {
     to: &'w mut dyn Write,
     /// Of all bytes so far.
     sum: blake3::Hasher,
     objects: u64,
-    buffer: Vec<u8>,
 }
 
 impl<'w> Writer<'w> {
     pub(super) fn new(to: &'w mut dyn Write) -> Result<Self> {
-        let (sum, buffer) = (blake3::Hasher::new(), vec![0; CHUNK]);
-        let mut writer = Self { to, sum, objects: 0, buffer };
+        let mut writer = Self { to, sum: blake3::Hasher::new(), objects: 0 };
         writer.bytes(DOMAIN)?;
         Ok(writer)
     }
 
-    pub(super) fn object(&mut self, info: &ObjectInfo, place: &Path) -> Result<()> {
+    /// Writes what stands before an object's tree, which is written as it is read.
+    pub(super) fn head(&mut self, info: &ObjectInfo) -> Result<()> {
         self.objects += 1;
         self.put(&[OBJECT])?;
         self.bytes(info.path.base_name().as_bytes())?;
@@ -38,7 +32,7 @@ impl<'w> Writer<'w> {
         for reference in &info.references {
             self.bytes(reference.base_name().as_bytes())?;
         }
-        self.tree(place)
+        Ok(())
     }
 
     pub(super) fn end(mut self) -> Result<()> {
@@ -62,56 +56,33 @@ impl<'w> Writer<'w> {
         self.int(bytes.len() as u64)?;
         self.put(bytes)
     }
+}
 
-    /// Objects are at most so deep that recursion is fine.
-    fn tree(&mut self, place: &Path) -> Result<()> {
-        let metadata = fs::symlink_metadata(place).at("look at", place)?;
-        if metadata.is_symlink() {
-            let target = fs::read_link(place).at("read the link", place)?;
-            self.put(&[SYMLINK])?;
-            return self.bytes(target.as_os_str().as_bytes());
-        }
-        if !metadata.is_dir() {
-            let executable = metadata.permissions().mode() & 0o100 != 0;
-            self.put(&[FILE, u8::from(executable)])?;
-            self.int(metadata.len())?;
-            return self.content(place, metadata.len());
-        }
-        let names = disk::list(place)?;
-        self.put(&[DIRECTORY])?;
-        self.int(names.len() as u64)?;
-        for name in names {
+impl Visitor for Writer<'_> {
+    type Error = Error;
+
+    fn entry(&mut self, inside: &Path, entry: Entry<'_>) -> Result<()> {
+        // The object itself has no name here.
+        if let Some(name) = inside.file_name() {
             self.bytes(name.as_bytes())?;
-            self.tree(&place.join(name))?;
         }
-        Ok(())
+        match entry {
+            Entry::Link(target) => {
+                self.put(&[SYMLINK])?;
+                self.bytes(target)
+            }
+            Entry::File { executable, length } => {
+                self.put(&[FILE, u8::from(executable)])?;
+                self.int(length)
+            }
+            Entry::Folder(count) => {
+                self.put(&[DIRECTORY])?;
+                self.int(count as u64)
+            }
+        }
     }
 
-    fn content(&mut self, place: &Path, length: u64) -> Result<()> {
-        let mut file = File::open(place).at("open", place)?.take(length);
-        let mut left = length;
-        let mut buffer = std::mem::take(&mut self.buffer);
-        let copied = loop {
-            match file.read(&mut buffer) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => break Err(Error::io("read", place, error)),
-                Ok(0) => break Ok(()),
-                Ok(read) => {
-                    left -= read as u64;
-                    if let Err(error) = self.put(&buffer[..read]) {
-                        break Err(error);
-                    }
-                }
-            }
-        };
-        self.buffer = buffer;
-        copied?;
-        match left {
-            0 => Ok(()),
-            _ => {
-                let detail = format!("`{}` became shorter while it was read", place.display());
-                Err(Error::Transfer { detail })
-            }
-        }
+    fn content(&mut self, bytes: &[u8]) -> Result<()> {
+        self.put(bytes)
     }
 }
