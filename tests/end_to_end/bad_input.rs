@@ -170,3 +170,33 @@ fn hurried_users_get_an_answer() {
         assert!(done.stderr.contains(fix), "{args:?} does not say `{fix}`:\n{}", done.stderr);
     }
 }
+
+/// What is below a folder is one package with it where no `cbuild.mod` says otherwise.
+#[test]
+fn files_of_a_given_folder_are_one_package() {
+    let folder = module("import ./lib/a.cbuild\npub let default: Int = a.two\n");
+    let write = |path: &str, text: &str| {
+        let path = folder.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    write("one.cbuild", "pub let one: Int = 1\n");
+    write("lib/a.cbuild", "import ../one.cbuild\npub let two: Int = one.one + 1\n");
+    write("tests/b.cbuild", "import ../lib/a.cbuild\ntest \"two\" { a.two == 2 }\n");
+    write("tests/deep/c.cbuild", "import ../../lib/a.cbuild\ntest \"three\" { a.two + 1 == 3 }\n");
+    let root = tempfile::tempdir().unwrap();
+    let run =
+        |args: &[&str]| run(cbuild_command(root.path()).current_dir(folder.path()).args(args));
+    assert_eq!(run(&["eval", "."]).ok().stdout, "2\n");
+    assert!(run(&["test", "."]).ok().stdout.ends_with("2 passed, 0 failed\n"));
+    for paths in [&["."][..], &["lib", ".", "main.cbuild"], &["tests/deep", "."]] {
+        let done = run(&[&["--json", "check"], paths].concat()).ok();
+        assert_eq!(done.stdout.matches("\"ok\":true").count(), 5, "{}", done.stdout);
+    }
+    // A file that is given by itself belongs to its own folder, as for `build` and `eval`.
+    run(&["check", "lib/a.cbuild"]).fails(2, "E0207");
+    run(&["eval", "lib/a.cbuild:two"]).fails(2, "E0207");
+    write("cbuild.mod", "module = \"example.org/a/v1\"\n");
+    run(&["check", "lib/a.cbuild"]).ok();
+    assert_eq!(run(&["eval", "lib/a.cbuild:two"]).ok().stdout, "2\n");
+}

@@ -75,6 +75,12 @@ pub(crate) fn package_of(folder: &Path) -> (PathBuf, String) {
 
 /// Finds the file that a path stands for: the file itself, or a folder's `main.cbuild`.
 pub(crate) fn find(path: &Path) -> Result<Entry, Failure> {
+    find_among(path, &[])
+}
+
+/// As [`find`]; a file that neither a `cbuild.mod` nor a library claims belongs to the outermost of
+/// some canonical folders that it is in, not to its own folder.
+pub(crate) fn find_among(path: &Path, folders: &[PathBuf]) -> Result<Entry, Failure> {
     let shown = path.display();
     let canonical = path.canonicalize().map_err(|error| {
         Problem::new(Exit::Input, "E1011", format!("cannot find `{shown}`: {error}")).help(
@@ -91,7 +97,9 @@ pub(crate) fn find(path: &Path) -> Result<Entry, Failure> {
     let folder = file.parent().unwrap_or(Path::new("/"));
     let marked = folder.ancestors().find(|ancestor| ancestor.join(MODULE_FILE).is_file());
     let library = folder.ancestors().find(|ancestor| is_library(ancestor));
-    let package_root = marked.or(library).unwrap_or(folder).to_owned();
+    let given = folders.iter().filter(|given| folder.starts_with(given));
+    let given = given.min_by_key(|given| given.as_os_str().len()).map(PathBuf::as_path);
+    let package_root = marked.or(library).or(given).unwrap_or(folder).to_owned();
     let relative = file.strip_prefix(&package_root).unwrap_or(&file);
     let Some(relative) = relative.to_str() else {
         let message = format!("the path `{}` is not valid UTF-8", file.display());
@@ -165,6 +173,23 @@ mod tests {
         std::fs::write(inner.join("main.cbuild"), "").unwrap();
         std::fs::write(folder.path().join(MODULE_FILE), "").unwrap();
         assert_eq!(find(&inner).unwrap().module, ModuleKey::root("a/b/main.cbuild"));
+    }
+
+    #[test]
+    fn a_file_that_nobody_claims_belongs_to_the_folder_that_was_given() {
+        let folder = tempfile::tempdir().unwrap();
+        let top = folder.path().canonicalize().unwrap();
+        let file = top.join("a/b/c.cbuild");
+        std::fs::create_dir_all(top.join("a/b")).unwrap();
+        std::fs::write(&file, "").unwrap();
+        let path = |folders: &[PathBuf]| find_among(&file, folders).unwrap().module.path;
+        assert_eq!(path(&[]), "c.cbuild");
+        assert_eq!(
+            path(&[top.join("a/b"), top.clone(), top.join("a"), top.join("z")]),
+            "a/b/c.cbuild"
+        );
+        std::fs::write(top.join("a").join(MODULE_FILE), "").unwrap();
+        assert_eq!(path(std::slice::from_ref(&top)), "b/c.cbuild");
     }
 
     #[test]

@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use cbuild_diag::{Severity, SourceId};
-use cbuild_sema::{ModuleKey, Package};
+use cbuild_sema::ModuleKey;
 use serde_json::json;
 
 use crate::evaluation;
 use crate::failure::{Exit, Failure, Problem};
 use crate::output;
 use crate::session::{Session, shown};
-use crate::target;
+use crate::target::{self, Entry};
 
 /// Folders below a checked one that are looked into, at most this deep.
 const MAX_FOLDER_DEPTH: usize = 64;
@@ -20,19 +20,12 @@ const MAX_FOLDER_DEPTH: usize = 64;
 /// once. Files of one package are checked together.
 pub(crate) fn check(session: &Session, paths: &[PathBuf]) -> Result<(), Failure> {
     let mut packages: BTreeMap<PathBuf, Vec<(PathBuf, ModuleKey)>> = BTreeMap::new();
-    for file in files(paths)? {
-        let entry = target::find(&file)?;
+    for (file, entry) in entries(paths)? {
         packages.entry(entry.package_root).or_default().push((file, entry.module));
     }
     let mut wrong = 0_usize;
-    let mut covered = BTreeSet::new();
-    // A folder comes before the folders in it.
-    for (root, mut files) in packages {
-        // Without a `cbuild.mod`, what files above import belongs to their package.
-        files.retain(|(_, module)| !covered.contains(&root.join(&module.path)));
-        if !files.is_empty() {
-            wrong += check_package(session, &root, &files, &mut covered)?;
-        }
+    for (root, files) in packages {
+        wrong += check_package(session, &root, &files)?;
     }
     if wrong == 0 {
         return Ok(());
@@ -41,13 +34,11 @@ pub(crate) fn check(session: &Session, paths: &[PathBuf]) -> Result<(), Failure>
     Err(Problem::new(Exit::Input, "E1017", format!("{wrong} {noun} with errors")).into())
 }
 
-/// Checks some files of a package, and adds all of its files that were read to `covered`; gives how many
-/// have errors, imported ones among them.
+/// Checks some files of a package; gives how many have errors, imported ones among them.
 fn check_package(
     session: &Session,
     root: &Path,
     files: &[(PathBuf, ModuleKey)],
-    covered: &mut BTreeSet<PathBuf>,
 ) -> Result<usize, Failure> {
     let modules: Vec<ModuleKey> = files.iter().map(|(_, module)| module.clone()).collect();
     let (checked, sources) = match evaluation::check_changed(session, root, &modules) {
@@ -68,8 +59,6 @@ fn check_package(
     let broken: BTreeSet<ModuleKey> =
         wrong.iter().filter_map(|source| checked.keys.get(source)).cloned().collect();
     let loaded: BTreeSet<ModuleKey> = checked.modules.keys().cloned().collect();
-    let own = loaded.iter().filter(|module| module.package == Package::Root);
-    covered.extend(own.map(|module| root.join(&module.path)));
     if let Err(failure) = evaluation::accept(session, checked, sources) {
         failure.report(session.manner());
     }
@@ -79,6 +68,25 @@ fn check_package(
         }
     }
     Ok(wrong.len())
+}
+
+/// The files that the paths stand for and their modules, each once, in path order. What is below a
+/// given folder and not in a module of its own is one package with that folder.
+pub(crate) fn entries(paths: &[PathBuf]) -> Result<Vec<(PathBuf, Entry)>, Failure> {
+    let folders: Vec<PathBuf> = paths
+        .iter()
+        .filter(|path| path.is_dir())
+        .filter_map(|path| path.canonicalize().ok())
+        .collect();
+    let mut seen = BTreeSet::new();
+    let mut entries = Vec::new();
+    for file in files(paths)? {
+        let entry = target::find_among(&file, &folders)?;
+        if seen.insert(entry.package_root.join(&entry.module.path)) {
+            entries.push((file, entry));
+        }
+    }
+    Ok(entries)
 }
 
 /// The files that the paths stand for, each once, in path order.

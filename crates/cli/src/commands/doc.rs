@@ -7,12 +7,11 @@ use cbuild_doc::Library;
 use cbuild_sema::{LoadError, Loader as _, ModuleKey};
 use serde_json::json;
 
-use super::check::files;
+use super::check::entries;
 use crate::failure::{Exit, Failure, Problem};
 use crate::output;
 use crate::outside::FileLoader;
 use crate::session::{Session, shown};
-use crate::target;
 
 /// Code of an import that documentation cannot follow.
 const MISSING: &str = "E1072";
@@ -61,8 +60,7 @@ fn what(path: &Path) -> Result<(String, PathBuf, Vec<ModuleKey>), Failure> {
     }
     let mut modules = Vec::new();
     let mut root: Option<PathBuf> = None;
-    for file in files(&[path.to_owned()])? {
-        let entry = target::find(&file)?;
+    for (_, entry) in entries(&[path.to_owned()])? {
         // Files that belong to different modules have different documentations.
         if root.get_or_insert_with(|| entry.package_root.clone()) == &entry.package_root {
             modules.push(entry.module);

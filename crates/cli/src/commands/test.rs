@@ -7,8 +7,8 @@ use cbuild_eval::{Difference, Evaluator, Observation, Observed, Outcome, Value};
 use cbuild_sema::{Loader, Memory, ModuleKey};
 use serde_json::json;
 
-use super::check::files;
-use crate::evaluation::{accept, check, limits, with_decoded};
+use super::check;
+use crate::evaluation::{self, accept, limits, with_decoded};
 use crate::failure::{Exit, Failure, Problem, report_diagnostic};
 use crate::output;
 use crate::outside::{FileLoader, LazyStore, StoreWorld};
@@ -20,8 +20,7 @@ use crate::target::{self, Entry};
 fn entries(paths: &[PathBuf]) -> Result<Vec<(PathBuf, Entry)>, Failure> {
     let std = Path::new("std");
     if paths != [std] || std.exists() {
-        let files = files(paths)?.into_iter();
-        return files.map(|file| target::find(&file).map(|entry| (file, entry))).collect();
+        return check::entries(paths);
     }
     let here = target::working_folder()?;
     let entry = |path: &str| {
@@ -168,7 +167,7 @@ pub(crate) fn test(session: &Session, paths: &[PathBuf]) -> Result<(), Failure> 
     let store = LazyStore::of(session, &store);
     let (mut passed, mut failed) = (0_usize, 0_usize);
     for (file, entry) in entries(paths)? {
-        let (checked, sources) = check(session, &entry)?;
+        let (checked, sources) = evaluation::check(session, &entry)?;
         let mut world =
             StoreWorld::new(&store, session.places(&entry.package_root)?, &checked.keys);
         let mut evaluator = Evaluator::new(&checked.program, &mut world, limits(session));
