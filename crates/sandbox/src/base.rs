@@ -206,7 +206,7 @@ impl Base {
         for fresh in &fresh {
             root.mount_fresh(fresh)?;
         }
-        masks.into_iter().try_for_each(|(mask, target)| root.place_over(mask, target))?;
+        root::mask(&root, masks)?;
         sources.into_iter().try_for_each(|(source, target)| root.place(source, &target))
     }
 }

@@ -45,6 +45,7 @@ const TESTS: &[Test] = &[
     ("the_log_is_out_of_reach", the_log_is_out_of_reach),
     ("only_own_processes_are_visible", only_own_processes_are_visible),
     ("what_identifies_the_machine_is_empty", what_identifies_the_machine_is_empty),
+    ("everything_in_proc_is_told", everything_in_proc_is_told),
     ("a_missing_program_is_no_exit_code", a_missing_program_is_no_exit_code),
     ("a_missing_input_is_named", a_missing_input_is_named),
     ("contradictions_are_refused", contradictions_are_refused),
@@ -431,13 +432,39 @@ fn only_own_processes_are_visible() {
     assert_eq!(text, "2\n1\n2\nthere\nend\n");
 }
 
+/// The names that the book gives for what is empty in `/proc`.
+fn masked(book: &str) -> Vec<&str> {
+    let (_, list) = book.split_once("lists its parts is empty: ").unwrap();
+    let (list, _) = list.split_once(". The rest").unwrap();
+    list.split(", ").map(|name| name.trim_matches('`')).collect()
+}
+
+fn book() -> String {
+    fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../book/src/sandbox.md")).unwrap()
+}
+
 fn what_identifies_the_machine_is_empty() {
-    let place = Place::new();
-    let script = "cd /proc; for f in cmdline diskstats key-users keys locks modules partitions sched_debug slabinfo swaps \
-            sys/kernel/random/boot_id timer_list vmallocinfo; do
-            if test -e $f; then cat $f; (echo x > $f) 2>/dev/null; fi
-        done; cat meminfo cpuinfo stat sys/kernel/random/uuid | wc -l | grep -qv '^0$' && echo end";
-    assert_eq!(place.output(&place.shell(script)), "end\n");
+    let (place, book) = (Place::new(), book());
+    let masked = masked(&book).join(" ");
+    let script = format!(
+        "cd /proc; for f in {masked}; do
+            if test -d $f; then for g in $f/*; do test -e $g && echo $g; done; (echo x > $f/x) 2>/dev/null && echo $f;
+            elif test -e $f; then cat $f; (echo x > $f) 2>/dev/null; fi
+        done; cat meminfo cpuinfo stat sys/kernel/random/uuid | wc -l | grep -qv '^0$' && echo end"
+    );
+    assert_eq!(place.output(&place.shell(&script)), "end\n");
+}
+
+/// What a kernel shows in `/proc` is empty or told in the book.
+fn everything_in_proc_is_told() {
+    let (place, book) = (Place::new(), book());
+    let names = place.output(&place.shell("cd /proc; for f in *; do echo $f; done"));
+    let mut count = 0;
+    for name in names.lines().filter(|name| !name.starts_with(|c: char| c.is_ascii_digit())) {
+        assert!(book.contains(&format!("`{name}`")), "`{name}` is not in book/src/sandbox.md");
+        count += 1;
+    }
+    assert!(count > 20, "{names}");
 }
 
 fn processors_can_be_made_to_look_different() {
