@@ -6,7 +6,8 @@
 use cbuild_drv::{Input, Segment};
 use cbuild_syntax::shell::{Scanner, Words, assigned_name};
 
-/// Words that a shell reads as its own where a command begins.
+/// Words that a shell reads as its own somewhere. They are quoted everywhere: where that is, is not the same
+/// in all shells.
 const RESERVED: [&str; 17] = [
     "if", "then", "else", "elif", "fi", "do", "done", "case", "esac", "while", "until", "for",
     "select", "function", "time", "coproc", "in",
@@ -151,13 +152,19 @@ impl Place<'_> {
         let prefix = words.word.as_str();
         let next = self.next();
         let broken = is_variable(prefix) && value.starts_with(is_name)
-            || after_tilde(prefix)
-            || next == Some('~') && value.ends_with(['=', ':'])
+            || self.scanner.is_test()
+            || self.has_tilde(prefix)
             || is_open(prefix, '{', '}') && self.expands(value, prefix)
             || is_open(prefix, '[', ']') && is_range(value, prefix)
             || next == Some('(') && value.ends_with(['@', '+', '='])
-            || self.is_descriptor(value, words);
-        !broken && (self.alone || !self.is_command_word(value, words))
+            || self.is_descriptor(value, words)
+            || self.is_variable_of_descriptor(words);
+        !broken && (self.alone || !self.is_own_word(value, words))
+    }
+
+    /// Whether the word has a `~` somewhere, which may become the name of a folder.
+    fn has_tilde(&self, prefix: &str) -> bool {
+        prefix.contains('~') || self.following().take_while(|c| !is_delimiter(*c)).any(|c| c == '~')
     }
 
     /// Whether the value would make braces around it expand.
@@ -197,14 +204,24 @@ impl Place<'_> {
             && words.before != '>'
     }
 
-    /// Whether the value would make the word an assignment or a reserved word.
-    fn is_command_word(&self, value: &str, words: &Words) -> bool {
+    /// Whether the word would be the variable that gets the number of a file, as in `{name}>file`.
+    fn is_variable_of_descriptor(&self, words: &Words) -> bool {
+        let inside = words.word.strip_prefix('{').is_some_and(|name| name.chars().all(is_name));
+        let mut after = self.following().skip_while(|c| is_name(*c));
+        inside
+            && after.next() == Some('}')
+            && matches!(after.next(), Some('<' | '>'))
+            && words.before != '>'
+    }
+
+    /// Whether the value would make the word a reserved word, an assignment, or an option of `time`.
+    fn is_own_word(&self, value: &str, words: &Words) -> bool {
         let whole = format!("{}{value}", words.word);
         let ends = self.next().is_none_or(is_delimiter);
-        let header = words.header && matches!(whole.as_str(), "in" | "do");
-        let reserved = words.command && RESERVED.contains(&whole.as_str());
         let assigns = words.command
             && assigned_name(&whole).is_some_and(|name| name.len() >= words.word.len());
-        ends && (header || reserved) || assigns
+        ends && RESERVED.contains(&whole.as_str())
+            || assigns
+            || words.timed && whole.starts_with('-')
     }
 }

@@ -7,11 +7,8 @@
 use std::collections::VecDeque;
 
 /// Words after which a command is still expected.
-const BEFORE_COMMANDS: [&str; 10] =
-    ["if", "then", "else", "elif", "do", "while", "until", "time", "!", "{"];
-
-/// Words after which `in` and `do` have a meaning.
-const HEADERS: [&str; 4] = ["for", "case", "select", "function"];
+const BEFORE_COMMANDS: [&str; 11] =
+    ["if", "then", "else", "elif", "do", "while", "until", "time", "coproc", "!", "{"];
 
 /// Stands in [`Words::word`] for what is quoted, escaped or expanded.
 const OPAQUE: char = '"';
@@ -25,15 +22,24 @@ pub struct Words {
     pub before: char,
     /// Whether the name of a command, an assignment or a reserved word would stand here.
     pub command: bool,
-    /// Whether this is the head of `for`, `case` or `select`.
-    pub header: bool,
+    /// Whether the last word was `time`, or an option of it.
+    pub timed: bool,
+    /// Whether this is within `[[ … ]]`.
+    test: bool,
     /// Whether the word is the target of a redirection.
     target: bool,
 }
 
 impl Words {
     fn new(before: char) -> Self {
-        Self { word: String::new(), before, command: true, header: false, target: false }
+        Self {
+            word: String::new(),
+            before,
+            command: true,
+            timed: false,
+            test: false,
+            target: false,
+        }
     }
 
     /// Whether nothing was read since an opening parenthesis.
@@ -114,6 +120,14 @@ impl Scanner {
             Some(Frame::Commands { words, .. }) if self.delimiter.is_none() => Some(words),
             _ => None,
         }
+    }
+
+    /// Whether the place is within `[[ … ]]`, whose operators and patterns are known by their quotes.
+    pub fn is_test(&self) -> bool {
+        self.frames.iter().any(|frame| match frame {
+            Frame::Commands { words, .. } => words.test,
+            _ => false,
+        })
     }
 
     /// Whether a backslash stands right before the place and takes its next character.
@@ -316,9 +330,13 @@ impl Scanner {
             return;
         }
         if words.command {
-            words.header = HEADERS.contains(&word.as_str());
-            words.command =
-                BEFORE_COMMANDS.contains(&word.as_str()) || assigned_name(&word).is_some();
+            words.test = word == "[[";
+            words.timed = word == "time" || words.timed && word.starts_with('-');
+            words.command = words.timed
+                || BEFORE_COMMANDS.contains(&word.as_str())
+                || assigned_name(&word).is_some();
+        } else if word == "]]" {
+            words.test = false;
         }
     }
 
@@ -341,7 +359,9 @@ impl Scanner {
     fn end_command(&mut self, c: char) {
         self.end_word(c);
         if let Some(Frame::Commands { words, .. }) = self.frames.last_mut() {
-            *words = Words::new(c);
+            // What `&&` and line breaks divide in `[[ … ]]` is no command.
+            let test = words.test;
+            *words = Words { test, command: !test, ..Words::new(c) };
         }
         if c == '\n' && !self.documents.is_empty() {
             let ahead = std::mem::take(&mut self.documents);

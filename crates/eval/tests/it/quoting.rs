@@ -3,6 +3,8 @@
 use std::process::Command;
 
 use cbuild_eval::Limits;
+use proptest::prelude::*;
+use proptest::sample::select;
 
 use crate::support::with_value;
 
@@ -141,7 +143,11 @@ fn values_stay_bare_where_that_means_the_same() {
         (r##"cmd #{"A=b"}"##, "cmd A=b"),
         (r##"#{"A"}=#{"b"} cmd"##, "A=b cmd"),
         (r##"x; #{"if"} y"##, "x; 'if' y"),
-        (r##"x #{"if"} y"##, "x if y"),
+        (r##"x #{"if"} y"##, "x 'if' y"),
+        (r##"[[ #{"-n"} == x && y =~ #{"."} ]] || #{"z"}"##, "[[ '-n' == x && y =~ '.' ]] || z"),
+        (r##"time -p #{"A=b"} c; time #{"-p"} d"##, "time -p 'A=b' c; time '-p' d"),
+        (r##"coproc #{"A=b"}; x=a#{"b"}:~/c"##, "coproc 'A=b'; x=a'b':~/c"),
+        (r##"{#{"n"}}>f"##, "{'n'}>f"),
         (r##"$out/bin/#{"tool"}"##, "$out/bin/tool"),
         (r##"--prefix=#{"/usr"} -j#{4}"##, "--prefix=/usr -j4"),
         (r##"$#{"x"} $#{"a b"}"##, r"$\x $\a' b'"),
@@ -157,6 +163,114 @@ fn values_stay_bare_where_that_means_the_same() {
     for (source, wanted) in cases {
         assert_eq!(script(&format!("sh\"\"\"\n{source}\"\"\"")), wanted, "{source}");
     }
+}
+
+/// Scripts with a word `W`, which tell by what they print and how they end what the shell made of it.
+const FRAMES: [&str; 33] = [
+    "printf '[%s]' W",
+    "W",
+    "W x",
+    "W\nthen echo y; fi",
+    "if W\nthen echo y; fi",
+    "! W",
+    "{ W\n}",
+    "{ :; } W",
+    "time W",
+    "time -p W",
+    "time -p -- W x",
+    "coproc W\nwait",
+    "coproc W { :; }",
+    "A=1 W",
+    "W | cat",
+    "echo a | W",
+    "echo a && W",
+    ">f W",
+    "printf x >W; ls -a",
+    "printf '[%s]' W >g; cat g",
+    "v=W; printf '[%s]' \"$v\"",
+    "export v=W; printf '[%s]' \"$v\"",
+    "v=(W); printf '[%s]' \"${v[@]}\"",
+    "for x in W; do printf '[%s]' \"$x\"; done",
+    "case W in W) echo y;; *) echo n;; esac",
+    "case abc in W) echo y;; esac",
+    "[[ W == x ]] && echo y || echo n",
+    "[[ abc =~ W ]] && echo y || echo n",
+    "[[ abc == W && ( W ) || ! W ]] && echo y || echo n",
+    "[ W = x ] && echo y || echo n",
+    "printf '[%s]' \"$(printf '%s' W)\"",
+    "f() { W\n}; f",
+    "eval W",
+];
+
+const PREFIXES: [&str; 17] =
+    ["", "", "", "x", "-", "$v", "~", "~/", "a=", "a=~", "a=~/:", "+", "1", "[", "{a,", "a:", "{"];
+
+const SUFFIXES: [&str; 14] =
+    ["", "", "", "y", "~", ":~", "=~", "}", ",b}", "]", "(b)", ">h", "<h", "}>h"];
+
+const PLAIN: [&str; 36] = [
+    "2", "abc", "A=b", "if", "then", "in", "do", "fi", "time", "coproc", "function", "a,b", "1..3",
+    "a-c", "+", "@", "=", "a:", "-n", "-p", "-eq", "==", "=~", ".", "..", "a.c", "x=", "a+=",
+    "+=:", "A=x:", "a+=x", "%1", "--", "-", "b", "root",
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 3,
+        failure_persistence: None,
+        max_shrink_iters: 0,
+        ..ProptestConfig::default()
+    })]
+
+    /// A value means the same as in single quotes, in every command that is made of these parts.
+    #[test]
+    fn no_value_is_more_than_its_characters(
+        parts in proptest::collection::vec(
+            (select(&FRAMES), select(&PREFIXES), select(&PLAIN), select(&SUFFIXES)),
+            1..150,
+        )
+    ) {
+        let with = |hole: &dyn Fn(&str) -> String| -> Vec<String> {
+            let script = |(frame, prefix, value, suffix): &(&str, &str, &str, &str)| {
+                frame.replace('W', &format!("{prefix}{}{suffix}", hole(value)))
+            };
+            parts.iter().map(script).collect()
+        };
+        let sources = with(&|value| format!("#{{\"{value}\"}}"));
+        let literals: Vec<_> =
+            sources.iter().map(|source| format!("sh\"\"\"\n{source}\n\"\"\"")).collect();
+        let found = scripts(&format!("[{}]", literals.join(", ")));
+        let wanted = with(&|value| format!("'{value}'"));
+        let pairs: Vec<_> =
+            found.iter().zip(&wanted).filter(|(found, wanted)| found.trim() != *wanted).collect();
+        for shell in ["bash", "dash", "busybox"] {
+            let Some(printed) = all_in(shell, pairs.iter().map(|pair| pair.0.as_str())) else { continue };
+            let expected = all_in(shell, pairs.iter().map(|pair| pair.1.as_str())).unwrap();
+            for ((printed, expected), pair) in printed.iter().zip(&expected).zip(&pairs) {
+                prop_assert_eq!(printed, expected, "{}: {:?}", shell, pair);
+            }
+            prop_assert_eq!(printed.len(), expected.len());
+        }
+    }
+}
+
+/// What scripts print and how they end, each in a copy of one shell; nothing if that is not installed.
+#[expect(clippy::disallowed_methods, reason = "the shell itself says what it makes of a script")]
+fn all_in<'s>(shell: &str, scripts: impl Iterator<Item = &'s str>) -> Option<Vec<String>> {
+    let folder = tempfile::tempdir().unwrap();
+    let each = scripts.enumerate().map(|(number, script)| {
+        let quoted = script.replace('\'', r"'\''");
+        format!(
+            "mkdir {number}; (cd {number}; touch h b; v=r; eval ' {quoted}') 2>/dev/null </dev/null; echo \" $?\"; echo ==\n"
+        )
+    });
+    let text = each.collect::<String>();
+    let args: &[&str] = if shell == "busybox" { &["sh"] } else { &[] };
+    std::fs::write(folder.path().join("script"), text).unwrap();
+    let mut command = Command::new(shell);
+    let out = command.args(args).arg("script").current_dir(folder.path()).output().ok()?;
+    let out = String::from_utf8_lossy(&out.stdout).into_owned();
+    Some(out.split("==\n").map(str::to_owned).collect())
 }
 
 /// The whole script counts, not the literal that a hole stands in.
