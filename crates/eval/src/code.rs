@@ -148,7 +148,64 @@ impl Field {
 pub(crate) struct Match {
     pub(crate) scrutinee: Node,
     pub(crate) arms: Box<[(Pattern, Node)]>,
+    /// Of the arms in front that are numbers or texts.
+    pub(crate) literals: Literals,
     pub(crate) place: Place,
+}
+
+/// The arms at the start of a match that are all numbers or all texts, ordered, so that many of them need
+/// no more than a few comparisons.
+#[derive(Debug)]
+pub(crate) enum Literals {
+    /// Too few for a table.
+    None,
+    /// Numbers and their arms, and the number of arms.
+    Ints(Box<[(i64, usize)]>, usize),
+    /// Texts and their arms, and the number of arms.
+    Texts(Box<[(Rc<str>, usize)]>, usize),
+}
+
+impl Literals {
+    /// Fewer arms are looked at one after the other.
+    const LEAST: usize = 8;
+
+    pub(crate) fn of(arms: &[(Pattern, Node)]) -> Self {
+        let (mut ints, mut texts) = (Vec::new(), Vec::new());
+        for (at, (pattern, _)) in arms.iter().enumerate() {
+            match pattern {
+                Pattern::Int(number) if texts.is_empty() => ints.push((*number, at)),
+                Pattern::Str(text) if ints.is_empty() => texts.push((text.clone(), at)),
+                _ => break,
+            }
+        }
+        let count = ints.len() + texts.len();
+        if count < Self::LEAST {
+            return Self::None;
+        }
+        // No two are equal, as the later one would never be reached.
+        ints.sort();
+        texts.sort();
+        match texts.is_empty() {
+            true => Self::Ints(ints.into(), count),
+            false => Self::Texts(texts.into(), count),
+        }
+    }
+
+    /// The arm of a value, or where the arms behind the literals begin; nothing without a table.
+    pub(crate) fn find(&self, value: &Value) -> Option<Result<usize, usize>> {
+        let (found, count) = match (self, value) {
+            (Self::Ints(table, count), Value::Int(number)) => {
+                let at = table.binary_search_by_key(number, |(known, _)| *known);
+                (at.map(|at| table[at].1), *count)
+            }
+            (Self::Texts(table, count), Value::Str(text)) => {
+                let at = table.binary_search_by(|(known, _)| (**known).cmp(text.as_str()));
+                (at.map(|at| table[at].1), *count)
+            }
+            _ => return None,
+        };
+        Some(found.map_err(|_| count))
+    }
 }
 
 /// A pattern with resolved variables.

@@ -9,8 +9,8 @@ use cbuild_sema::ir::{self, Expr, Global, GlobalBody, GlobalId, Local, Symbol, T
 use cbuild_syntax::ast::{BinaryOp, Deep, UnaryOp};
 
 use crate::code::{
-    Arg, Bind, Call, Callee, Capture, Delay, Field, Label, LambdaCode, Match, Node, Part, Pattern,
-    Ref, Suspend, ThunkCode,
+    Arg, Bind, Call, Callee, Capture, Delay, Field, Label, LambdaCode, Literals, Match, Node, Part,
+    Pattern, Ref, Suspend, ThunkCode,
 };
 use crate::codes;
 use crate::fault::{Fault, FaultBody, Place};
@@ -443,8 +443,9 @@ impl<'m, 'p> Compiler<'m, 'p> {
             let pattern = self.pattern(pattern)?;
             compiled.push((pattern, self.node(body)?));
         }
+        let literals = Literals::of(&compiled);
         let (arms, place) = (compiled.into(), self.place(span));
-        Ok(Node::Match(Box::new(Match { scrutinee, arms, place })))
+        Ok(Node::Match(Box::new(Match { scrutinee, arms, literals, place })))
     }
 
     fn pattern(&mut self, pattern: &ir::Pattern) -> Compiled<Pattern> {

@@ -293,6 +293,7 @@ impl Machine<'_> {
         let Value::Record(record) = self.eval(base, env)? else {
             return Err(FaultBody::defect(place, "`with` after something that is no record"));
         };
+        self.weigh_items(record.fields.len(), place)?;
         let mut fields = record.fields.to_vec();
         for (name, delay) in changes {
             let Some(position) = record.shape.position(*name) else {
@@ -335,8 +336,14 @@ impl Machine<'_> {
     }
 
     fn arm<'n>(&mut self, parts: &'n Match, env: &Env<'_>) -> Result<&'n Node, Fault> {
-        let value = Slot::Ready(self.eval(&parts.scrutinee, env)?);
-        for (pattern, body) in &parts.arms {
+        let value = self.eval(&parts.scrutinee, env)?;
+        let arms = match parts.literals.find(&value) {
+            Some(Ok(at)) => return Ok(&parts.arms[at].1),
+            Some(Err(behind)) => &parts.arms[behind..],
+            None => &parts.arms,
+        };
+        let value = Slot::Ready(value);
+        for (pattern, body) in arms {
             if self.matches(pattern, &value, env)? {
                 return Ok(body);
             }

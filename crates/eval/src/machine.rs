@@ -31,6 +31,8 @@ const TICKS: u32 = 4096;
 const MEMORY_LOOKS: u32 = 8;
 /// Bytes that count as a step.
 const STEP: usize = 256;
+/// Items of lists, maps and records that count as a step when they are copied.
+const ITEMS: usize = 4;
 /// Bytes before which the memory is looked at in any case.
 const LARGE: usize = 1 << 20;
 
@@ -138,31 +140,35 @@ impl<'a> Machine<'a> {
 
     /// Counts a step, and now and then looks at the limits of time and of memory.
     pub(crate) fn tick(&mut self, place: Place) -> Result<(), Fault> {
-        self.ticks += 1;
+        self.ticks = self.ticks.saturating_add(1);
         if self.ticks < TICKS { Ok(()) } else { self.look(place) }
     }
 
     /// Counts something of a known size as so many steps, before it is made.
     pub(crate) fn weigh(&mut self, bytes: usize, place: Place) -> Result<(), Fault> {
-        if bytes >= LARGE {
-            return self.check_memory(bytes as u64, place);
-        }
-        self.ticks = self.ticks.saturating_add(u32::try_from(bytes / STEP).unwrap_or(TICKS));
-        Ok(())
+        self.ticks = self.ticks.saturating_add(u32::try_from(bytes / STEP).unwrap_or(u32::MAX));
+        if bytes >= LARGE { self.check_memory(bytes as u64, place) } else { Ok(()) }
+    }
+
+    /// As [`Self::weigh`], of items, whose copying takes longer than that of their bytes.
+    pub(crate) fn weigh_items(&mut self, items: usize, place: Place) -> Result<(), Fault> {
+        self.ticks = self.ticks.saturating_add(u32::try_from(items / ITEMS).unwrap_or(u32::MAX));
+        let bytes = items.saturating_mul(size_of::<Slot>());
+        if bytes >= LARGE { self.check_memory(bytes as u64, place) } else { Ok(()) }
     }
 
     #[cold]
     fn look(&mut self, place: Place) -> Result<(), Fault> {
-        self.ticks = 0;
+        let ticks = std::mem::take(&mut self.ticks);
         self.looks = self.looks.wrapping_add(1);
         if self.looks.is_multiple_of(MEMORY_LOOKS) {
             self.check_memory(0, place)?;
         }
         self.fuel = match self.fuel {
             Some(0) => return Err(FaultBody::new(codes::SIZE, place, "this takes long", "here")),
-            fuel => fuel.map(|left| left - 1),
+            fuel => fuel.map(|left| left.saturating_sub((ticks / TICKS).max(1))),
         };
-        self.steps += u64::from(TICKS);
+        self.steps += u64::from(ticks);
         let stopped = |message: String| {
             let label = "this was being evaluated";
             Err(FaultBody::new(codes::CANCELLED, place, message, label))

@@ -10,7 +10,7 @@ use crate::fault::{Fault, FaultBody, Place};
 use crate::interpret::attempt_binary;
 use crate::machine::Machine;
 use crate::rope::Rope;
-use crate::value::{Slot, Value};
+use crate::value::Value;
 
 /// Length from which on a text is given room to grow when it is joined with another, in bytes.
 const ROOMY: usize = 256;
@@ -97,14 +97,14 @@ impl Machine<'_> {
             return self.check_items(items, place);
         }
         self.stats.largest = self.stats.largest.max(items as u64);
-        self.weigh(new.saturating_mul(size_of::<Slot>()), place)
+        self.weigh_items(new, place)
     }
 
     /// Refuses lists and maps over the limit, before they are made.
     pub(crate) fn check_items(&mut self, items: usize, place: Place) -> Result<(), Fault> {
         if items <= self.limits.items {
             self.stats.largest = self.stats.largest.max(items as u64);
-            return self.weigh(items.saturating_mul(size_of::<Slot>()), place);
+            return self.weigh_items(items, place);
         }
         let message = format!("a list of {items} items is too large");
         let label = format!("at most {} items are allowed", self.limits.items);

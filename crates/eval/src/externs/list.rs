@@ -34,6 +34,7 @@ type Result<T> = std::result::Result<T, Fault>;
 /// The items are computed when they are needed, and so is the function.
 fn map(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> {
     let list = m.list_arg(&args[0], place)?;
+    m.weigh_items(list.items.len(), place)?;
     let items = list.items.iter().map(|item| m.apply_slot_later(&args[1], item.settled()));
     Ok(Value::list(items.collect()))
 }
@@ -109,6 +110,7 @@ fn length(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> {
 
 fn contains(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> {
     let list = m.list_arg(&args[0], place)?;
+    m.weigh_items(list.items.len(), place)?;
     for item in list.items.iter() {
         let (item, wanted) = (m.force(item)?, m.force(&args[1])?);
         if m.equal(&item, &wanted, place)? {
@@ -157,6 +159,7 @@ fn sort_by(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> {
 
 fn reverse(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> {
     let list = m.list_arg(&args[0], place)?;
+    m.weigh_items(list.items.len(), place)?;
     let items = list.items.iter().rev().cloned().collect();
     Ok(Value::List(Rc::new(List { items })))
 }
@@ -225,6 +228,7 @@ fn unique(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> {
     if list.items.len() < 2 {
         return Ok(Value::List(list));
     }
+    m.weigh_items(list.items.len(), place)?;
     let (mut numbers, mut texts, mut tags) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     let (mut others, mut kept): (Vec<Value>, Vec<Slot>) = (Vec::new(), Vec::new());
     for item in list.items.iter() {
@@ -278,6 +282,7 @@ fn slice(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> {
     let list = m.list_arg(&args[0], place)?;
     let (start, end) = (m.int_arg(&args[1], place)?, m.int_arg(&args[2], place)?);
     let (start, end) = bounds(start, end, list.items.len());
+    m.weigh_items(end - start, place)?;
     Ok(Value::list(list.items[start..end].iter().map(Slot::settled).collect()))
 }
 

@@ -55,11 +55,13 @@ fn set(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> {
 
 fn keys(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> {
     let map = m.map_arg(&args[0], place)?;
+    m.weigh_items(map.len(), place)?;
     Ok(Value::list(map.iter().map(|(key, _)| Slot::Ready(Value::Str(key.clone()))).collect()))
 }
 
 fn values(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> {
     let map = m.map_arg(&args[0], place)?;
+    m.weigh_items(map.len(), place)?;
     Ok(Value::list(map.iter().map(|(_, slot)| slot.settled()).collect()))
 }
 
@@ -71,6 +73,7 @@ fn merge(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> {
 
 fn from_list(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> {
     let list = m.list_arg(&args[0], place)?;
+    m.weigh_items(list.items.len(), place)?;
     let mut entries = Vec::with_capacity(list.items.len());
     // The records of a list mostly have one shape, so that the positions need be found only once.
     let mut seen: Option<(Rc<Shape>, usize, usize)> = None;
@@ -92,6 +95,7 @@ fn from_list(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> 
 
 fn to_list(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> {
     let map = m.map_arg(&args[0], place)?;
+    m.weigh_items(map.len(), place)?;
     let names = [m.shapes.symbol("key"), m.shapes.symbol("value")];
     let shape = m.shapes.shape(&names);
     let entry = |(key, value): (&Rc<String>, &Slot)| {
@@ -104,5 +108,6 @@ fn to_list(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> {
 /// The values are computed when they are needed, and so is the function.
 fn map_values(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> {
     let map = m.map_arg(&args[0], place)?;
+    m.weigh_items(map.len(), place)?;
     Ok(Value::Map(map.with_values(&mut |slot| m.apply_slot_later(&args[1], slot.settled()))))
 }

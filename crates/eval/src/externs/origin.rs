@@ -35,8 +35,8 @@ static MAKE: Extern = Extern::new("prelude.override", 1, make_of);
 /// Calls a function that is not there yet.
 static CALL: Extern = Extern::new("list.map", 1, apply_second);
 
-/// Changes of a recipe that are made inside one another. Of more each such group is made on its own, so that
-/// any number of them needs no depth.
+/// Changes of a recipe that are made inside one another. More of them are made one by one from the bottom, so
+/// that any number of them needs no depth.
 const CHANGES: usize = 64;
 
 /// The fields that an overlay replaces.
@@ -102,13 +102,13 @@ fn make_members(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Valu
         if let Some((closure, shape, fields)) = plain_record(&overlay) {
             let fields = m.record_fields(closure, fields, arguments)?;
             let positions = seen.of(shape, &record.shape, place)?;
-            record = laid_over(m, record, positions, fields);
+            record = laid_over(m, record, positions, fields, place)?;
         } else {
             let part = m.apply(&overlay, arguments, place)?;
             let part = m.record_arg(&Slot::Ready(part), place)?;
             let fields = part.fields.iter().cloned().collect();
             let positions = seen.of(&part.shape, &record.shape, place)?;
-            record = laid_over(m, record, positions, fields);
+            record = laid_over(m, record, positions, fields, place)?;
         }
     }
     let value = Value::Record(record);
@@ -181,8 +181,10 @@ fn laid_over(
     mut record: Rc<Record>,
     positions: &[usize],
     fields: Fields,
-) -> Rc<Record> {
+    place: Place,
+) -> Result<Rc<Record>> {
     if Rc::get_mut(&mut record).is_none() {
+        m.weigh_items(record.fields.len(), place)?;
         m.stats.copied += record.fields.len() as u64;
         let fields = record.fields.to_vec().into();
         record = Rc::new(Record { shape: record.shape.clone(), fields });
@@ -192,7 +194,7 @@ fn laid_over(
             record.fields[*at] = field;
         }
     }
-    record
+    Ok(record)
 }
 
 fn overridable(_: &mut Machine<'_>, args: &[Slot], _: Place) -> Result<Value> {
@@ -242,20 +244,20 @@ fn changed_recipe(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Va
     m.apply(&change, [old.slots[1].settled()], place)
 }
 
-/// Makes some of the recipes that a recipe may need, those at the bottom first, if there are many of them.
-/// One that fails stays as it was, as perhaps it is not needed.
+/// Makes the recipes that a recipe may need, those at the bottom first, if there are many of them. One that
+/// fails stays as it was, as perhaps it is not needed.
 fn recipes_below(m: &mut Machine<'_>, top: &Rc<Origin>, place: Place) -> Result<()> {
-    let (mut waiting, mut origin, mut count) = (Vec::new(), top.clone(), 0_usize);
+    let (mut waiting, mut origin) = (Vec::new(), top.clone());
     while !m.recipes_fail
         && origin.slots[1].ready().is_none()
         && !matches!(origin.slots[3], Slot::Missing)
     {
         m.tick(place)?;
-        count += 1;
-        if count.is_multiple_of(CHANGES) {
-            waiting.push(origin.clone());
-        }
+        waiting.push(origin.clone());
         origin = origin_arg(m, &origin.slots[3], place)?;
+    }
+    if waiting.len() < CHANGES {
+        return Ok(());
     }
     while let Some(origin) = waiting.pop() {
         if let Err(fault) = m.force(&origin.slots[1]) {

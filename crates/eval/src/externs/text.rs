@@ -1,5 +1,7 @@
 //! `std.text`.
 
+use std::rc::Rc;
+
 use memchr::memmem;
 
 use super::Extern;
@@ -55,6 +57,7 @@ fn slice(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> {
     let text = m.text_arg(&args[0], place)?;
     let (start, end) = (m.int_arg(&args[1], place)?, m.int_arg(&args[2], place)?);
     let (start, end) = super::list::bounds(start, end, text.len());
+    m.weigh(if text.is_ascii() { end - start } else { text.len() }, place)?;
     if text.is_ascii() {
         return Ok(Value::text(&text[start..end]));
     }
@@ -78,6 +81,7 @@ fn split(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> {
     if separator.is_empty() {
         return Err(refused(place, "the separator of `split` is empty"));
     }
+    m.weigh(text.len(), place)?;
     let mut parts = Vec::new();
     let mut rest = 0;
     for at in memmem::find_iter(text.as_bytes(), separator.as_bytes()) {
@@ -117,6 +121,7 @@ fn ask(
     question: impl Fn(&str, &str) -> bool,
 ) -> Result<Value> {
     let (text, part) = (m.text_arg(&args[0], place)?, m.text_arg(&args[1], place)?);
+    m.weigh(text.len(), place)?;
     Ok(Value::Bool(question(&text, &part)))
 }
 
@@ -133,21 +138,29 @@ fn contains(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> {
 }
 
 fn length(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> {
-    let count = m.text_arg(&args[0], place)?.chars().count();
+    let text = whole(m, &args[0], place)?;
+    let count = text.chars().count();
     Ok(Value::Int(i64::try_from(count).unwrap_or(i64::MAX)))
 }
 
 fn trim(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> {
-    Ok(Value::text(m.text_arg(&args[0], place)?.trim()))
+    Ok(Value::text(whole(m, &args[0], place)?.trim()))
+}
+
+/// A text that is copied.
+fn whole(m: &mut Machine<'_>, text: &Slot, place: Place) -> Result<Rc<String>> {
+    let text = m.text_arg(text, place)?;
+    m.weigh(text.len(), place)?;
+    Ok(text)
 }
 
 /// ASCII letters alone, so that the result does not depend on a version of Unicode.
 fn lower(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> {
-    Ok(Value::text(m.text_arg(&args[0], place)?.to_ascii_lowercase()))
+    Ok(Value::text(whole(m, &args[0], place)?.to_ascii_lowercase()))
 }
 
 fn upper(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value> {
-    Ok(Value::text(m.text_arg(&args[0], place)?.to_ascii_uppercase()))
+    Ok(Value::text(whole(m, &args[0], place)?.to_ascii_uppercase()))
 }
 
 /// Decimal digits with an optional `-` in front, nothing else.

@@ -283,3 +283,82 @@ fn a_hundred_thousand_changes_need_neither_depth_nor_long() {
     let failing = "times(5000, base |> override((r) => abort(\"needed\")), (p, i) => p |> override((r) => r with { n = r.n + 1 }))";
     assert!(fault(items, &format!("({failing}).recipe.n")).starts_with("E0405"));
 }
+
+/// However a change makes its recipe, a hundred thousand of them need no depth.
+#[test]
+fn changes_of_every_form_need_no_depth() {
+    let items = "import std\ntype Recipe = { name: Str, n: Int, even: Bool, flags: List<Str> }\n\
+        let base: Overridable<Recipe> = overridable({ name = \"a\", n = 0, even = true, flags = [] }, \
+        (r) => std.tree.text_file(r.name, sh\"#{r.n}\"))\n\
+        fn times(n: Int, step: (Recipe) -> Recipe) -> Overridable<Recipe> = \
+        std.list.fold(std.list.range(0, n), base, (p, i) => p |> override(step))";
+    for step in [
+        "r with { n = r.n + 1 }",
+        "{ name = r.name, n = r.n + 1, even = !r.even, flags = r.flags }",
+        "let m = r.n + 1 in r with { n = m }",
+        "if r.even then r with { n = r.n + 1 } else r with { n = r.n + 1, even = false }",
+        "match r.n { 0 => r with { n = 1 }, _ => r with { n = r.n + 1 } }",
+    ] {
+        check_items(items, &format!("times(100000, (r) => {step}).recipe.n"), "100000");
+    }
+    // What is suspended needs a level for each change.
+    let flags =
+        "std.list.length(times(N, (r) => r with { flags = r.flags ++ [\"x\"] }).recipe.flags)";
+    check_items(items, &flags.replace('N', "10000"), "10000");
+    assert!(fault(items, &flags.replace('N', "100000")).starts_with("E0402"));
+}
+
+/// What is copied counts as steps, so that a loop which copies more and more meets the limit.
+#[test]
+fn copies_count_as_steps() {
+    let items = "import std\nfn times<a>(n: Int, from: a, step: (a, Int) -> a) -> a = std.list.fold(std.list.range(0, n), from, step)\n\
+        let many = std.list.range(0, 20000)\nlet keys: Map<Int> = std.map.from_list(std.list.map(many, (n) => { key = \"k#{n}\", value = n }))\n\
+        let text = std.text.join(std.list.map(many, (n) => \"line\"), \"\")";
+    let limits = |steps| Limits { steps: Some(steps), ..Limits::default() };
+    let steps = |expr, most| {
+        with_value(items, expr, limits(most), |evaluator, value| evaluator.show(&value))
+    };
+    for expr in [
+        "std.list.length(times(20000, [], (xs, n) => [n] ++ xs))",
+        "std.list.length(times(2000, many, (xs, n) => std.list.reverse(xs)))",
+        "std.list.length(times(2000, many, (xs, n) => std.list.slice(xs, 0, 99999)))",
+        "std.list.length(times(2000, many, (xs, n) => std.list.map(xs, (x) => x)))",
+        "times(2000, 0, (sum, n) => sum + std.list.length(std.map.keys(keys)))",
+        "times(2000, 0, (sum, n) => sum + std.list.length(std.map.to_list(keys)))",
+        "std.map.size(times(2000, keys, (all, n) => std.map.map_values(all, (x) => x)))",
+        "std.text.length(times(20000, text, (all, n) => \"x\" ++ all))",
+        "std.text.length(times(20000, text, (all, n) => std.text.upper(all)))",
+    ] {
+        let error = steps(expr, 1_000_000).unwrap_err();
+        assert!(error.starts_with("E0407"), "{expr}: {error}");
+    }
+    assert_eq!(
+        steps("std.list.length(times(1000, [], (xs, n) => [n] ++ xs))", 1_000_000).unwrap(),
+        "1000"
+    );
+}
+
+/// Many arms over literals are looked up and not compared one by one.
+#[test]
+fn matches_of_many_literals() {
+    let arms = |arm: &dyn Fn(usize) -> String| (0..8000).map(arm).collect::<Vec<_>>().join(", ");
+    let texts = arms(&|n| format!("\"k{n}\" => {n}"));
+    let numbers = arms(&|n| format!("{} => \"{n}\"", n * 7));
+    let items = format!(
+        "import std\nfn text(s: Str) -> Int = match s {{ {texts}, other => std.text.length(other) }}\n\
+        fn number(n: Int) -> Str = match n {{ {numbers}, m => \"#{{m}}\" }}"
+    );
+    check_items(
+        &items,
+        "[text(\"k0\"), text(\"k7999\"), text(\"k1\"), text(\"\")]",
+        "[0, 7999, 1, 0]",
+    );
+    check_items(
+        &items,
+        "[number(0), number(55993), number(1), number(-7)]",
+        "[\"0\", \"7999\", \"1\", \"-7\"]",
+    );
+    let all =
+        "std.list.fold(std.list.range(0, 100000), 0, (sum, n) => sum + text(\"k#{n % 8000}\"))";
+    check_items(&items, all, "391950000");
+}
