@@ -1,5 +1,5 @@
 //! YAML 1.2 with its core schema: one document, texts as keys, anchors and aliases, no other tags
-//! than those of the schema and `!`. Merge keys, which are of YAML 1.1, are refused.
+//! than those of the schema and `!`. Merge keys and files that say they are YAML 1.1 are refused.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -18,9 +18,11 @@ pub(super) fn read(text: &str) -> Result<Located, Malformed> {
         positions: Positions::new(text),
         open: Vec::new(),
         anchors: BTreeMap::new(),
+        merges: BTreeSet::new(),
         root: None,
         documents: 0,
     };
+    other_version(text)?;
     let unterminated = Unterminated::of(text);
     for event in Parser::new_from_str(text) {
         let (event, at) = event.map_err(|error| {
@@ -40,6 +42,28 @@ pub(super) fn read(text: &str) -> Result<Located, Malformed> {
         Some(root) => Ok((*root).clone()),
         None => Ok(Located { span: span(0, text.len()), datum: Datum::Null }),
     }
+}
+
+/// Refuses a text that says it is of another version: of YAML 1.1 plain words such as `yes` and `0777` have
+/// other values, so that reading it as 1.2 would change what it says.
+fn other_version(text: &str) -> Result<(), Malformed> {
+    let mut start = 0;
+    for line in text.split_inclusive('\n') {
+        let content = line.trim_start_matches('\u{feff}').trim_end();
+        let mut words = content.split_whitespace();
+        match words.next() {
+            Some("%YAML") => {
+                if let Some(version) = words.next().filter(|version| *version != "1.2") {
+                    let message = format!("this is YAML {version}; YAML 1.2 is read");
+                    return Err(Malformed::new(span(start, start + content.len()), message));
+                }
+            }
+            Some(word) if !word.starts_with(['%', '#']) => break,
+            _ => {}
+        }
+        start += line.len();
+    }
+    Ok(())
 }
 
 /// The last line of a text that does not end with a line break.
@@ -130,6 +154,8 @@ struct Reader {
     positions: Positions,
     open: Vec<Open>,
     anchors: BTreeMap<usize, Rc<Located>>,
+    /// The anchors of plain `<<`.
+    merges: BTreeSet<usize>,
     root: Option<Rc<Located>>,
     documents: u32,
 }
@@ -146,15 +172,20 @@ impl Reader {
             }
             Event::Scalar(text, style, anchor, tag) => {
                 let plain = style == ScalarStyle::Plain;
-                if plain && text == "<<" && tag.is_none() && self.at_key() {
-                    let message = "merge keys (`<<`) are not read; write the entries out, or put the key in quotes";
-                    return Err(Malformed::new(at, message));
+                if plain && text == "<<" && tag.is_none() {
+                    self.no_merge(at)?;
+                    self.merges.insert(anchor);
                 }
                 let datum = scalar(&text, plain, tag.as_deref(), at)?;
                 self.complete(Rc::new(Located { span: at, datum }), anchor)
             }
             Event::Alias(anchor) => match self.anchors.get(&anchor).cloned() {
-                Some(value) => self.complete(value, 0),
+                Some(value) => {
+                    if self.merges.contains(&anchor) {
+                        self.no_merge(at)?;
+                    }
+                    self.complete(value, 0)
+                }
                 None => Err(Malformed::new(at, "an alias inside of what it stands for")),
             },
             Event::SequenceStart(anchor, tag) => {
@@ -179,6 +210,13 @@ impl Reader {
             },
             _ => Ok(()),
         }
+    }
+
+    /// Refuses a plain `<<` as a key.
+    fn no_merge(&self, at: Span) -> Result<(), Malformed> {
+        let message =
+            "merge keys (`<<`) are not read; write the entries out, or put the key in quotes";
+        if self.at_key() { Err(Malformed::new(at, message)) } else { Ok(()) }
     }
 
     /// Whether a key of a table comes next.

@@ -186,6 +186,30 @@ fn merge_keys_are_refused() {
     fails(ty, "f.yaml", text, "3:3 E0421: this is not valid YAML: merge keys (`<<`) are not read");
     fails("Map<Int>", "f.yaml", "{ <<: { a: 1 } }", "1:3 E0421");
     gives("Map<Int>", "f.yaml", "\"<<\": 1\n", "{ \"<<\" = 1 }");
+    let named = "key: &k <<\nbase: { a: 1 }\nof:\n  *k : { b: 2 }\n";
+    fails("{ key: Str, base: Map<Int>, of: Map<Map<Int>> }", "f.yaml", named, "4:3 E0421");
+    gives("List<Str>", "f.yaml", "- &k <<\n- *k\n", "[\"<<\", \"<<\"]");
+    gives("List<Map<Int>>", "f.yaml", "- &k \"<<\": 1\n", "[{ \"<<\" = 1 }]");
+}
+
+/// The same words have other values there.
+#[test]
+fn other_versions_of_yaml_are_refused() {
+    let wrong = "1:1 E0421: this is not valid YAML: this is YAML 1.1; YAML 1.2 is read";
+    fails("Map<Str>", "f.yaml", "%YAML 1.1\n---\na: yes\n", wrong);
+    fails(
+        "Map<Str>",
+        "f.yaml",
+        "\u{feff}# c\n\n%TAG ! x\n%YAML  1.1 # d\n---\na: yes\n",
+        "4:1 E0421",
+    );
+    fails("Map<Str>", "f.yaml", "%YAML 1.3\n---\na: yes\n", "1:1 E0421");
+    gives(
+        "Map<Str>",
+        "f.yaml",
+        "%YAML 1.2\n---\na: yes\nb: |\n  %YAML 1.1\n",
+        "{ \"a\" = \"yes\", \"b\" = \"%YAML 1.1\\n\" }",
+    );
     gives("List<Str>", "f.yaml", "- <<\n", "[\"<<\"]");
 }
 
