@@ -513,6 +513,13 @@ impl<'a> Checker<'a> {
         (function, ir::Expr::Lambda(params, body))
     }
 
+    /// Reports `None()`, in an expression or a pattern.
+    pub(crate) fn empty_parentheses(&mut self, span: Span, name: &str) {
+        let message = format!("the constructor `{name}` takes no arguments and is no function");
+        self.error(codes::CONSTRUCTOR_ARGUMENTS, span, message, "it is called here")
+            .fix(format!("write `{name}` without parentheses"));
+    }
+
     fn call_constructor(
         &mut self,
         span: Span,
@@ -537,6 +544,10 @@ impl<'a> Checker<'a> {
             let what = format!("the constructor `{name}`");
             self.wrong_count(span, codes::CONSTRUCTOR_ARGUMENTS, &what, fields.len(), args.len());
             self.infer_all(args);
+            return (ty, broken().1);
+        }
+        if fields.is_empty() {
+            self.empty_parentheses(span, &name);
             return (ty, broken().1);
         }
         self.expect_early(expected, ty);

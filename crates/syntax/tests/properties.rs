@@ -136,6 +136,21 @@ fn long_chains_are_parsed_and_formatted() {
     }
 }
 
+/// The limits are those that the specification names, to the one.
+#[test]
+fn a_chain_may_have_as_many_links_as_is_said() {
+    let most = cbuild_syntax::MAX_LINKS;
+    let ahead = ["a + ", "!", "if a then b else "].map(|chain| (chain, "a", ""));
+    let behind = [".a", " with { a = 1 }"].map(|chain| (chain, "", "f"));
+    for (chain, end, start) in ahead.into_iter().chain(behind) {
+        for (links, right) in [(most, true), (most + 1, false)] {
+            let item = format!("let a = {start}{}{end}\n", chain.repeat(links));
+            let (_, diagnostics) = parse_file_only(SourceId(0), &item);
+            assert_eq!(diagnostics.is_empty(), right, "{links} times {chain}");
+        }
+    }
+}
+
 #[test]
 fn longer_chains_end_with_one_diagnostic_an_item() {
     let long = cbuild_syntax::MAX_LINKS + 1;

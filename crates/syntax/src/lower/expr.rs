@@ -91,7 +91,7 @@ impl Lower<'_> {
     pub(super) fn postfix(&mut self, node: Node<'_>, depth: Depth) -> Expr {
         let at = self.span(&node);
         let mut kids = kids(node);
-        let depth = depth.links(kids.clone().count());
+        let depth = depth.links(kids.clone().count().saturating_sub(1));
         if self.too_deep(at, depth) {
             return broken(at);
         }

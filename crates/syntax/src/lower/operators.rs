@@ -63,7 +63,9 @@ impl Lower<'_> {
             return first.expr;
         }
         let rest: Vec<Node<'i>> = kids.collect();
-        let depth = depth.links(rest.len());
+        let operands = [Rule::postfix, Rule::plain_postfix, Rule::r#match, Rule::prefix_op];
+        let links = rest.iter().filter(|kid| !operands.contains(&kid.as_rule())).count();
+        let depth = depth.links(links);
         if self.too_deep(at, depth) {
             return broken(at);
         }
