@@ -193,9 +193,15 @@ fn same_length(text: &str) -> String {
     clean
 }
 
-/// Control characters, and those that turn the direction of writing.
+/// Control characters, those that turn the direction of writing, and foreign ends of lines.
 fn is_steering(c: char) -> bool {
-    turns_direction(c) || (c.is_control() && !matches!(c, '\n' | '\t' | '\r'))
+    turns_direction(c) || ends_line(c) || (c.is_control() && !matches!(c, '\n' | '\t' | '\r'))
+}
+
+/// Whether a character that is no control character ends a line or paragraph (U+2028, U+2029).
+#[must_use]
+pub fn ends_line(c: char) -> bool {
+    matches!(c, '\u{2028}' | '\u{2029}')
 }
 
 /// Whether a character turns the direction of writing, so that a text is read otherwise than it is.

@@ -1,6 +1,6 @@
 //! Whole values as text and as JSON.
 
-use cbuild_diag::turns_direction;
+use cbuild_diag::{ends_line, turns_direction};
 use cbuild_drv::{Input, Segment};
 use cbuild_sema::ir::Symbol;
 use serde_json::{Map as Object, Value as Json, json};
@@ -321,7 +321,7 @@ pub(crate) fn quoted(text: &str) -> String {
             '\t' => literal.push_str("\\t"),
             '\r' => literal.push_str("\\r"),
             '#' if rest.peek() == Some(&'{') => literal.push_str("\\#"),
-            c if c.is_control() || turns_direction(c) => {
+            c if c.is_control() || turns_direction(c) || ends_line(c) => {
                 literal.push_str(&format!("\\u{{{:x}}}", u32::from(c)))
             }
             c => literal.push(c),

@@ -236,6 +236,13 @@ impl<'a> Checker<'a> {
             Def::Protocol(identity) => ir::GlobalBody::Expr(ir::Expr::Protocol(identity.into())),
             Def::Test(body) => {
                 let place = self.place(body.span);
+                let head = Span { end: body.span.start, ..self.global(id).span };
+                let name = self.global(id).name.clone();
+                self.foreign_hole(
+                    &name,
+                    head,
+                    Some("names of tests have no holes: write the value"),
+                );
                 let expected = Expect::because(TyId::BOOL, place, Why::Always("a test"));
                 ir::GlobalBody::Expr(self.check(body, &expected))
             }

@@ -1,6 +1,6 @@
 //! Operators, texts and scripts.
 
-use cbuild_diag::{Diagnostic, Span};
+use cbuild_diag::{Diagnostic, SourceId, Span};
 use cbuild_syntax::ast::{self, BinaryOp, Deep, ExprKind, UnaryOp};
 
 use crate::checker::{Checker, Extend};
@@ -16,6 +16,9 @@ use crate::watch::watch;
 
 /// Links of a chain of operators in a test up to which each is watched.
 const MAX_WATCHED_LINKS: usize = 64;
+
+/// Closing braces behind `${` that are tried as the end of an expression.
+const MOST_BRACES: usize = 8;
 
 /// One link of a left-nested chain of operators, with the span from the chain's start to its right side.
 struct Link<'a> {
@@ -231,7 +234,11 @@ impl<'a> Checker<'a> {
     }
 
     pub(crate) fn infer_text(&mut self, parts: &'a [ast::TextPart], span: Span) -> Typed {
-        self.foreign_hole(parts, span);
+        for part in parts {
+            if let ast::TextPart::Text(text) = part {
+                self.foreign_hole(text, span, None);
+            }
+        }
         let plain = match parts {
             [] => Some(""),
             [ast::TextPart::Text(text)] => Some(text.as_str()),
@@ -244,21 +251,25 @@ impl<'a> Checker<'a> {
         (TyId::STR, ir::Expr::Interpolate(parts, span))
     }
 
-    /// Warns of `${name}` in a text, if the name is in scope: it is plain text here.
-    fn foreign_hole(&mut self, parts: &[ast::TextPart], span: Span) {
-        let texts = parts.iter().filter_map(|part| match part {
-            ast::TextPart::Text(text) => Some(text),
-            ast::TextPart::Hole(_) => None,
+    /// Warns of `${expression}` in a text that begins with something in scope: it is plain text here. Without
+    /// `fix` it can be made a hole.
+    pub(crate) fn foreign_hole(&mut self, text: &str, span: Span, fix: Option<&str>) {
+        let mut holes = text.split("${").skip(1).filter_map(|rest| {
+            // A brace may close something within the expression.
+            let mut ends = rest.match_indices('}').take(MOST_BRACES).map(|(end, _)| &rest[..end]);
+            let inside = ends.find(|inside| is_expression(inside))?;
+            let name = inside.trim_start_matches(['(', '!', '-', ' ']);
+            let end = name.find(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+            let (name, after) = name.split_at(end.unwrap_or(name.len()));
+            let module = after.starts_with('.') && self.find_module(name).is_some();
+            (self.is_value(name) || module).then(|| (inside.to_owned(), name.to_owned()))
         });
-        let mut names = texts.flat_map(|text| text.split("${").skip(1)).filter_map(|rest| {
-            let (inside, _) = rest.split_once('}')?;
-            Some(inside.split(['.', '(']).next().unwrap_or(inside).trim())
-        });
-        let Some(name) = names.find(|name| self.is_value(name)).map(str::to_owned) else { return };
-        let message = format!("`${{{name}}}` is plain text, though `{name}` is in scope");
+        let Some((inside, name)) = holes.next() else { return };
+        let message = format!("`${{{inside}}}` is plain text, though `{name}` is in scope");
         let label = "this text has no hole there";
         let found = Diagnostic::warning(codes::FOREIGN_HOLE, self.source(), span, message, label);
-        self.push(found).fix(format!("write `#{{{name}}}`"));
+        let fix = fix.map_or_else(|| format!("write `#{{{inside}}}`"), str::to_owned);
+        self.push(found).fix(fix);
     }
 
     pub(crate) fn holes(&mut self, parts: &'a [ast::TextPart], need: Need) -> Vec<ir::TextPart> {
@@ -280,6 +291,12 @@ impl<'a> Checker<'a> {
 /// What is said of an operand that may be absent.
 fn absent(fallback: &str) -> String {
     format!("it may be absent; say what counts then, as in `std.option.or_else(…, {fallback})`")
+}
+
+/// Whether a text is an expression.
+fn is_expression(text: &str) -> bool {
+    let (_, problems) = cbuild_syntax::parse_expr(SourceId(0), text);
+    !problems.iter().any(Diagnostic::is_error)
 }
 
 fn sign(op: BinaryOp) -> &'static str {

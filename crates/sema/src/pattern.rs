@@ -84,6 +84,8 @@ impl<'a> Checker<'a> {
             }
             PatternKind::Text(text) => {
                 self.expect(wanted, TyId::STR, pattern.span);
+                let fix = "patterns have no holes: bind a name, and compare it with `==`";
+                self.foreign_hole(text, pattern.span, Some(fix));
                 (ir::Pattern::Str(text.as_str().into()), Pat::Str(text.as_str().into()))
             }
             PatternKind::Constructor { path, args } => {
@@ -111,6 +113,8 @@ impl<'a> Checker<'a> {
         if fields.len() != args.len() {
             let what = format!("the constructor `{name}`");
             self.wrong_count(span, codes::CONSTRUCTOR_ARGUMENTS, &what, fields.len(), args.len());
+        } else if fields.is_empty() && path.last().is_some_and(|name| name.span.end < span.end) {
+            self.empty_parentheses(span, &name);
         }
         let mut lowered = Vec::with_capacity(fields.len());
         let mut shapes = Vec::with_capacity(fields.len());

@@ -38,6 +38,7 @@ pub use crate::hash::is_hash;
 use crate::node::Node;
 use crate::source::{Content, Parsers, Piece};
 pub use crate::tree::{SyntaxKind, SyntaxNode, SyntaxToken};
+use crate::words::BYTE_ORDER_MARK;
 
 /// The deepest nesting of lowered expressions, types and patterns. Later phases may recurse over
 /// the lowered tree; this and [`MAX_LINKS`] bound their stack, which grows (see [`deep`]).
@@ -92,11 +93,15 @@ pub fn parse_file_only(source: SourceId, text: &str) -> (ast::File, Vec<Diagnost
 pub fn parse_expr(source: SourceId, text: &str) -> (ast::Expr, Vec<Diagnostic>) {
     let mut diagnostics = Vec::new();
     let mut expr = None;
+    // A mark means nothing at the start, and blanks in its place keep all positions.
+    let blank = text.strip_prefix(BYTE_ORDER_MARK).map(|rest| format!("   {rest}"));
+    let text = blank.as_deref().unwrap_or(text);
     for piece in &pieces(text, Rule::expression, Parsers::Both) {
         if let Some(node) = reported_node(source, text, piece, &mut diagnostics) {
             expr = Some(lower::Lower::new(source, piece, &mut diagnostics).expression(node));
         }
     }
+    oddities::report(source, text, Rule::expression, &mut diagnostics);
     sort(&mut diagnostics);
     let diagnostics = foreign::explain(source, text, Rule::expression, diagnostics);
     let span = Span { start: 0, end: text.len().min(MAX_SOURCE_BYTES) as u32 };
@@ -126,7 +131,7 @@ fn lower_file(source: SourceId, text: &str, pieces: &[Piece<'_>]) -> (ast::File,
             lower.file(node, text, &mut items_end, &mut file);
         }
     }
-    oddities::report(source, text, &mut diagnostics);
+    oddities::report(source, text, Rule::file, &mut diagnostics);
     sort(&mut diagnostics);
     (file, foreign::explain(source, text, Rule::file, diagnostics))
 }
@@ -150,6 +155,15 @@ fn plain_errors(text: &str, rule: Rule) -> Vec<(&'static str, usize)> {
     errors
         .filter_map(|error| Some((error.code, error.labels.first()?.span.start as usize)))
         .collect()
+}
+
+/// The number of errors that the grammar sees in a text.
+fn syntax_errors(text: &str, rule: Rule) -> usize {
+    let mut errors = Vec::new();
+    for piece in &pieces(text, rule, Parsers::Both) {
+        reported_node(SourceId(0), text, piece, &mut errors);
+    }
+    errors.len()
 }
 
 /// The root node of a piece that was parsed, after its errors were reported.

@@ -19,6 +19,15 @@ pub(crate) fn refused(source: SourceId, piece: &Piece<'_>, content: &Content) ->
             Diagnostic::error("E0102", source, at, message, label)
                 .help("give a part of it a name with `let`")
         }
+        Content::Item(at) => {
+            let start = piece.base + at;
+            let word = piece.text[*at..].split(|c: char| !c.is_ascii_alphanumeric()).next();
+            let word = word.unwrap_or_default();
+            let span = Span { start: start as u32, end: (start + word.len()) as u32 };
+            let message = format!("`{word}` begins an item, but an expression is expected");
+            Diagnostic::error("E0115", source, span, message, "an item")
+                .help("leave it out: `std` is known here, and other items belong in a file")
+        }
         Content::TooLarge => {
             let message = format!("this file is larger than {} MiB", MAX_SOURCE_BYTES >> 20);
             Diagnostic::error("E0101", source, start, message, "the file starts here")

@@ -46,6 +46,11 @@ pub(crate) fn is_open(text: &str) -> bool {
     scanner.stack.iter().any(|frame| matches!(frame, Frame::Bracket | Frame::Block { .. }))
 }
 
+/// Whether a text starts with a word that items begin with.
+pub(crate) fn begins_item(text: &str) -> bool {
+    Scanner::new(text, false).item_word().is_some()
+}
+
 struct Scanner<'a> {
     bytes: &'a [u8],
     at: usize,

@@ -13,6 +13,7 @@ use std::num::NonZeroUsize;
 use std::sync::Once;
 
 use pest::Parser as _;
+use pest::error::InputLocation;
 
 use crate::direct::{self, Refused};
 use crate::grammar::{Grammar, Rule};
@@ -39,6 +40,8 @@ pub(crate) enum Content {
     Parsed { entries: Vec<Entry>, broken: bool },
     /// It nests too deeply at this byte of the source.
     TooDeep(usize),
+    /// An item begins at this byte where the rest of an expression should be.
+    Item(usize),
     /// The parser gave up.
     TooComplex,
     /// The text is larger than [`crate::MAX_SOURCE_BYTES`].
@@ -153,7 +156,14 @@ fn normative(text: &str, rule: Rule) -> Content {
             let broken = entries.iter().any(|entry| is_error(entry.rule));
             Content::Parsed { entries, broken }
         }
-        Err(_) => Content::TooComplex,
+        Err(error) => match error.location {
+            InputLocation::Pos(at)
+                if rule == Rule::expression && scan::begins_item(&text[at..]) =>
+            {
+                Content::Item(at)
+            }
+            _ => Content::TooComplex,
+        },
     }
 }
 

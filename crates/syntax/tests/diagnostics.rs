@@ -67,7 +67,12 @@ cases! {
     foreign_brackets: "import std\nlet a: List[Int] = []\nlet b = xs[1:]\nlet c = r[\"a\"]\nlet d = [r.b ?? 2]\n",
     foreign_bare: "let a = https://example.org/a\nlet b = sha256:8d969eef6ecad3c29a3a629280e686cf0c3f5d5a86aff3ca12020c923adc6c92\nlet c = 8d969eef6ecad3c29a3a629280e686cf0c3f5d5a86aff3ca12020c923adc6c92\nlet d = ''foo''\n",
     turned_direction: "// a\u{202e}b\nlet a = \"\u{2066}\"\n",
-    comment_for_update: "let a = r // { b = 2 }\nlet c = 1 // { sic }\n// { b = 1 }\nlet d = r // {\n",
+    comment_for_division: "let a = 7 // 2\nlet b = f(x) // 3 of them\nlet c = x // 10\ntype T = Int // 64\n",
+    comment_for_update: "let a = r // { b = 2 }\nlet c = 1 // { sic }\n// { b = 1 }\nlet d = r //  { b = 1, c = 2 }\n",
+    comment_for_update_by_name: "let s = 1\nfn f(t: Int) -> Int = s\nlet a = r // s\nlet b = r // f(s)\n\
+        let c = { a = 1 } // (if s then t else s)\nlet d = r // t.a\n\
+        let e = r // http\nlet g = 80 // s\nlet h = \"a\" // s\nlet i = r // see s\nlet j = r // (deprecated)\n",
+    comment_for_update_on_lines: "let d = r // {\n  b = 2\n}\nlet e = 1\n",
     fractional_number: "let a = 1.5\n",
     function_type_without_parentheses: "let f: Int -> Int = g\n",
     function_without_parameters: "fn f = 1\n",
@@ -128,5 +133,39 @@ fn a_byte_order_mark_is_skipped() {
     assert_eq!(cbuild_syntax::format(id, text).unwrap(), "//! A file.\n\nlet a = 1\n");
     for text in ["\u{feff}", "\u{feff}let a = @\nlet b = 1\n", "\u{feff}let a =\nlet b =\n"] {
         assert_eq!(cbuild_syntax::parse(id, text).tree.text().to_string(), text);
+    }
+}
+
+/// What is said of files is said of single expressions, too.
+#[test]
+fn expressions_of_the_command_line() {
+    let mut out = String::new();
+    for text in
+        ["import std", "1 pub let a = 2", "7 // 2", "{ a = 1 } // { b = 2 }", "\"\u{202e}\""]
+    {
+        let mut sources = Sources::default();
+        let id = sources.add("(expression)", text);
+        for found in cbuild_syntax::parse_expr(id, text).1 {
+            assert!(found.help.is_some(), "{found} has no fix");
+            out.push_str(&render(&sources, &found, RenderOptions::plain()));
+        }
+    }
+    insta::assert_snapshot!(out);
+    let (_, found) = cbuild_syntax::parse_expr(cbuild_diag::SourceId(0), "\u{feff}1 + 1");
+    assert!(found.is_empty(), "{found:?}");
+}
+
+/// A comment behind a value that is none of these.
+#[test]
+fn comments_that_mean_nothing_else() {
+    for text in [
+        "fn f(a: Int) -> { b: Int } = { b = a }\nlet c = f(1) // {\n",
+        "type T = { a: Int } // { b = 1 }\n",
+        "let a = match b { 1 => 2, _ => 3 } // {\n",
+        "let a = \"https://example.org\"\n",
+        "let a = [1, // first\n  2] // last\n",
+    ] {
+        let (_, found) = cbuild_syntax::parse_file_only(cbuild_diag::SourceId(0), text);
+        assert!(found.is_empty(), "{text}: {found:?}");
     }
 }
