@@ -275,6 +275,9 @@ pub enum Cause {
     /// The server's answer was no success.
     #[error("the server answered {0}")]
     Status(String),
+    /// The answer was a success without bytes.
+    #[error("its answer is empty")]
+    Empty,
     /// The connection failed, broke or was silent for too long.
     #[error("{0}")]
     Connection(String),
@@ -306,6 +309,9 @@ pub enum Cause {
 /// Why an archive's entry is not accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum UnsafeReason {
+    /// There is no name.
+    #[error("its name is empty")]
+    Nameless,
     /// The name starts with `/`.
     #[error("its name is absolute")]
     Absolute,

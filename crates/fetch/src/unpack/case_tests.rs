@@ -145,6 +145,19 @@ fn padding_after_compressed_bytes() {
     assert!(error(&[zst, zeros(4)].concat()).starts_with("E0711"));
 }
 
+/// A member of lzip is the stream of a file of `lzma` in another frame (RFC draft-diaz-lzip).
+fn lzip(plain: &[u8], lzma: &[u8]) -> Vec<u8> {
+    let mut member = b"LZIP\x01\x12".to_vec();
+    member.extend_from_slice(&lzma[13..]);
+    let mut crc = flate2::Crc::new();
+    crc.update(plain);
+    member.extend_from_slice(&crc.sum().to_le_bytes());
+    member.extend_from_slice(&(plain.len() as u64).to_le_bytes());
+    let length = member.len() as u64 + 8;
+    member.extend_from_slice(&length.to_le_bytes());
+    member
+}
+
 #[test]
 fn lzma_and_lzip() {
     let plain = pax(&[], EntryType::Regular, "a");
@@ -154,15 +167,7 @@ fn lzma_and_lzip() {
     encoder.write_all(&plain).unwrap();
     let lzma = encoder.finish().unwrap();
     assert_eq!(names(&lzma), ["a"]);
-    // A member of lzip is the same stream in another frame (RFC draft-diaz-lzip).
-    let mut member = b"LZIP\x01\x12".to_vec();
-    member.extend_from_slice(&lzma[13..]);
-    let mut crc = flate2::Crc::new();
-    crc.update(&plain);
-    member.extend_from_slice(&crc.sum().to_le_bytes());
-    member.extend_from_slice(&(plain.len() as u64).to_le_bytes());
-    let length = member.len() as u64 + 8;
-    member.extend_from_slice(&length.to_le_bytes());
+    let member = lzip(&plain, &lzma);
     assert_eq!(names(&member), ["a"]);
     assert!(error(&member[..member.len() - 1]).starts_with("E0711"));
 }
@@ -289,4 +294,120 @@ fn headers_without_an_entry() {
     assert!(error(&gz(&many)).contains("its headers are too long"), "{}", error(&gz(&many)));
     let two = pax(&[("path", "b")], EntryType::XHeader, "x");
     assert!(error(&two).contains("two headers of one kind"), "{}", error(&two));
+}
+
+/// Bytes that begin with zeros are no empty archive.
+#[test]
+fn images_and_zeros() {
+    let image = |at: usize, mark: &[u8]| {
+        let mut bytes = vec![0; 80_000];
+        bytes[at..at + mark.len()].copy_from_slice(mark);
+        bytes
+    };
+    let cases: [(usize, &[u8], &str); 5] = [
+        (0x8001, b"CD001\x01", "it is an ISO 9660 image"),
+        (0x438, &[0x53, 0xef], "it is an image of an ext file system"),
+        (0x1_0040, b"_BHRfS_M", "it is an image of a btrfs file system"),
+        (510, &[0x55, 0xaa], "it is an image of a disk"),
+        (79_999, b"1", "it starts with zeros"),
+    ];
+    for (at, mark, name) in cases {
+        for bytes in [image(at, mark), gz(&image(at, mark))] {
+            let text = error(&bytes);
+            assert!(text.starts_with("E0712") && text.contains(name), "{text}");
+        }
+    }
+    for length in [512, 1024, 10_240, 80_000] {
+        assert_eq!(names(&vec![0; length]), [""; 0]);
+        assert_eq!(names(&gz(&vec![0; length])), [""; 0]);
+    }
+}
+
+#[test]
+fn a_lone_block_of_zeros_hides_nothing() {
+    let one = pax(&[], EntryType::Regular, "a");
+    let entries = &one[..one.len() - 1024];
+    let with = |zeros: usize, rest: &[u8]| [entries, &vec![0; zeros], rest].concat();
+    let expected = "E0711 `the archive` is damaged after the entry `a`: a lone block of zeros stands before other blocks";
+    assert_eq!(error(&with(512, entries)), expected);
+    for sound in [with(512, &[]), with(1024, entries), with(700, &[]), with(0, &[])] {
+        assert_eq!(names(&sound), ["a"]);
+    }
+}
+
+#[test]
+fn bytes_after_lzma_and_lzip() {
+    let plain = pax(&[], EntryType::Regular, "a");
+    let options = liblzma::stream::LzmaOptions::new_preset(0).unwrap();
+    let stream = liblzma::stream::Stream::new_lzma_encoder(&options).unwrap();
+    let mut encoder = liblzma::write::XzEncoder::new_stream(Vec::new(), stream);
+    encoder.write_all(&plain).unwrap();
+    let lzma = encoder.finish().unwrap();
+    for compressed in [lzma.clone(), lzip(&plain, &lzma)] {
+        for rest in [b"LZ".as_slice(), b"garbage", b"\0\0\x01"] {
+            let text = error(&[&compressed, rest].concat());
+            assert!(text.starts_with("E0711"), "{text}");
+        }
+        assert_eq!(names(&[&compressed[..], &[0; 9]].concat()), ["a"]);
+    }
+    let (first, second) = plain.split_at(700);
+    let member = |part: &[u8]| {
+        let stream = liblzma::stream::Stream::new_lzma_encoder(&options).unwrap();
+        let mut encoder = liblzma::write::XzEncoder::new_stream(Vec::new(), stream);
+        encoder.write_all(part).unwrap();
+        lzip(part, &encoder.finish().unwrap())
+    };
+    assert_eq!(names(&[member(first), member(second)].concat()), ["a"]);
+}
+
+/// What is damaged is not taken for another format.
+#[test]
+fn a_flipped_bit_in_compressed_bytes_is_damage() {
+    let plain = pax(&[], EntryType::Regular, "a");
+    let mut zst = zstd::Encoder::new(Vec::new(), 3).unwrap();
+    zst.include_checksum(true).unwrap();
+    zst.write_all(&plain).unwrap();
+    // Behind the marks, which nothing else tells.
+    for (start, bytes) in
+        [(4, zst.finish().unwrap()), (3, gz(&plain)), (4, bz2(&plain)), (6, xz(&plain))]
+    {
+        for at in start..bytes.len() {
+            let mut flipped = bytes.clone();
+            flipped[at] ^= 1 << (at % 8);
+            match unpacked(&flipped) {
+                Ok(tree) => assert_eq!(tree.into_keys().collect::<Vec<_>>(), ["a"]),
+                Err(error) => assert_eq!(error.code(), "E0711", "{at} {error}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn entries_without_a_name() {
+    let mut header = Header::new_ustar();
+    header.set_entry_type(EntryType::Directory);
+    header.set_size(0);
+    header.set_mode(0o755);
+    header.set_cksum();
+    let expected = "E0710 `the archive` has an entry that is not accepted, ``: its name is empty";
+    assert_eq!(error(&[header.as_bytes().as_slice(), &[0; 1024]].concat()), expected);
+    let zip = one_entry(0, 0, b"1", b"1");
+    assert_eq!(names(&zip), ["a"]);
+}
+
+/// Some programs go by an entry's own header, others by the directory.
+#[test]
+fn zip_headers_that_differ() {
+    let sound = one_entry(0, 0, b"1", b"1");
+    let mut renamed = sound.clone();
+    renamed[30] = b'b';
+    assert_eq!(
+        error(&renamed),
+        "E0711 `the archive` is damaged at its start: the header of an entry says `b` (method 0), and the directory `a` (method 0)"
+    );
+    let mut other_method = sound.clone();
+    other_method[8] = 8;
+    assert!(error(&other_method).starts_with("E0711"));
+    let text = error(&[b"#!/bin/sh\nexit\n".repeat(64), sound].concat());
+    assert!(text.starts_with("E0712") && text.contains("before the zip archive"), "{text}");
 }

@@ -7,38 +7,54 @@ use flate2::bufread::GzDecoder;
 use liblzma::bufread::XzDecoder;
 use liblzma::stream::{CONCATENATED, Stream};
 
+use super::tarball::BLOCK;
+
 /// Most memory that an xz, lzma or lzip stream may ask for: eight times what `xz -9` needs.
 pub(super) const XZ_MEMORY: u64 = 512 << 20;
 
 /// The decompressed bytes; the bytes as they are when they are not compressed.
 ///
 /// Files of several streams one after the other are decoded whole, and padding is passed over, as
-/// the programs do it: zeros after gzip and bzip2, zeros in groups of four after xz (section 2.2 of
-/// its format), and skippable frames of Zstandard (RFC 8878, section 3.1.2).
-pub(super) fn decoded<'a>(mut source: impl BufRead + 'a) -> io::Result<Box<dyn Read + 'a>> {
-    let lzma = |source, stream: Result<Stream, liblzma::stream::Error>| {
-        io::Result::Ok(Box::new(XzDecoder::new_stream(source, stream?)))
-    };
-    Ok(match source.fill_buf()? {
+/// the programs do it: zeros after gzip, bzip2, lzip and lzma, zeros in groups of four after xz
+/// (section 2.2 of its format), and skippable frames of Zstandard (RFC 8878, section 3.1.2).
+pub(super) fn decoded<'a>(mut source: impl BufRead + 'a) -> io::Result<Decoded<'a>> {
+    let bytes: Box<dyn Read + 'a> = match source.fill_buf()? {
         [0x1f, 0x8b, ..] => {
-            Box::new(Streams::new(0x1f, source, GzDecoder::new, GzDecoder::into_inner))
+            let open = |source| Ok(GzDecoder::new(source));
+            Box::new(Streams::new(Some(0x1f), source, open, GzDecoder::into_inner)?)
         }
         [b'B', b'Z', b'h', ..] => {
-            Box::new(Streams::new(b'B', source, BzDecoder::new, BzDecoder::into_inner))
+            let open = |source| Ok(BzDecoder::new(source));
+            Box::new(Streams::new(Some(b'B'), source, open, BzDecoder::into_inner)?)
         }
         [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => {
-            lzma(source, Stream::new_stream_decoder(XZ_MEMORY, CONCATENATED))?
+            let stream = Stream::new_stream_decoder(XZ_MEMORY, CONCATENATED)?;
+            Box::new(XzDecoder::new_stream(source, stream))
         }
+        // With more than one member, the library would pass over whatever follows.
         [b'L', b'Z', b'I', b'P', ..] => {
-            lzma(source, Stream::new_lzip_decoder(XZ_MEMORY, CONCATENATED))?
+            let open =
+                |source| Ok(XzDecoder::new_stream(source, Stream::new_lzip_decoder(XZ_MEMORY, 0)?));
+            Box::new(Streams::new(Some(b'L'), source, open, XzDecoder::into_inner)?)
         }
-        start if is_lzma(start) => lzma(source, Stream::new_lzma_decoder(XZ_MEMORY))?,
+        start if is_lzma(start) => {
+            let open =
+                |source| Ok(XzDecoder::new_stream(source, Stream::new_lzma_decoder(XZ_MEMORY)?));
+            Box::new(Streams::new(None, source, open, XzDecoder::into_inner)?)
+        }
         // The second form is a frame to skip, which parallel compressors put first.
         [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => {
             Box::new(zstd::Decoder::with_buffer(source)?)
         }
-        _ => Box::new(source),
-    })
+        _ => return Ok(Decoded { bytes: Box::new(source), is_compressed: false }),
+    };
+    Ok(Decoded { bytes, is_compressed: true })
+}
+
+/// Bytes that were compressed, or not.
+pub(super) struct Decoded<'a> {
+    pub(super) bytes: Box<dyn Read + 'a>,
+    pub(super) is_compressed: bool,
 }
 
 /// Whether bytes start as a file of `lzma` does, which has no mark: its usual properties, the size
@@ -66,23 +82,48 @@ pub(super) fn other_format(start: &[u8]) -> Option<&'static str> {
             "a cpio archive"
         }
         [b'P', b'K', 7, 8, ..] => "a zip archive in several parts",
-        _ => return None,
+        [b'Q', b'F', b'I', 0xfb, ..] => "a disk image (qcow2)",
+        [b'h', b's', b'q', b's', ..] => "a squashfs image",
+        _ => return image(start),
     })
+}
+
+/// Bytes from the start in which every mark of an image stands.
+pub(super) const IMAGE_MARKS: usize = 0x1_0048;
+
+/// Name of a disk's image, told by the marks in its first [`IMAGE_MARKS`] bytes.
+fn image(start: &[u8]) -> Option<&'static str> {
+    let has = |at: usize, mark: &[u8]| start.get(at..).is_some_and(|rest| rest.starts_with(mark));
+    let marks: [(usize, &[u8], &'static str); 7] = [
+        (0x8001, b"CD001", "an ISO 9660 image"),
+        (0x8001, b"BEA01", "a UDF image"),
+        (0x1_0040, b"_BHRfS_M", "an image of a btrfs file system"),
+        (0x438, &[0x53, 0xef], "an image of an ext file system"),
+        (0x400, &[0xe2, 0xe1, 0xf5, 0xe0], "an EROFS image"),
+        (BLOCK, b"EFI PART", "an image of a disk"),
+        (BLOCK - 2, &[0x55, 0xaa], "an image of a disk"),
+    ];
+    marks.into_iter().find(|(at, mark, _)| has(*at, mark)).map(|(.., name)| name)
 }
 
 /// Streams of one kind one after the other, and zeros after the last one: tapes and some servers
 /// fill their last block.
 struct Streams<R, D> {
-    /// First byte of a stream.
-    mark: u8,
+    /// First byte of a stream; without one there is one stream.
+    mark: Option<u8>,
     stream: Option<D>,
-    open: fn(R) -> D,
+    open: fn(R) -> io::Result<D>,
     close: fn(D) -> R,
 }
 
 impl<R, D> Streams<R, D> {
-    fn new(mark: u8, source: R, open: fn(R) -> D, close: fn(D) -> R) -> Self {
-        Self { mark, stream: Some(open(source)), open, close }
+    fn new(
+        mark: Option<u8>,
+        source: R,
+        open: fn(R) -> io::Result<D>,
+        close: fn(D) -> R,
+    ) -> io::Result<Self> {
+        Ok(Self { mark, stream: Some(open(source)?), open, close })
     }
 }
 
@@ -96,7 +137,9 @@ impl<R: BufRead, D: Read> Read for Streams<R, D> {
             if let Some(ended) = self.stream.take() {
                 let mut source = (self.close)(ended);
                 match source.fill_buf()?.first() {
-                    Some(first) if *first == self.mark => self.stream = Some((self.open)(source)),
+                    Some(first) if Some(*first) == self.mark => {
+                        self.stream = Some((self.open)(source)?);
+                    }
                     _ => only_zeros(source)?,
                 }
             }

@@ -116,8 +116,17 @@ fn unpack_to(
         [b'P', b'K', 3, 4, ..] | [b'P', b'K', 5, 6, ..] => zipped::read(file, &mut tree)?,
         b"!<arch>\n" => deb::read(BufReader::new(Until { source: file, cancel }), &mut tree)?,
         _ => {
+            let again = file.try_clone().map_err(FetchError::io("read", archive))?;
             let source = Until { source: file, cancel };
-            read_tar(BufReader::with_capacity(1 << 16, source), &mut tree)?;
+            let read = read_tar(BufReader::with_capacity(1 << 16, source), &mut tree);
+            match read {
+                Err(FetchError::UnknownFormat { .. }) if zipped::ends_as_zip(&again) => {
+                    return Err(
+                        tree.unknown("other bytes stand before the zip archive that it ends with")
+                    );
+                }
+                read => read?,
+            }
         }
     }
     tree.finish()
@@ -125,6 +134,6 @@ fn unpack_to(
 
 /// Reads a tar archive, compressed or not.
 fn read_tar<'a>(source: impl BufRead + 'a, tree: &mut TreeWriter<'_>) -> Result<(), FetchError> {
-    let decoder = decoded(source).map_err(|error| tree.corrupt("at its start", &error))?;
-    tarball::read(decoder, tree)
+    let source = decoded(source).map_err(|error| tree.corrupt("at its start", &error))?;
+    tarball::read(source, tree)
 }

@@ -250,6 +250,9 @@ impl<'a> TreeWriter<'a> {
         if self.entries > self.limits.entries {
             return Err(self.too_large(name, self.limits.entries, "entries"));
         }
+        if name.is_empty() {
+            return Err(self.refused(name, UnsafeReason::Nameless));
+        }
         self.last = Some(shown(name));
         let parts = self.components(name).map_err(|reason| self.refused(name, reason))?;
         self.written |= parts.as_ref().is_some_and(|parts| !parts.is_empty());

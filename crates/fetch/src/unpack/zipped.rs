@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, BufReader, Read};
+use std::os::unix::fs::FileExt;
 
 use zip::ZipArchive;
 use zip::read::ZipFile;
@@ -9,7 +10,7 @@ use zip::result::ZipError;
 use zip::{CompressionMethod, System};
 
 use super::lzma::OfLzma;
-use super::tree::TreeWriter;
+use super::tree::{TreeWriter, shown};
 use crate::error::{FetchError, UnsafeReason};
 
 /// File type bits of a Unix mode, and the types that are known here.
@@ -22,8 +23,10 @@ const SYMLINK: u32 = 0o120_000;
 pub(super) fn read(file: File, tree: &mut TreeWriter<'_>) -> Result<(), FetchError> {
     let corrupt =
         |tree: &TreeWriter<'_>, error: ZipError| tree.corrupt_after_last(&io::Error::from(error));
+    let headers = file.try_clone().map_err(|error| tree.corrupt_after_last(&error))?;
     let mut archive = ZipArchive::new(BufReader::new(file)).map_err(|e| corrupt(tree, e))?;
     for index in 0..archive.len() {
+        agree(&headers, &archive, index).map_err(|error| tree.corrupt_after_last(&error))?;
         match method(&archive, index, tree)? {
             Method::OfZip => {
                 let found = archive.by_index(index).map_err(|e| corrupt(tree, e))?;
@@ -41,6 +44,57 @@ pub(super) fn read(file: File, tree: &mut TreeWriter<'_>) -> Result<(), FetchErr
         }
     }
     Ok(())
+}
+
+/// Refuses an entry whose own header and whose line in the directory differ in name or method:
+/// some programs go by the one and some by the other.
+fn agree(file: &File, archive: &ZipArchive<BufReader<File>>, index: usize) -> io::Result<()> {
+    // What cannot be found is told by the reading of the entry.
+    let Ok(entry) = archive.by_index_data(index) else { return Ok(()) };
+    let header = |at: u64, mark: [u8; 4], method: usize, length: usize, name: u64| {
+        let mut fields = [0; 30];
+        file.read_exact_at(&mut fields, at)?;
+        let short = |at: usize| u16::from_le_bytes([fields[at], fields[at + 1]]);
+        if !fields.starts_with(&mark) {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "the header of an entry is not there",
+            ));
+        }
+        let mut text = vec![0; usize::from(short(length))];
+        file.read_exact_at(&mut text, at + name)?;
+        Ok((text, short(method)))
+    };
+    let own = header(entry.header_start(), *b"PK\x03\x04", 8, 26, 30)?;
+    let listed = header(entry.central_header_start(), *b"PK\x01\x02", 10, 28, 46)?;
+    if own == listed {
+        return Ok(());
+    }
+    let [own, listed] =
+        [own, listed].map(|(name, method)| format!("`{}` (method {method})", shown(&name)));
+    let message = format!("the header of an entry says {own}, and the directory {listed}");
+    Err(io::Error::new(io::ErrorKind::InvalidData, message))
+}
+
+/// Most bytes that the end of a directory may have: its fields and a comment.
+const MOST_END: u64 = 22 + 0xffff;
+
+/// Whether the last bytes are the end of a zip archive's directory.
+pub(super) fn ends_as_zip(file: &File) -> bool {
+    let tail = || {
+        let length = file.metadata()?.len();
+        let from = length.saturating_sub(MOST_END);
+        let mut tail = vec![0; usize::try_from(length - from).unwrap_or_default()];
+        file.read_exact_at(&mut tail, from)?;
+        io::Result::Ok(tail)
+    };
+    let tail = tail().unwrap_or_default();
+    (0..tail.len()).any(|at| {
+        let [b'P', b'K', 5, 6, rest @ ..] = &tail[at..] else { return false };
+        let comment =
+            rest.get(16..18).map(|pair| usize::from(u16::from_le_bytes([pair[0], pair[1]])));
+        comment.is_some_and(|comment| rest.len() == 18 + comment)
+    })
 }
 
 /// What the directory says of an entry.

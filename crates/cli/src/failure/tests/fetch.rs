@@ -25,6 +25,7 @@ fn attempts() -> Vec<Attempt> {
         Cause::UnknownMirror(_) => [Cause::UnknownMirror(text("gnu"))],
         Cause::Address(_) => [Cause::Address(text("it has no host"))],
         Cause::Status(_) => [Cause::Status(text("404 Not Found"))],
+        Cause::Empty => [Cause::Empty],
         Cause::Connection(_) => [Cause::Connection(text("connection refused"))],
         Cause::Silent(_) => [Cause::Silent(Duration::from_secs(45))],
         Cause::Slow { .. } => [Cause::Slow { least: 1024, span: Duration::from_secs(30) }],
@@ -58,6 +59,7 @@ fn addresses_that_fail() {
 #[test]
 fn entries_that_are_not_accepted() {
     let reasons = each!(UnsafeReason {
+        UnsafeReason::Nameless => [UnsafeReason::Nameless],
         UnsafeReason::Absolute => [UnsafeReason::Absolute],
         UnsafeReason::Parent => [UnsafeReason::Parent],
         UnsafeReason::Nul => [UnsafeReason::Nul],

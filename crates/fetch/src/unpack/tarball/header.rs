@@ -8,7 +8,7 @@ use tar::Header;
 use super::invalid;
 
 /// Bytes of a block.
-pub(super) const BLOCK: usize = 512;
+pub(in crate::unpack) const BLOCK: usize = 512;
 
 /// Places of fields.
 const MODE: Range<usize> = 100..108;

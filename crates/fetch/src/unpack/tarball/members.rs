@@ -7,9 +7,9 @@
 use std::io::{self, Read};
 
 use super::header::{BLOCK, Block};
-use super::invalid;
 use super::pax::{Said, check_global};
 use super::sparse::{Segment, of_header};
+use super::{invalid, rest};
 
 /// Most bytes of headers (long names, pax records, maps of holes) before one entry's content.
 const HEADER_BYTES: u64 = 8 << 20;
@@ -100,23 +100,13 @@ impl<R: Read> Members<R> {
     /// Reads what follows the end, at most `limit` bytes, so that checksums of the compression
     /// are checked.
     pub(super) fn rest(&mut self, limit: u64) -> io::Result<()> {
-        let mut buffer = [0; 1 << 14];
-        let mut left = limit;
-        loop {
-            let read = match self.source.read(&mut buffer) {
-                Ok(0) => return Ok(()),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                other => other?,
-            };
-            if self.doubtful_end && buffer[..read].iter().any(|&byte| byte != 0) {
-                return Err(invalid(
-                    "its last entry has content that it should not have, or something follows the end",
-                ));
-            }
-            left = left
-                .checked_sub(read as u64)
-                .ok_or_else(|| invalid("it is too long after its end"))?;
+        let only_zeros = rest(&mut self.source, limit)?;
+        if self.doubtful_end && !only_zeros {
+            return Err(invalid(
+                "its last entry has content that it should not have, or something follows the end",
+            ));
         }
+        Ok(())
     }
 
     fn member(&mut self, block: &Block, before: Before) -> io::Result<Member> {
@@ -192,9 +182,19 @@ impl<R: Read> Members<R> {
         Ok(())
     }
 
-    /// The next header; `None` at the end.
+    /// The next header; `None` at the end, which is two blocks of zeros, or one at the end of the
+    /// file. Programs differ in what they make of one before others: most stop there, and lose
+    /// what follows.
     fn header(&mut self) -> io::Result<Option<Block>> {
-        let Some(block) = self.block()?.filter(|block| !block.is_zero()) else { return Ok(None) };
+        let Some(block) = self.block()? else { return Ok(None) };
+        if block.is_zero() {
+            return match self.block()? {
+                Some(next) if !next.is_zero() => {
+                    Err(invalid("a lone block of zeros stands before other blocks"))
+                }
+                _ => Ok(None),
+            };
+        }
         if block.is_header() {
             Ok(Some(block))
         } else {

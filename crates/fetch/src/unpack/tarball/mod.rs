@@ -7,16 +7,18 @@ mod sparse;
 
 use std::io::{self, Read};
 
-use super::decode::other_format;
+use super::decode::{Decoded, IMAGE_MARKS, other_format};
 use super::tree::TreeWriter;
 use crate::error::{FetchError, UnsafeReason};
-use header::{BLOCK, Block};
+pub(super) use header::BLOCK;
+use header::Block;
 use members::{Kind, Member, Members};
 pub(super) use sparse::Segment;
 
 /// Reads an archive into the tree, to its end, so that checksums of the compression are checked.
-pub(super) fn read(mut source: impl Read, tree: &mut TreeWriter<'_>) -> Result<(), FetchError> {
-    let first = first_block(&mut source, tree)?;
+pub(super) fn read(source: Decoded<'_>, tree: &mut TreeWriter<'_>) -> Result<(), FetchError> {
+    let Decoded { bytes: mut source, is_compressed } = source;
+    let Some(first) = first_block(&mut source, is_compressed, tree)? else { return Ok(()) };
     let mut members = Members::new(first, source);
     while let Some(member) = members.next().map_err(|error| tree.corrupt_after_last(&error))? {
         entry(&member, &mut members, tree)?;
@@ -27,22 +29,52 @@ pub(super) fn read(mut source: impl Read, tree: &mut TreeWriter<'_>) -> Result<(
     members.rest(limit).map_err(|error| tree.corrupt_after_last(&error))
 }
 
-/// The first block, which must be a header or the mark of an archive without entries.
-fn first_block(source: &mut impl Read, tree: &TreeWriter<'_>) -> Result<Block, FetchError> {
-    let mut bytes = Vec::new();
-    let read = source.take(BLOCK as u64).read_to_end(&mut bytes);
-    read.map_err(|error| tree.corrupt_after_last(&error))?;
-    if let Some(format) = other_format(&bytes) {
-        return Err(tree.unknown(&format!("it is {format}, which is not read")));
+/// The first block; `None` when the archive has no entries, which is zeros and nothing else.
+fn first_block(
+    source: &mut impl Read,
+    is_compressed: bool,
+    tree: &TreeWriter<'_>,
+) -> Result<Option<Block>, FetchError> {
+    let corrupt = |error: io::Error| tree.corrupt_after_last(&error);
+    let mut start = Vec::new();
+    source.by_ref().take(BLOCK as u64).read_to_end(&mut start).map_err(corrupt)?;
+    let first = <[u8; BLOCK]>::try_from(start.as_slice()).ok().map(Block::new);
+    if let Some(block) = first.as_ref().filter(|block| block.is_header()) {
+        return Ok(Some(block.clone()));
     }
-    let Ok(bytes) = <[u8; BLOCK]>::try_from(bytes) else {
-        return Err(tree.unknown("it is shorter than one block of a tar archive"));
-    };
-    let block = Block::new(bytes);
-    if block.is_zero() || block.is_header() {
-        Ok(block)
-    } else {
-        Err(tree.unknown("its first block is no tar header"))
+    source.by_ref().take((IMAGE_MARKS - BLOCK) as u64).read_to_end(&mut start).map_err(corrupt)?;
+    let is_zero = first.is_some() && start.iter().all(|&byte| byte == 0);
+    // Without a hash in the archive, this alone tells damage from another format.
+    let mut only_zeros = true;
+    if is_zero || is_compressed {
+        only_zeros = rest(source, tree.limits().unpacked_bytes).map_err(corrupt)?;
+    }
+    if is_zero && only_zeros {
+        return Ok(None);
+    }
+    Err(match other_format(&start) {
+        Some(format) => tree.unknown(&format!("it is {format}, which is not read")),
+        None if start.is_empty() => tree.unknown("it is empty"),
+        None if first.is_none() => tree.unknown("it is shorter than one block of a tar archive"),
+        None if first.is_some_and(|block| block.is_zero()) => {
+            tree.unknown("it starts with zeros, and something else than an archive follows")
+        }
+        None => tree.unknown("its first block is no tar header"),
+    })
+}
+
+/// Reads what is left, at most `limit` bytes, and tells whether it is zeros.
+fn rest(source: &mut impl Read, limit: u64) -> io::Result<bool> {
+    let (mut buffer, mut left, mut only_zeros) = (vec![0; 1 << 16], limit, true);
+    loop {
+        let read = match source.read(&mut buffer) {
+            Ok(0) => return Ok(only_zeros),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            other => other?,
+        };
+        only_zeros &= buffer[..read].iter().all(|&byte| byte == 0);
+        left =
+            left.checked_sub(read as u64).ok_or_else(|| invalid("it is too long after its end"))?;
     }
 }
 
