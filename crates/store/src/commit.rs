@@ -204,6 +204,7 @@ impl Commit<'_> {
         self.index.write(|transaction| {
             for object in new {
                 index::insert(transaction, &object.info)?;
+                index::forget_damaged(transaction, &object.info.path)?;
                 if !object.settled {
                     index::note_unsettled(transaction, &object.info)?;
                 }

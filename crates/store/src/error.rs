@@ -1,9 +1,12 @@
 //! What can go wrong in the store, with stable codes and remedies.
 
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use cbuild_drv::StorePath;
+use rustix::fs::StatVfsMountFlags;
+use rustix::process::geteuid;
 use thiserror::Error;
 
 use crate::cancel;
@@ -57,6 +60,14 @@ pub enum Error {
         found: String,
         /// The version this program knows.
         known: u32,
+    },
+    /// The file that names the store's version says something else.
+    #[error("`{}` is damaged: it names no version, but says `{}`", path.display(), found.escape_debug())]
+    VersionDamaged {
+        /// The file.
+        path: PathBuf,
+        /// Its beginning.
+        found: String,
     },
     /// The folder holds something that is not a store.
     #[error("`{}` is not empty and is not a cbuild store", path.display())]
@@ -161,6 +172,16 @@ pub enum Error {
         /// Where.
         path: PathBuf,
     },
+    /// Something would have to be written that another user has.
+    #[error("cannot {doing} `{}`: it belongs to {owner}, who does not let you write there", path.display())]
+    Foreign {
+        /// What was tried, as a verb phrase.
+        doing: &'static str,
+        /// Where.
+        path: PathBuf,
+        /// Its owner, in words.
+        owner: String,
+    },
     /// An object that a verification has found to be damaged.
     #[error("`{path}` is damaged, or refers to something that is")]
     Spoilt {
@@ -239,6 +260,8 @@ impl Error {
             Self::StoreInside { .. } => "E0625",
             Self::ReadOnly { .. } => "E0626",
             Self::Spoilt { .. } => "E0627",
+            Self::Foreign { .. } => "E0628",
+            Self::VersionDamaged { .. } => "E0629",
         }
     }
 
@@ -297,6 +320,13 @@ impl Error {
             Self::ReadOnly { .. } => {
                 "what is in the store can be read, but this needs to write: mount it writable, or use another `--root`".into()
             }
+            Self::Foreign { owner, .. } => format!(
+                "what is in the store can be read, but this needs to write: run it as {owner}, let them give you the right to write, or use a \
+                 store of your own: `--root FOLDER` or the variable CBUILD_ROOT"
+            ),
+            Self::VersionDamaged { .. } => {
+                "remove this file: the next command finds out the version from what the store holds, and writes it anew".into()
+            }
             Self::Spoilt { .. } => {
                 "run `cbuild store repair`, or build it again: that puts a good one in its place".into()
             }
@@ -317,6 +347,23 @@ impl Error {
         })
     }
 
+    /// An error for something that cannot be written, with the reason that the disk gives: its file
+    /// system is read-only, or it is another user's.
+    pub(crate) fn unwritable(doing: &'static str, path: &Path) -> Self {
+        let there = path.ancestors().find(|place| place.symlink_metadata().is_ok());
+        let there = there.unwrap_or(path);
+        let flags = rustix::fs::statvfs(there).map(|found| found.f_flag);
+        if flags.is_ok_and(|flags| flags.contains(StatVfsMountFlags::RDONLY)) {
+            return Self::ReadOnly { doing, path: path.to_owned() };
+        }
+        match there.symlink_metadata() {
+            Ok(found) if found.uid() != geteuid().as_raw() => {
+                Self::Foreign { doing, path: path.to_owned(), owner: user(found.uid()) }
+            }
+            _ => Self::io(doing, path, io::ErrorKind::PermissionDenied.into()),
+        }
+    }
+
     /// Makes an error of an IO error; a full disk becomes [`Error::DiskFull`], and a stop
     /// [`Error::Cancelled`].
     pub(crate) fn io(doing: &'static str, path: &Path, source: io::Error) -> Self {
@@ -332,6 +379,17 @@ impl Error {
             _ => Self::Io { doing, path, source },
         }
     }
+}
+
+/// A user in words, with the name that the system's list of users has.
+fn user(id: u32) -> String {
+    let list = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let name = list.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)?.parse() == Ok(id)).then(|| name.to_owned())
+    });
+    name.map_or_else(|| format!("user {id}"), |name| format!("`{name}` (user {id})"))
 }
 
 /// Attaches the place and the purpose to an IO error.

@@ -78,8 +78,7 @@ impl Layout {
             return Ok(());
         }
         let names = disk::list(&self.root)?;
-        let is_store = ["store", "info", "realisations", "locks"];
-        let is_store = is_store.iter().all(|name| self.root.join(name).is_dir());
+        let is_store = self.has_folders();
         if !is_store && names.iter().any(|name| name != "version" && name != "lost+found") {
             return Err(Error::NotAStore { path: self.root.clone() });
         }
@@ -102,9 +101,21 @@ impl Layout {
             return Ok(Some(format));
         }
         let text = String::from_utf8_lossy(&bytes);
-        let found = text.strip_prefix(VERSION_MAGIC).map_or(text.trim(), str::trim);
-        let found = found.chars().take(40).collect();
-        Err(Error::Version { path, found, known: FORMAT_VERSION })
+        let found: String = text.trim().chars().take(40).collect();
+        match text.strip_prefix(VERSION_MAGIC).map(str::trim) {
+            Some(version) if is_newer(version) => {
+                let found = version.chars().take(40).collect();
+                Err(Error::Version { path, found, known: FORMAT_VERSION })
+            }
+            None if !self.has_folders() => Err(Error::NotAStore { path: self.root.clone() }),
+            _ => Err(Error::VersionDamaged { path, found }),
+        }
+    }
+
+    /// Whether the folders are there that nothing else has.
+    fn has_folders(&self) -> bool {
+        let names = ["store", "info", "realisations", "locks"];
+        names.iter().all(|name| self.root.join(name).is_dir())
     }
 
     /// Changes what the version file says, at once and on the disk.
@@ -209,6 +220,13 @@ impl Layout {
     pub(crate) fn foreign(&self) -> PathBuf {
         self.root.join("foreign")
     }
+}
+
+/// Whether a version, or one that is being brought to another, is above the present one.
+fn is_newer(version: &str) -> bool {
+    let numbers: Option<Vec<u32>> =
+        version.split(" to ").map(|number| number.parse().ok()).collect();
+    numbers.is_some_and(|numbers| numbers.into_iter().max() > Some(FORMAT_VERSION))
 }
 
 /// An absolute path. `..` is resolved, because links that are made from the path must not change

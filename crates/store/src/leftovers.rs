@@ -15,6 +15,7 @@ use crate::cancel::Cancel;
 use crate::commit::Commit;
 use crate::disk;
 use crate::error::{IoContext, Result};
+use crate::layout::Format;
 use crate::store::Store;
 use crate::tree;
 use crate::types::ObjectInfo;
@@ -63,7 +64,7 @@ impl Commit<'_> {
         let found = links(&top)?;
         let fits = |without: Option<&str>| {
             let found = content(&top, &info.path, without, &Cancel::default());
-            found.is_ok_and(|found| found.contradiction(info).is_none())
+            found.is_ok_and(|found| found.contradiction(info, Format::Present).is_none())
         };
         if found.is_empty() || fits(None) || !fits(Some(LINK)) {
             return Ok(false);

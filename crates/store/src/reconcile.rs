@@ -10,7 +10,7 @@ use crate::commit::Commit;
 use crate::disk;
 use crate::error::{Error, IoContext, Result};
 use crate::index::{self, Index};
-use crate::layout::Layout;
+use crate::layout::{Format, Layout};
 use crate::leftovers;
 use crate::live::{Live, Scratch};
 use crate::record;
@@ -68,12 +68,14 @@ fn look(layout: &Layout, path: &StorePath) -> Result<Found> {
 /// Whether an object has the content that its path says, apart from links that an earlier version has left,
 /// which are taken away later. What cannot be read does not fit.
 fn content_fits(layout: &Layout, info: &ObjectInfo) -> bool {
+    content_fits_without(layout, info, None)
+        || content_fits_without(layout, info, Some(leftovers::LINK))
+}
+
+fn content_fits_without(layout: &Layout, info: &ObjectInfo, without: Option<&str>) -> bool {
     // A stop must not make it look broken.
-    let fits = |without: Option<&str>| {
-        content(&layout.object(&info.path), &info.path, without, &Cancel::default())
-            .is_ok_and(|found| found.contradiction(info).is_none())
-    };
-    fits(None) || fits(Some(leftovers::LINK))
+    content(&layout.object(&info.path), &info.path, without, &Cancel::default())
+        .is_ok_and(|found| found.contradiction(info, Format::Present).is_none())
 }
 
 /// The names in `store` and `info` that are store paths.
@@ -143,7 +145,16 @@ impl Commit<'_> {
         }
         whole.retain(|path, _| !broken.contains(path));
         let ordered = self.order_by_references(whole, &mut broken)?;
+        // A good tree may have taken the place of a damaged one; the others stay noted.
+        let noted = self.index.damaged()?;
+        let is_sound = |info: &ObjectInfo| {
+            noted.contains(&info.path) && content_fits_without(self.layout, info, None)
+        };
+        let sound: Vec<&ObjectInfo> = ordered.iter().filter(|info| is_sound(info)).collect();
         self.index.write(|transaction| {
+            for info in sound {
+                index::forget_damaged(transaction, &info.path)?;
+            }
             for path in &broken {
                 index::remove(transaction, path)?;
             }

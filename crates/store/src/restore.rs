@@ -70,6 +70,7 @@ impl Store {
         }
         let target = self.layout.info(path);
         fs::rename(&sidecar, &target).at("write", &target)?;
+        commit.index.note_damaged(path, false)?;
         commit.reconcile(&BTreeSet::from([path.clone()]), &BTreeSet::new())?;
         commit.end()?;
         Ok(true)

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions};
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -31,11 +30,13 @@ pub struct Store {
     upgrade: Option<Upgrade>,
     pub(crate) cancel: Cancel,
     is_read_only: bool,
+    format: Format,
 }
 
 impl Store {
     /// Opens the store at a folder, making it when the folder is empty or absent. One of the first
-    /// format is brought to the present one, see [`Store::upgrade`].
+    /// format is brought to the present one, see [`Store::upgrade`]; where nothing can be written, it
+    /// is read as it is.
     ///
     /// # Errors
     /// [`Error::Version`] for a store of a newer cbuild, [`Error::NotAStore`] for a folder with
@@ -44,23 +45,24 @@ impl Store {
     pub fn open(root: &Path) -> Result<Self> {
         let layout = Layout::prepare(root)?;
         let (commit_lock, is_read_only) = open_commit_lock(&layout)?;
+        if is_read_only {
+            let index = Index::open_to_read(&layout.index())?;
+            return Self::finish(layout, commit_lock, index, None, true);
+        }
         let begun = begin_upgrade(&layout, &commit_lock)?;
-        let index = match is_read_only {
-            true => Index::open_to_read(&layout.index())?,
-            false => Index::open(&layout, &commit_lock)?,
-        };
-        Self::finish(layout, commit_lock, index, begun, is_read_only)
+        let index = Index::open(&layout, &commit_lock)?;
+        Self::finish(layout, commit_lock, index, begun, false)
     }
 
     /// Makes the index anew from the files, and then moves the old one aside
     /// (`index.sqlite.damaged-N`). Works when that is damaged; if it fails, the old one is where it was.
-    /// What only the index knows, the build history, is lost.
+    /// What only the index knows, the build history, is lost, but for what was found to be damaged: that
+    /// is taken over where the old one can be read.
     pub fn rebuild_index(root: &Path) -> Result<Self> {
         let layout = Layout::prepare(root)?;
         let (commit_lock, is_read_only) = open_commit_lock(&layout)?;
         if is_read_only {
-            let source = io::Error::from(io::ErrorKind::ReadOnlyFilesystem);
-            return Err(Error::io("write", &layout.index(), source));
+            return Err(Error::unwritable("write", &layout.index()));
         }
         let begun = begin_upgrade(&layout, &commit_lock)?;
         rebuild(&layout, &commit_lock)?;
@@ -76,9 +78,14 @@ impl Store {
         begun: Option<Begun>,
         is_read_only: bool,
     ) -> Result<Self> {
+        // Where nothing can be written, an older one stays.
+        let format = match is_read_only {
+            true => layout.format()?.unwrap_or(Format::Present),
+            false => Format::Present,
+        };
         let (index, live, cancel) = (Mutex::new(index), Mutex::new(None), Cancel::default());
         let mut store =
-            Self { layout, index, commit_lock, live, upgrade: None, cancel, is_read_only };
+            Self { layout, index, commit_lock, live, upgrade: None, cancel, is_read_only, format };
         if is_read_only {
             return Ok(store);
         }
@@ -121,6 +128,11 @@ impl Store {
         self.is_read_only
     }
 
+    /// The format of the paths.
+    pub(crate) fn format(&self) -> Format {
+        self.format
+    }
+
     /// The index, opened anew where another process has made a new one.
     pub(crate) fn index(&self) -> Result<MutexGuard<'_, Index>> {
         // A panic in another thread cannot leave a transaction open: it is rolled back on unwind.
@@ -150,6 +162,9 @@ impl Store {
         let mut live = self.live.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if let Some(live) = &*live {
             return Ok(Arc::clone(live));
+        }
+        if self.is_read_only {
+            return Err(Error::unwritable("write to", &self.layout.live()));
         }
         let started = match Live::start(&self.layout) {
             Err(Error::DiskFull { .. }) if reserve::share(&self.layout) => {
@@ -351,7 +366,7 @@ fn open_commit_lock(layout: &Layout) -> Result<(File, bool)> {
     match opened {
         Err(error) if is_unwritable(&error) => match File::open(&path) {
             Ok(file) => Ok((file, true)),
-            Err(_) => Err(Error::io("open", &path, error)),
+            Err(_) => Err(Error::unwritable("open", &path)),
         },
         opened => Ok((opened.at("open", &path)?, false)),
     }
@@ -367,6 +382,11 @@ fn rebuild(layout: &Layout, commit_lock: &File) -> Result<()> {
     let mut commit = Commit::take(layout, guard, commit_lock)?;
     commit.catch_up()?;
     commit.recover()?;
+    for path in Index::damaged_of(layout) {
+        if commit.index.has(&path)? {
+            commit.index.note_damaged(&path, true)?;
+        }
+    }
     commit.index.close_log()?;
     // Whoever opens the index would otherwise take the one file from the old and another from the new.
     let _alone = index::hold_alone(layout)?;

@@ -171,7 +171,9 @@ pub(crate) fn format_of(layout: &Layout) -> Result<Format> {
         };
         let found = content(&layout.object(&path), &path, None, &Cancel::default());
         // A damaged one tells nothing.
-        match found.map(|found| (found.contradiction(&info), found.is_of_first_format(&info))) {
+        match found.map(|found| {
+            (found.contradiction(&info, Format::Present), found.is_of_first_format(&info))
+        }) {
             Ok((None, _)) => return Ok(Format::Present),
             Ok((Some(_), true)) => return Ok(Format::First),
             _ => {}

@@ -12,7 +12,7 @@ use crate::cancel::Cancel;
 use crate::commit::Commit;
 use crate::disk;
 use crate::error::{Error, IoContext, Result};
-use crate::layout::Layout;
+use crate::layout::{Format, Layout};
 use crate::leftovers::LINK;
 use crate::reconcile::{actions_on_disk, names_on_disk};
 use crate::record;
@@ -92,7 +92,7 @@ impl Store {
         let place = self.layout.object(path);
         let look = |commit: &mut Commit<'_>| {
             let mut is_known = |path: &StorePath| commit.index.has(path);
-            verify_object(&self.layout, &info, &mut is_known, &self.cancel)
+            verify_object(self, &info, &mut is_known)
         };
         let mut found = look(&mut commit)?.found;
         if !found.is_empty() && !self.is_read_only() && commit.mend_links(&info)? {
@@ -137,7 +137,7 @@ impl Store {
             while let Some(info) = objects.get(next.fetch_add(1, Ordering::Relaxed)) {
                 let mut is_known =
                     |path: &StorePath| Ok(indexed.contains_key(path) || self.index()?.has(path)?);
-                let checked = verify_object(&self.layout, info, &mut is_known, &self.cancel);
+                let checked = verify_object(self, info, &mut is_known);
                 if checked.is_err() {
                     // The others need not go on.
                     next.store(objects.len(), Ordering::Relaxed);
@@ -208,21 +208,21 @@ impl Store {
 
 /// Compares an object with its path, its sidecar and what the index has.
 fn verify_object(
-    layout: &Layout,
+    store: &Store,
     info: &ObjectInfo,
     is_known: &mut dyn FnMut(&StorePath) -> Result<bool>,
-    cancel: &Cancel,
 ) -> Result<Checked> {
+    let layout = &store.layout;
     let place = layout.object(&info.path);
     if !disk::exists(&place)? {
         return Ok(Checked { found: vec![ProblemKind::Missing], is_there: false });
     }
     let mut found = Vec::new();
-    match content(&place, &info.path, None, cancel) {
+    match content(&place, &info.path, None, &store.cancel) {
         Err(Error::Cancelled) => return Err(Error::Cancelled),
         Err(error) if is_of_the_process(&error) => return Err(error),
         Err(error) => found.push(ProblemKind::Damaged(error.to_string())),
-        Ok(content) => match content.contradiction(info) {
+        Ok(content) => match content.contradiction(info, store.format()) {
             Some(text) => found.push(ProblemKind::Damaged(text)),
             None => found.extend(content.touched.map(ProblemKind::Touched)),
         },
@@ -285,12 +285,17 @@ impl Content {
         self.path(info, self.tree.digest_without_places()) == info.path
     }
 
-    /// How the content contradicts the object's path or record, in words; `None` where it fits.
-    pub(crate) fn contradiction(&self, info: &ObjectInfo) -> Option<String> {
-        let tree = self.tree.digest();
+    /// How the content contradicts the object's path or record, in words; `None` where it fits. In a
+    /// store that is of the first format still, paths of that fit too.
+    pub(crate) fn contradiction(&self, info: &ObjectInfo, format: Format) -> Option<String> {
+        let is_old = self.is_of_first_format(info);
+        let tree = match format != Format::Present && is_old {
+            true => self.tree.digest_without_places(),
+            false => self.tree.digest(),
+        };
         let actual = self.path(info, tree);
         if actual != info.path {
-            return Some(match self.is_of_first_format(info) {
+            return Some(match is_old {
                 true => "its path is of the store's first format, which does not fix the content \
                          of an object that holds its own digest"
                     .into(),
@@ -397,5 +402,45 @@ impl Commit<'_> {
             problems.extend(kind.map(|kind| Problem { path, kind }));
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use std::collections::BTreeSet;
+
+    use cbuild_drv::Name;
+
+    use super::*;
+
+    /// The path that an older program gave to an object that holds its own digest fits in a store that is
+    /// of that format still, and in no other.
+    #[test]
+    fn a_path_of_the_first_format() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().join("own");
+        let (name, none) = (Name::new("own").unwrap(), BTreeSet::new());
+        let write = |path: &StorePath| std::fs::write(&place, format!("in {path}")).unwrap();
+        let look = |path| content(&place, path, None, &Cancel::default()).unwrap();
+        let first = StorePath::of_content(&name, &Digest::of(b"any"), true, &none);
+        write(&first);
+        let tree = look(&first).tree.digest_without_places();
+        let path = StorePath::of_content(&name, &tree, true, &none);
+        write(&path);
+        let info = ObjectInfo {
+            path: path.clone(),
+            tree,
+            self_reference: true,
+            references: none,
+            size: 0,
+            registered_at: 0,
+        };
+        assert_eq!(look(&path).contradiction(&info, Format::First), None);
+        let text = look(&path).contradiction(&info, Format::Present).unwrap();
+        assert!(text.contains("first format"), "{text}");
+        std::fs::write(&place, format!("at {path}")).unwrap();
+        let text = look(&path).contradiction(&info, Format::First).unwrap();
+        assert!(text.contains("belongs to"), "{text}");
     }
 }

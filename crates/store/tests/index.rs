@@ -5,6 +5,7 @@
 mod fixture;
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use cbuild_store::{BuildEnding, BuildRecord, BuildUsage, MemoryOf, Store, VerifyOptions};
@@ -44,6 +45,30 @@ fn an_older_index_is_brought_up() {
     assert_eq!(store.builds(None, 1).unwrap(), [build]);
     assert_clean(&store);
     drop(folder);
+}
+
+/// What was found to be damaged stays so when the index is made anew, and when the system was started anew.
+#[test]
+fn damage_is_not_forgotten() {
+    let fixture = Fixture::new();
+    let a = fixture.object("a", "a", &[]);
+    let file = fixture.store.physical(&a).join("f");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+    fs::write(&file, "other").unwrap();
+    assert_eq!(fixture.store.verify(&VerifyOptions::default()).unwrap().damaged.len(), 1);
+    let is_usable = |store: &Store| store.realisation(&key("a"), &output("out")).unwrap().is_some();
+    assert!(!is_usable(&fixture.store));
+    let (_folder, root) = closed(fixture);
+    assert!(!is_usable(&Store::rebuild_index(&root).unwrap()));
+    assert!(!is_usable(&Store::open(&root).unwrap()));
+    let index = rusqlite::Connection::open(root.join("index.sqlite")).unwrap();
+    index.execute("update meta set value = 'another' where key = 'boot'", []).unwrap();
+    drop(index);
+    let store = Store::open(&root).unwrap();
+    assert!(!is_usable(&store));
+    fs::write(&file, "a").unwrap();
+    store.verify(&VerifyOptions::default()).unwrap();
+    assert!(is_usable(&store));
 }
 
 #[test]

@@ -6,7 +6,7 @@ mod fixture;
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt, symlink};
 
 use cbuild_drv::{Digest, DrvId, StorePath};
 use cbuild_store::{
@@ -477,4 +477,19 @@ fn refuses_newer_formats_and_foreign_folders() {
     fs::write(root.join("version"), "").unwrap();
     Store::open(&root).unwrap();
     assert_eq!(fs::read(root.join("version")).unwrap(), b"cbuild-store 2\n");
+}
+
+#[test]
+fn holes_of_a_source_stay_holes() {
+    let fixture = Fixture::new();
+    let source = fixture.folder.path().join("sparse");
+    let file = fs::File::create(&source).unwrap();
+    file.write_all_at(b"start", 0).unwrap();
+    file.write_all_at(b"end", 40 << 20).unwrap();
+    file.set_len(64 << 20).unwrap();
+    let added = fixture.store.add_tree(&source, &name("sparse")).unwrap();
+    let copy = fixture.store.physical(&added);
+    assert!(fs::read(&copy).unwrap() == fs::read(&source).unwrap());
+    assert!(fs::metadata(&copy).unwrap().blocks() * 512 < 4 << 20);
+    assert_clean(&fixture.store);
 }

@@ -13,4 +13,6 @@ $CBUILD store gc | grep 'deleted 1 objects'
 # A store of another user is read.
 $CBUILD --root "$PWD/mine" build -q m:a; chmod -R a+rX mine
 CBUILD_ROOT="$PWD/mine"; other $CBUILD store ls | grep -- -a; other $CBUILD build -q m:a; other $CBUILD store verify
-other $CBUILD store add one 2> err && exit 1 || true; grep E0601 err
+for command in "store add one" "store gc" "store verify --rebuild-index"; do
+  other $CBUILD $command 2> err && exit 1 || true; grep E0628 err; grep 'belongs to .*user 0' err
+done

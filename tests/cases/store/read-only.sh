@@ -25,6 +25,9 @@ reads
 # Without the files that SQLite keeps beside the index, all of which is in its file.
 $CBUILD --root "$PWD/rw" store verify --rebuild-index; rm -f rw/index.sqlite-*
 reads
+# As an older program has left it.
+$CBUILD --root "$PWD/rw" store verify; echo 'cbuild-store 1' > rw/version; reads; echo 'cbuild-store 1 to 2' > rw/version; reads
+echo 'cbuild-store 2' > rw/version
 # Since another start of the system, too.
 $CBUILD --root "$PWD/rw" store verify; rm -rf rw/tmp
 reads

@@ -11,10 +11,11 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use cbuild_drv::StorePath;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 
-pub(crate) use objects::{insert, note_unsettled, remove};
+pub(crate) use objects::{forget_damaged, insert, note_unsettled, remove};
 pub(crate) use realisations::{set_notes, set_realisation};
 
 use crate::error::{Error, IoContext, Result};
@@ -110,6 +111,16 @@ impl Index {
         Ok(index)
     }
 
+    /// The objects that the index at a path knows to be damaged; none where it cannot be read.
+    pub(crate) fn damaged_of(layout: &Layout) -> Vec<StorePath> {
+        let path = layout.index();
+        if !path.is_file() {
+            return Vec::new();
+        }
+        let found = Self::connect(&path, Gate::At(layout.index_lock()));
+        found.and_then(|(mut index, _)| index.damaged()).unwrap_or_default()
+    }
+
     /// Opens the file of a store in which nothing can be written.
     pub(crate) fn open_to_read(path: &Path) -> Result<Self> {
         let open = |uri: &str| {
@@ -117,7 +128,7 @@ impl Index {
             let connection = Connection::open_with_flags(uri, flags)?;
             connection.busy_timeout(BUSY)?;
             // Opening reads nothing yet.
-            connection.query_row("pragma user_version", [], |row| row.get::<_, i64>(0))?;
+            schema_version(&connection)?;
             Ok(connection)
         };
         let mut uri = String::from("file:");
@@ -137,7 +148,27 @@ impl Index {
         });
         let connection = connection.map_err(|error| failure(path, error))?;
         let (path, gate) = (path.to_owned(), Gate::None);
-        Ok(Self { connection, path, gate, identity: None, written: 0 })
+        let mut index = Self { connection, path, gate, identity: None, written: 0 };
+        index.see_older_builds()?;
+        Ok(index)
+    }
+
+    /// Lets an index of an older version, which cannot be brought up, look like one of the present.
+    fn see_older_builds(&mut self) -> Result<()> {
+        let version = self.run(|index| schema_version(&index.connection))?;
+        check_known(&self.path, version)?;
+        let absent = match version {
+            1 => "null as cpu, null as memory, null as memory_of, null as origin",
+            2 => "null as origin",
+            _ => return Ok(()),
+        };
+        self.run(|index| {
+            // In memory, before the table of the same name.
+            index.connection.execute_batch(&format!(
+                "pragma temp_store = memory;
+                 create temp view builds as select *, {absent} from main.builds;"
+            ))
+        })
     }
 
     /// Opens the file and tells the version of its schema, 0 for none.
@@ -158,16 +189,10 @@ impl Index {
             connection.set_prepared_statement_cache_capacity(64);
             connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
             connection.pragma_update(None, "synchronous", "normal")?;
-            connection.query_row("pragma user_version", [], |row| row.get::<_, i64>(0))
+            schema_version(connection)
         })?;
         index.identity = identity(path)?;
-        if version > SCHEMA_VERSION {
-            return Err(Error::Version {
-                path: path.to_owned(),
-                found: version.to_string(),
-                known: u32::try_from(SCHEMA_VERSION).unwrap_or_default(),
-            });
-        }
+        check_known(path, version)?;
         Ok((index, version))
     }
 
@@ -342,6 +367,18 @@ fn open_gate(path: &Path) -> Result<File> {
     File::options().write(true).create(true).truncate(false).open(path).at("open", path)
 }
 
+fn schema_version(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.query_row("pragma user_version", [], |row| row.get(0))
+}
+
+fn check_known(path: &Path, version: i64) -> Result<()> {
+    if version <= SCHEMA_VERSION {
+        return Ok(());
+    }
+    let known = u32::try_from(SCHEMA_VERSION).unwrap_or_default();
+    Err(Error::Version { path: path.to_owned(), found: version.to_string(), known })
+}
+
 /// A file of SQLite that belongs to another one.
 fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
@@ -376,7 +413,7 @@ pub(crate) fn failure(path: &Path, error: rusqlite::Error) -> Error {
                 {
                     damaged(text)
                 }
-                ErrorCode::ReadOnly => Error::ReadOnly { doing: "write", path },
+                ErrorCode::ReadOnly => Error::unwritable("write", &path),
                 ErrorCode::DiskFull => Error::DiskFull { doing: "write", path },
                 // The shared memory file could not be enlarged.
                 ErrorCode::SystemIoFailure if extended == rusqlite::ffi::SQLITE_IOERR_SHMSIZE => {
@@ -394,5 +431,37 @@ pub(crate) fn failure(path: &Path, error: rusqlite::Error) -> Error {
             damaged(msg.clone())
         }
         _ => Error::Index { path, source: error },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    /// Where nothing can be written, an older index is read as it is, and a newer one refused.
+    #[test]
+    fn an_older_index_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("index.sqlite");
+        let mut index = Index::make(&path).unwrap();
+        index.close_log().unwrap();
+        drop(index);
+        let change = |text: &str| Connection::open(&path).unwrap().execute_batch(text).unwrap();
+        change(
+            "insert into builds (action, name, started, duration, status)
+             values (zeroblob(32), 'a', 17, 5, 0)",
+        );
+        let read = || Index::open_to_read(&path)?.builds(Some("a"), 9);
+        assert_eq!(read().unwrap()[0].duration_ms, 5);
+        change("alter table builds drop column origin; pragma user_version = 2");
+        assert_eq!(read().unwrap()[0].duration_ms, 5);
+        change(
+            "alter table builds drop column cpu; alter table builds drop column memory;
+             alter table builds drop column memory_of; pragma user_version = 1",
+        );
+        assert_eq!(read().unwrap()[0].duration_ms, 5);
+        change("pragma user_version = 99");
+        assert_eq!(read().unwrap_err().code(), "E0605");
     }
 }

@@ -66,7 +66,8 @@ pub(super) fn known_id(connection: &Connection, path: &StorePath) -> rusqlite::R
     object_id(connection, path)?.ok_or(rusqlite::Error::QueryReturnedNoRows)
 }
 
-/// Adds an object whose references are all in the index; an equal one may be there already.
+/// Adds an object whose references are all in the index; an equal one may be there already. A note of
+/// damage stays.
 pub(crate) fn insert(transaction: &Transaction<'_>, info: &ObjectInfo) -> rusqlite::Result<()> {
     let references: Vec<i64> = info
         .references
@@ -74,7 +75,6 @@ pub(crate) fn insert(transaction: &Transaction<'_>, info: &ObjectInfo) -> rusqli
         .map(|reference| known_id(transaction, reference))
         .collect::<rusqlite::Result<_>>()?;
     remove_row(transaction, &info.path, false)?;
-    forget_damaged(transaction, &info.path)?;
     let id = object_id(transaction, &info.path)?;
     transaction
         .prepare_cached(
@@ -142,7 +142,8 @@ pub(crate) fn remove(transaction: &Transaction<'_>, path: &StorePath) -> rusqlit
     remove_row(transaction, path, true)
 }
 
-fn forget_damaged(connection: &Connection, path: &StorePath) -> rusqlite::Result<()> {
+/// Forgets that an object was found to be damaged: a tree that was hashed is in its place.
+pub(crate) fn forget_damaged(connection: &Connection, path: &StorePath) -> rusqlite::Result<()> {
     let key = format!("{DAMAGED}{}", path.base_name());
     connection.prepare_cached("delete from meta where key = ?")?.execute([key])?;
     Ok(())

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -331,7 +331,11 @@ impl<'p> Worker<'p> {
                 let length = u64::try_from(stat.st_size).unwrap_or_default();
                 let read = match self.cloning.clone(&source, &copy, length) {
                     true => self.stream(&mut copy, None),
-                    false => self.stream(&mut source, Some(&mut copy)),
+                    false => {
+                        let blocks = u64::try_from(stat.st_blocks).unwrap_or(u64::MAX);
+                        let has_holes = blocks.saturating_mul(512) < length;
+                        self.stream(&mut source, Some((&mut copy, has_holes)))
+                    }
                 };
                 let read = read.at("copy", path)?;
                 fchmod(&copy, mode_of(executable)).at("change the permissions of", path)?;
@@ -343,8 +347,12 @@ impl<'p> Worker<'p> {
         Ok(Node::File { executable, size, content, hits: Vec::new(), rewritten: false })
     }
 
-    /// Hashes all that comes, and writes it on.
-    fn stream(&mut self, from: &mut File, mut to: Option<&mut File>) -> io::Result<(u64, Digest)> {
+    /// Hashes all that comes, and writes it on; with the flag, zeros become holes.
+    fn stream(
+        &mut self,
+        from: &mut File,
+        mut to: Option<(&mut File, bool)>,
+    ) -> io::Result<(u64, Digest)> {
         let mut hasher = blake3::Hasher::new();
         let mut size = 0;
         loop {
@@ -354,11 +362,19 @@ impl<'p> Worker<'p> {
                 other => other?,
             };
             if read == 0 {
+                if let Some((to, true)) = to {
+                    to.set_len(size)?;
+                }
                 return Ok((size, Digest(*hasher.finalize().as_bytes())));
             }
             hasher.update(&self.buffer[..read]);
-            if let Some(to) = &mut to {
-                to.write_all(&self.buffer[..read])?;
+            let piece = &self.buffer[..read];
+            match &mut to {
+                Some((to, true)) if piece.iter().all(|&byte| byte == 0) => {
+                    to.seek_relative(piece.len().try_into().map_err(io::Error::other)?)?;
+                }
+                Some((to, _)) => to.write_all(piece)?,
+                None => {}
             }
             size += read as u64;
         }

@@ -78,6 +78,12 @@ fn store_errors() {
             S::StoreInside { path: "/home/me/app".into(), root: "/home/me/app/.store".into() },
         ],
         S::ReadOnly { .. } => [S::ReadOnly { doing, path: path() }],
+        S::Foreign { .. } => [
+            S::Foreign { doing, path: path(), owner: text("`ann` (user 1001)") },
+        ],
+        S::VersionDamaged { .. } => [
+            S::VersionDamaged { path: "/home/me/cbuild/version".into(), found: text("cbuild-sto\0") },
+        ],
         S::Spoilt { .. } => [S::Spoilt { path: object("redis-7.0.15") }],
     });
     let shown = shown(all).replace(folder.path().to_str().unwrap(), "/home/me/cbuild");
