@@ -111,7 +111,7 @@ pub struct StepLimits {
 }
 
 /// A download.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Fetch {
     /// Where to look, in order. Not part of the identity: the hash says what is wanted.
     pub urls: Vec<String>,
@@ -119,6 +119,15 @@ pub struct Fetch {
     pub hash: ContentHash,
     /// What becomes of the bytes.
     pub kind: FetchKind,
+}
+
+/// Addresses may hold passwords, so that their number is shown alone.
+impl fmt::Debug for Fetch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { urls, hash, kind } = self;
+        let mut shown = f.debug_struct("Fetch");
+        shown.field("urls", &urls.len()).field("hash", hash).field("kind", kind).finish()
+    }
 }
 
 /// What becomes of downloaded bytes.

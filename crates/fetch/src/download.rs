@@ -8,7 +8,7 @@ use cbuild_drv::{ContentHash, HashAlgorithm};
 use crate::content::HashedFile;
 use crate::error::{Cause, FetchError};
 use crate::fetcher::{Fetcher, Progress};
-use crate::transport::{Progressed, Request, Stop};
+use crate::transport::{Progressed, Request, Spent, Stop};
 
 /// A file that a download is written to.
 pub(crate) struct Landing {
@@ -16,6 +16,8 @@ pub(crate) struct Landing {
     algorithm: HashAlgorithm,
     file: Option<HashedFile>,
     progressed: Progressed,
+    /// Time that the source has taken.
+    spent: Spent,
     /// The source of what is there, as it is shown.
     source: String,
     /// Whether what is there came in more than one piece.
@@ -25,13 +27,17 @@ pub(crate) struct Landing {
 impl Landing {
     /// Nothing is written before the first byte comes.
     pub(crate) fn new(path: &Path, algorithm: HashAlgorithm) -> Self {
-        let (progressed, source) = (Progressed::default(), String::new());
-        Self { path: path.to_owned(), algorithm, file: None, progressed, source, is_joined: false }
+        let (progressed, spent) = (Progressed::default(), Spent::default());
+        let (path, source) = (path.to_owned(), String::new());
+        Self { path, algorithm, file: None, progressed, spent, source, is_joined: false }
     }
 
     /// Begins with a source: goes on when it is the one that was cut, and else starts anew.
     pub(crate) fn begin(&mut self, source: &str) -> Result<(), Stop> {
         if self.source != source || self.file.is_none() {
+            if self.source != source {
+                self.spent = Spent::default();
+            }
             self.source = source.to_owned();
             self.restart()?;
         }
@@ -86,7 +92,7 @@ impl Fetcher {
         progress: &mut dyn FnMut(Progress<'_>),
     ) -> Result<(), Stop> {
         let transport = self.transport()?;
-        let url = landing.source.clone();
+        let (url, spent) = (landing.source.clone(), landing.spent.clone());
         for left in (0..=self.options.retry.resumptions).rev() {
             if !landing.progressed.can_go_on(is_pinned) {
                 landing.progressed = Progressed::default();
@@ -100,7 +106,7 @@ impl Fetcher {
                 progress(Progress::Bytes { url: &url, bytes, total });
                 Ok(())
             };
-            let streamed = transport.stream(request, &mut progressed, most, &mut sink);
+            let streamed = transport.stream(request, &mut progressed, &spent, most, &mut sink);
             landing.progressed = progressed;
             match streamed {
                 Err(Stop::Failed {

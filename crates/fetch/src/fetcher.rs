@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use cbuild_drv::{ContentHash, Fetch, FetchKind, HashAlgorithm};
 
+use crate::content::Hasher;
 use crate::download::Landing;
 use crate::error::{Attempt, Cause, FetchError, HashMismatch, WrongBytes};
 use crate::limits::{Limits, Retry};
@@ -203,12 +204,8 @@ impl Fetcher {
     ) -> Result<Tried<T>, FetchError> {
         let mut attempts: Vec<Option<Attempt>> = candidates.iter().map(|_| None).collect();
         let mut waiting: Vec<usize> = (0..candidates.len()).collect();
-        let mut pause = self.options.retry.pause;
-        for round in 0..self.options.retry.rounds.max(1) {
-            if round > 0 {
-                self.wait(pause)?;
-                pause = pause.saturating_mul(4);
-            }
+        let mut pauses = self.options.retry.pauses();
+        loop {
             let mut again = Vec::new();
             for index in waiting {
                 let candidate = &candidates[index];
@@ -228,12 +225,35 @@ impl Fetcher {
                     }
                 }
             }
-            if again.is_empty() {
-                break;
+            match pauses.next() {
+                Some(pause) if !again.is_empty() => self.wait(pause)?,
+                _ => break,
             }
             waiting = again;
         }
         Ok(Tried { found: None, failed: attempts.into_iter().flatten().collect() })
+    }
+
+    /// Tries something at the only place that has it, as often as an address of a download is tried.
+    /// `may_pass` says of a value that it is a failure that may pass.
+    pub(crate) fn patiently<T>(
+        &self,
+        mut attempt: impl FnMut() -> Result<T, Stop>,
+        may_pass: impl Fn(&T) -> bool,
+    ) -> Result<T, Stop> {
+        let mut pauses = self.options.retry.pauses();
+        loop {
+            let done = attempt();
+            let passes = match &done {
+                Ok(value) => may_pass(value),
+                Err(Stop::Failed { passing, .. }) => *passing,
+                Err(Stop::Fatal(_)) => false,
+            };
+            match pauses.next() {
+                Some(pause) if passes => self.wait(pause).map_err(Stop::Fatal)?,
+                _ => return done,
+            }
+        }
     }
 
     /// Reads the bytes of a candidate into a file and gives their hash.
@@ -365,7 +385,12 @@ impl Fetcher {
 }
 
 fn expect(wanted: &ContentHash, got: ContentHash) -> Result<(), Stop> {
-    if *wanted == got { Ok(()) } else { Err(Stop::lasting(Cause::Hash(got))) }
+    if *wanted == got {
+        return Ok(());
+    }
+    // The hash of no bytes would tell nobody anything.
+    let is_empty = got == Hasher::new(wanted.algorithm()).finish();
+    Err(Stop::lasting(if is_empty { Cause::Empty } else { Cause::Hash(got) }))
 }
 
 /// The error that tells most about a download that failed everywhere.

@@ -70,6 +70,14 @@ pub struct Retry {
     pub resumptions: u32,
 }
 
+impl Retry {
+    /// The pauses before the rounds after the first.
+    pub(crate) fn pauses(&self) -> impl Iterator<Item = Duration> + use<> {
+        let pauses = std::iter::successors(Some(self.pause), |pause| Some(pause.saturating_mul(4)));
+        pauses.take(self.rounds.saturating_sub(1) as usize)
+    }
+}
+
 impl Default for Retry {
     fn default() -> Self {
         Self { rounds: 3, pause: Duration::from_millis(500), resumptions: 8 }

@@ -92,6 +92,17 @@ fn every_hash_and_the_mode() {
     assert_eq!(fs::metadata(trial.target()).unwrap().permissions().mode() & 0o777, 0o755);
 }
 
+/// A success without bytes is no file with another hash.
+#[test]
+fn an_empty_answer() {
+    let no_content = |_: &str| Answer::raw("204 No Content", "");
+    for server in [Server::start(|_| Answer::ok("")), Server::start(no_content)] {
+        let error = Trial::new().error(&[&server.url("/hello")]);
+        let text = error.to_string();
+        assert!(error.code() == "E0702" && text.contains("its answer is empty"), "{text}");
+    }
+}
+
 #[test]
 fn wrong_bytes_print_both_hashes() {
     let server = Server::start(|_| Answer::ok("hallo\n"));

@@ -8,9 +8,38 @@ use std::fs;
 use std::time::Duration;
 
 use cbuild_drv::{ContentHash, Fetch, FetchKind, HashAlgorithm};
-use cbuild_fetch::{FetchError, Fetcher, Limits, MirrorSource, Mirrors, Options, Progress, Retry};
+use cbuild_fetch::{
+    FetchError, Fetcher, Limits, MirrorSource, Mirrors, Options, Progress, RegistryReference, Retry,
+};
 use server::{Answer, Seen, Server};
 use sha2::{Digest, Sha256};
+
+/// A registry is asked again as a download is, and says what it answered last.
+#[test]
+fn a_registry_is_asked_again() {
+    for fails in [1, 2, 3] {
+        let server = Server::start_counting(move |count, _| match count {
+            0 if fails > 1 => Answer::raw("", ""),
+            count if count < fails => Answer::status(503),
+            _ => Answer::typed("application/json", r#"{"tags": ["1.0.0"]}"#),
+        });
+        let reference = format!("{}/a/b", server.host());
+        let reference = RegistryReference::parse(&reference).unwrap();
+        let tags = fetcher().registry_tags(&reference);
+        assert_eq!(server.requests(), 3.min(fails + 1));
+        match tags {
+            Ok(tags) => assert_eq!((fails < 3, tags), (true, vec!["1.0.0".to_owned()])),
+            Err(error) => {
+                assert!(fails == 3 && error.to_string().contains("503"), "{error}");
+            }
+        }
+    }
+    let server = Server::start(|_| Answer::raw("201 Created\r\ncontent-length: 0", ""));
+    let reference = RegistryReference::parse(&format!("{}/a/b", server.host())).unwrap();
+    let error = fetcher().registry_tags(&reference).unwrap_err().to_string();
+    assert!(error.contains("it answered 201 Created where 200 OK was due"), "{error}");
+    assert_eq!(server.requests(), 1);
+}
 
 /// What is wanted: long enough to be cut several times.
 fn content() -> String {

@@ -11,7 +11,7 @@ use crate::names::Version;
 const MAX_SOURCE: usize = 2000;
 
 /// Where the files of one version of a module come from.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Source {
     /// `git+URL#REFERENCE`: a tag, branch or commit of a repository.
     Git {
@@ -27,6 +27,13 @@ pub enum Source {
     },
     /// `oci://HOST/REPOSITORY:TAG`: an artifact in a registry.
     Oci(RegistryReference),
+}
+
+/// As it may be shown: an address may hold a password.
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Source({})", self.shown())
+    }
 }
 
 impl Source {

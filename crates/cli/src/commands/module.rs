@@ -1,5 +1,6 @@
 //! `cbuild lock` and `cbuild mod`.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use cbuild_diag::Span;
@@ -26,8 +27,10 @@ pub(crate) fn run(session: &Session, dir: &Path, command: ModCommand) -> Result<
         }
         ModCommand::Remove { modules } => edit(session, &root, |workspace| {
             let mut text = workspace.text().to_owned();
-            for module in &modules {
-                let path = named(workspace, module)?;
+            // One may be named twice, as by its path and by its import.
+            let paths: Result<BTreeSet<_>, _> =
+                modules.iter().map(|module| named(workspace, module)).collect();
+            for path in paths? {
                 let removed = remove_requirement(&text, &path).map_err(not_toml)?;
                 text = removed.ok_or(Error::NotRequired(path))?;
             }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::address::{Address, Authorization, Origin};
 use crate::error::Cause;
 use crate::redact::shown_address;
-use crate::transport::{Request, Stop, Transport};
+use crate::transport::{Request, Stop, Transport, may_pass};
 
 /// Largest file of credentials and largest answer of a token server, in bytes.
 const MOST_BYTES: u64 = 1 << 20;
@@ -149,6 +149,10 @@ pub(super) fn answer(
     };
     let request = Request { authorization, ..Request::get(&address, "application/json") };
     let reply = transport.exchange(&request, MOST_BYTES)?;
+    if may_pass(reply.status) {
+        let said = format!("its token server answered {}", reply.status);
+        return Err(Stop::Failed { cause: Cause::Connection(said), passing: true });
+    }
     if !reply.status.is_success() {
         return Ok(Answered::Nothing);
     }

@@ -21,7 +21,7 @@ use crate::download::Landing;
 use crate::error::{Cause, FetchError};
 use crate::fetcher::{Fetcher, Progress};
 use crate::redact::shown_text;
-use crate::transport::{Payload, Reply, Request, Stop, Transport, check};
+use crate::transport::{Payload, Reply, Request, Stop, Transport, check, may_pass};
 use crate::unpack::{beside, clear, unpack_unless};
 use auth::{Answered, Challenge, Withheld};
 
@@ -279,7 +279,9 @@ impl<'a> Session<'a> {
     }
 
     fn send(&self, request: &Request) -> Result<Reply, FetchError> {
-        let sent = self.transport.exchange(request, MANIFEST_BYTES.max(ANSWER_BYTES));
+        let most = MANIFEST_BYTES.max(ANSWER_BYTES);
+        let exchange = || self.transport.exchange(request, most);
+        let sent = self.fetcher.patiently(exchange, |reply| may_pass(reply.status));
         sent.map_err(|stop| failure(self.reference, self.action, stop))
     }
 
@@ -292,14 +294,11 @@ impl<'a> Session<'a> {
         let rights = if self.action == "push" { "pull,push" } else { "pull" };
         let scope = format!("repository:{}:{rights}", self.reference.repository);
         let credentials = self.credentials.as_ref();
-        let answered = auth::answer(
-            self.transport,
-            &challenge,
-            &scope,
-            credentials,
-            &self.origin,
-            &mut self.withheld,
-        );
+        let withheld = &mut self.withheld;
+        let answer = || {
+            auth::answer(self.transport, &challenge, &scope, credentials, &self.origin, withheld)
+        };
+        let answered = self.fetcher.patiently(answer, |_| false);
         match answered.map_err(|stop| failure(self.reference, self.action, stop))? {
             Answered::With(authorization) => self.authorization = Some(authorization),
             Answered::Nothing if self.credentials.is_some() => return Err(self.denied("this user")),
@@ -339,7 +338,12 @@ impl<'a> Session<'a> {
         let document: Option<Value> = serde_json::from_slice(&reply.body).ok();
         let said = document.as_ref().and_then(|d| d.pointer("/errors/0/message")?.as_str());
         let said = said.map(|said| format!(" ({})", self.shown(said))).unwrap_or_default();
-        Err(self.error(format!("it answered {}{said}", reply.status)))
+        // Another success is no answer to this request.
+        let due = match reply.status.is_success() {
+            true => format!(" where {wanted} was due"),
+            false => String::new(),
+        };
+        Err(self.error(format!("it answered {}{due}{said}", reply.status)))
     }
 
     /// What the registry said, as it may be shown: it may repeat what it was sent.
@@ -361,7 +365,10 @@ impl<'a> Session<'a> {
         let mut landing = Landing::new(to, HashAlgorithm::Sha256);
         let landed = landing
             .begin(&self.reference.to_string())
-            .and_then(|()| self.fetcher.land(&request, &mut landing, true, most, progress))
+            .and_then(|()| {
+                let land = || self.fetcher.land(&request, &mut landing, true, most, progress);
+                self.fetcher.patiently(land, |()| false)
+            })
             .and_then(|()| landing.finish());
         let got = landed.map_err(|stop| failure(self.reference, self.action, stop))?;
         let got = digest_text(&got);

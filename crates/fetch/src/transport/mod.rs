@@ -30,6 +30,7 @@ use crate::netrc::{Netrc, NetrcFile};
 use crate::redact::shown_text;
 pub(crate) use local::stream_file;
 use patience::Patience;
+pub(crate) use patience::Spent;
 pub(crate) use progressed::Progressed;
 use progressed::Start;
 
@@ -189,13 +190,14 @@ impl Transport {
         &self,
         request: &Request,
         progressed: &mut Progressed,
+        spent: &Spent,
         most: u64,
         sink: Sink<'_>,
     ) -> Result<(), Stop> {
         let mut request = request.clone();
         request.headers.extend(progressed.headers());
         self.runtime.block_on(async {
-            let mut answer = self.send(&request).await?;
+            let mut answer = self.send(&request, spent).await?;
             if answer.response.status() == StatusCode::RANGE_NOT_SATISFIABLE && progressed.bytes > 0
             {
                 *progressed = Progressed::default();
@@ -221,7 +223,7 @@ impl Transport {
     /// Sends a request and reads its whole answer, at most `most` bytes.
     pub(crate) fn exchange(&self, request: &Request, most: u64) -> Result<Reply, Stop> {
         self.runtime.block_on(async {
-            let answer = self.send(request).await?;
+            let answer = self.send(request, &Spent::default()).await?;
             let (address, status) = (answer.address.clone(), answer.response.status());
             let (headers, mut body) = (answer.response.headers().clone(), Vec::new());
             let mut sink = |_, bytes: &[u8], _| {
@@ -250,7 +252,7 @@ impl Transport {
 
     /// Sends a request and follows where servers lead. Whoever is let in stays so at the first origin;
     /// what leaves it goes on without credentials, also when it comes back.
-    async fn send(&self, request: &Request) -> Result<Answer, Stop> {
+    async fn send(&self, request: &Request, spent: &Spent) -> Result<Answer, Stop> {
         let mut address = request.address.clone();
         let users = if address.takes_users_login() {
             self.netrc().for_origin(&address.origin())
@@ -260,7 +262,9 @@ impl Transport {
         let named = request.authorization.as_ref().or(address.named_login()).or(users.as_ref());
         let mut authorization = named.cloned();
         for _ in 0..=self.limits.redirects {
-            let (response, patience) = self.once(request, &address, authorization.as_ref()).await?;
+            let mut patience = Patience::new(&self.limits, spent);
+            let authorized = authorization.as_ref();
+            let response = self.once(request, &address, authorized, &mut patience).await?;
             let Some(link) = redirect(&request.method, &response) else {
                 return Ok(Answer { address, response, patience });
             };
@@ -282,8 +286,8 @@ impl Transport {
         request: &Request,
         address: &Address,
         authorization: Option<&Authorization>,
-    ) -> Result<(Response, Patience), Stop> {
-        let mut patience = Patience::new(&self.limits);
+        patience: &mut Patience,
+    ) -> Result<Response, Stop> {
         let mut builder = self.client.request(request.method.clone(), address.url().clone());
         for (name, value) in &request.headers {
             builder = builder.header(name, value);
@@ -298,11 +302,10 @@ impl Transport {
                 let failed = |error| Stop::Fatal(FetchError::io("read", path)(error));
                 let file = tokio::fs::File::open(path).await.map_err(failed)?;
                 let length = file.metadata().await.map_err(failed)?.len();
-                builder.header(CONTENT_LENGTH, length).body(counted(file, &patience))
+                builder.header(CONTENT_LENGTH, length).body(counted(file, patience))
             }
         };
-        let response = self.watched(&mut patience, builder.send()).await??;
-        Ok((response, patience))
+        Ok(self.watched(patience, builder.send()).await??)
     }
 
     async fn body(
@@ -342,7 +345,11 @@ impl Transport {
             let begun = Instant::now();
             let done = tokio::time::timeout(TICK, &mut work).await;
             // A process that was stopped meanwhile, or waited for the disk, has not waited so long.
-            patience.waited(begun.elapsed().min(2 * TICK)).map_err(Stop::passing)?;
+            patience.waited(begun.elapsed().min(2 * TICK)).map_err(|cause| {
+                // Time that is spent does not come back.
+                let passing = !matches!(cause, Cause::Endless(_));
+                Stop::Failed { cause, passing }
+            })?;
             if let Ok(done) = done {
                 return Ok(done);
             }
@@ -357,8 +364,7 @@ impl Transport {
     }
 
     fn refusal(&self, address: &Address, status: StatusCode) -> Stop {
-        let passing = status.is_server_error()
-            || matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS);
+        let passing = may_pass(status);
         let mut said = status.to_string();
         // Who has a file of passwords wants to know why it did not help.
         let wants_login = matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
@@ -370,6 +376,12 @@ impl Transport {
         }
         Stop::Failed { cause: Cause::Status(said), passing }
     }
+}
+
+/// Whether the same request may succeed later.
+pub(crate) fn may_pass(status: StatusCode) -> bool {
+    status.is_server_error()
+        || matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS)
 }
 
 /// Where an answer leads. A request that changes something is repeated elsewhere only if the server says that

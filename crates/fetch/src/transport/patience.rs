@@ -7,6 +7,18 @@ use std::time::Duration;
 use crate::error::Cause;
 use crate::limits::Limits;
 
+/// Time that a transfer has taken, over all its parts; clones count together.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Spent(Arc<AtomicU64>);
+
+impl Spent {
+    /// Adds a time, and gives the sum.
+    fn add(&self, time: Duration) -> Duration {
+        let more = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        Duration::from_micros(self.0.fetch_add(more, Ordering::Relaxed).saturating_add(more))
+    }
+}
+
 /// Watches one exchange. Only time that is spent waiting for the server counts: a disk that is slow, or a
 /// process that was stopped, is no fault of the server.
 pub(super) struct Patience {
@@ -18,13 +30,14 @@ pub(super) struct Patience {
     /// Start of the span over which the rate is taken.
     span: Duration,
     span_bytes: u64,
-    total: Duration,
+    spent: Spent,
     /// Whether bytes are expected to flow, and not only an answer to begin.
     pub(super) flowing: bool,
 }
 
 impl Patience {
-    pub(super) fn new(limits: &Limits) -> Self {
+    /// `spent` is what the transfer has taken before.
+    pub(super) fn new(limits: &Limits, spent: &Spent) -> Self {
         let zero = Duration::ZERO;
         let (limits, moved) = (limits.clone(), Arc::default());
         let (seen, span_bytes) = (0, 0);
@@ -35,7 +48,7 @@ impl Patience {
             silent: zero,
             span: zero,
             span_bytes,
-            total: zero,
+            spent: spent.clone(),
             flowing: false,
         }
     }
@@ -55,11 +68,11 @@ impl Patience {
         let fresh = moved - self.seen;
         self.seen = moved;
         self.silent = if fresh > 0 { Duration::ZERO } else { self.silent + time };
-        self.total += time;
+        let total = self.spent.add(time);
         if self.silent > silence {
             return Err(Cause::Silent(silence));
         }
-        if self.total > transfer {
+        if total > transfer {
             return Err(Cause::Endless(transfer));
         }
         if self.flowing {
@@ -90,7 +103,7 @@ mod tests {
             rate_span: 10 * SECOND,
             ..Limits::default()
         };
-        Patience { flowing: true, ..Patience::new(&limits) }
+        Patience { flowing: true, ..Patience::new(&limits, &Spent::default()) }
     }
 
     #[test]
@@ -122,8 +135,12 @@ mod tests {
     #[test]
     fn before_bytes_flow_only_silence_and_the_whole_count() {
         let limits = Limits { silence: 100 * SECOND, transfer: 50 * SECOND, ..Limits::default() };
-        let mut patience = Patience::new(&limits);
+        let spent = Spent::default();
+        let mut patience = Patience::new(&limits, &spent);
         assert!((0..50).all(|_| patience.waited(SECOND).is_ok()));
+        assert!(matches!(patience.waited(SECOND), Err(Cause::Endless(_))));
+        // One that goes on has no more time.
+        let mut patience = Patience::new(&limits, &spent);
         assert!(matches!(patience.waited(SECOND), Err(Cause::Endless(_))));
     }
 }
