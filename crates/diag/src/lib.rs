@@ -11,6 +11,7 @@ mod explain;
 mod json;
 mod limit;
 mod render;
+mod secrets;
 
 use std::fmt;
 use std::sync::OnceLock;

@@ -8,8 +8,8 @@ use miette::{
 };
 
 use crate::cut::Cut;
-use crate::excerpt;
 use crate::{Diagnostic, Label, Severity, SourceId, Sources};
+use crate::{excerpt, secrets};
 
 /// How a diagnostic is drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,8 +37,8 @@ impl RenderOptions {
 /// Draws a diagnostic with the source lines that it is about.
 ///
 /// Labels of other sources than that of the first label are drawn below it, source by source.
-/// Control characters of the source are shown as `?`, so that a source cannot steer the terminal, and
-/// long lines are cut around the labels.
+/// Control characters of the source are shown as `?`, so that a source cannot steer the terminal, what
+/// lets a reader in (passwords in addresses) as `*`, and long lines are cut around the labels.
 pub fn render(sources: &Sources, diagnostic: &Diagnostic, options: RenderOptions) -> String {
     let handler = handler(options);
     let mut out = String::new();
@@ -102,7 +102,7 @@ fn snippet(sources: &Sources, id: SourceId, labels: &[&Label], options: RenderOp
         labels.iter().map(|label| sources.clamp(id, label.span)).collect();
     let bytes: Vec<usize> = places.iter().flat_map(|(start, end)| [*start, *end]).collect();
     let excerpt = excerpt::Excerpt::new(sources, id, &bytes);
-    let text = same_length(&excerpt.text);
+    let text = secrets::hide(same_length(&excerpt.text));
     let spans: Vec<(usize, usize)> =
         places.iter().map(|(start, end)| (excerpt.place(*start), excerpt.place(*end))).collect();
     let edges: Vec<usize> = spans.iter().flat_map(|(start, end)| [*start, *end]).collect();
