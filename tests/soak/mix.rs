@@ -100,7 +100,7 @@ impl Soak<'_> {
     }
 
     fn start(&mut self, slot: usize, export: &Path) -> Result<Running> {
-        let number = usize::try_from(self.random.next() % OPERATIONS.len() as u64).unwrap_or(0);
+        let number = self.random.below(OPERATIONS.len());
         let operation = OPERATIONS[number];
         self.epoch += u32::from(self.random.next().is_multiple_of(20));
         let mut command = command(self.plan, &self.root, &[]);

@@ -10,12 +10,14 @@ mod full_disk;
 pub(crate) mod graph;
 pub(crate) mod leftovers;
 mod mix;
+pub(crate) mod random;
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use leftovers::wait_until_nothing_is_left;
+use random::Random;
 
 /// A sentence that says what is wrong.
 type Result<T = ()> = std::result::Result<T, String>;
@@ -83,7 +85,7 @@ impl<'p> Soak<'p> {
     /// Fetches the shell of all steps and roots it, so that collections leave it.
     fn prepare(plan: &'p Plan) -> Result<Self> {
         let root = plan.folder.join("root");
-        let random = Random(plan.seed | 1);
+        let random = Random::new(plan.seed);
         let soak = Self { plan, root, epoch: 0, random, report: Report::default() };
         let shell = format!("{}:busybox", soak.source(0)?.display());
         let link = plan.folder.join("busybox");
@@ -293,21 +295,4 @@ fn finish_well(child: std::io::Result<Child>, what: &str) -> Result {
     }
     let errors = String::from_utf8_lossy(&output.stderr);
     Err(format!("{what}: ended with {}:\n{errors}", output.status))
-}
-
-/// A small generator (xorshift), seeded, so that a run can be repeated.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    fn moment(&mut self, longest: Duration) -> Duration {
-        let micros = u64::try_from(longest.as_micros()).unwrap_or(u64::MAX).max(1);
-        Duration::from_micros(self.next() % micros)
-    }
 }
