@@ -16,6 +16,7 @@ fn every_command_ends_when_it_is_asked_to() {
         // The tests share the machine; without an answer to signals it would be minutes.
         limit: Duration::from_secs(10),
         size: 200,
+        garbage: 200,
         seed: u64::from(std::process::id()),
         only: String::new(),
     };

@@ -6,6 +6,8 @@
 #![allow(clippy::disallowed_methods, reason = "it looks at the machine: its processes, its clock")]
 
 mod lateness;
+mod modules;
+mod subjects;
 mod world;
 
 use std::fmt;
@@ -16,7 +18,10 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use lateness::Lateness;
-use world::{Subject, World};
+use subjects::{SUBJECTS, Subject};
+use world::World;
+
+use crate::soak::harness::random::Random;
 
 /// A sentence that says what is wrong.
 type Result<T = ()> = std::result::Result<T, String>;
@@ -48,6 +53,8 @@ pub(crate) struct Plan {
     pub(crate) limit: Duration,
     /// How large the work is: number of objects, of functions, of files.
     pub(crate) size: u32,
+    /// How many objects a collection has to delete.
+    pub(crate) garbage: u32,
     /// What the random moments come from.
     pub(crate) seed: u64,
     /// Only commands whose name contains this.
@@ -94,9 +101,9 @@ impl fmt::Display for Report {
 pub(crate) fn run(plan: &Plan, mut told: impl FnMut(&Report)) -> Result<u32> {
     let world = World::make(plan)?;
     let lateness = Lateness::start();
-    let mut random = Random(plan.seed | 1);
+    let mut random = Random::new(plan.seed);
     let mut stopped = 0;
-    for subject in world::SUBJECTS.iter().filter(|subject| subject.name.contains(&plan.only)) {
+    for subject in SUBJECTS.iter().filter(|subject| subject.name.contains(&plan.only)) {
         let report = stop_often(plan, &world, subject, &lateness, &mut random)
             .map_err(|error| format!("{}: {error}", subject.name))?;
         stopped += u32::try_from(report.heard.len()).unwrap_or_default();
@@ -133,7 +140,7 @@ fn stop_often(
         stop(plan, world, subject, child, signal, lateness, &mut report).map_err(|error| {
             format!("stop {run}, after {moment:?}, by SIG{}: {error}", signal.1)
         })?;
-        world.look_around()?;
+        world.look_around(subject)?;
         if run % LOOK == LOOK - 1 {
             world.verify(subject)?;
         }
@@ -234,27 +241,6 @@ fn finish(mut child: Child, subject: &Subject, signal: Option<(i32, &str)>) -> R
 /// Whether a line says what was stopped.
 fn is_end(line: &&str) -> bool {
     line.contains("` was stopped by ")
-}
-
-/// A small generator (xorshift), seeded, so that a run can be repeated.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    fn below(&mut self, end: usize) -> usize {
-        usize::try_from(self.next() % end as u64).unwrap_or_default()
-    }
-
-    fn moment(&mut self, longest: Duration) -> Duration {
-        let micros = u64::try_from(longest.as_micros()).unwrap_or(u64::MAX).max(1);
-        Duration::from_micros(self.next() % micros)
-    }
 }
 
 /// The command's exit codes that are right when nobody stops it.

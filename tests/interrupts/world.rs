@@ -3,112 +3,18 @@
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
+use std::io::Read as _;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
+use std::process::{Child, Command, Stdio};
 
+use super::modules::{self, Module};
+use super::subjects::{Place, Subject};
 use super::{Plan, Result, streams};
 use crate::soak::harness::{graph, leftovers};
 
 /// Bytes of the large file, for each of [`Plan::size`].
 const LARGE: u64 = 100 << 10;
-
-/// Which store a command works on.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
-    /// The common one.
-    Common,
-    /// A copy of the common one, for what changes it.
-    Copy,
-    /// An empty one.
-    Empty,
-    /// One in which another process holds the right to change it.
-    Held,
-}
-
-/// A command, and what is special about it.
-pub(super) struct Subject {
-    /// Its words, for the report.
-    pub(super) name: &'static str,
-    /// Its arguments, in which `@` is the folder of this run.
-    words: &'static str,
-    place: Place,
-    /// Exit codes that are right when nobody stops it.
-    pub(super) codes: &'static [i32],
-    /// Whether it waits for input that does not come.
-    pub(super) listens: bool,
-    /// Whether nobody reads what it prints.
-    pub(super) is_unread: bool,
-}
-
-/// A command that ends well with code 0.
-const fn subject(name: &'static str, words: &'static str, place: Place) -> Subject {
-    Subject { name, words, place, codes: &[0], listens: false, is_unread: false }
-}
-
-const fn unread(subject: Subject) -> Subject {
-    Subject { is_unread: true, ..subject }
-}
-
-const fn listening(subject: Subject) -> Subject {
-    Subject { listens: true, ..subject }
-}
-
-const fn ending(subject: Subject, codes: &'static [i32]) -> Subject {
-    Subject { codes, ..subject }
-}
-
-/// Every command, and of builds every part.
-pub(super) const SUBJECTS: &[Subject] = {
-    use Place::{Common, Copy, Empty, Held};
-    &[
-        subject("check", "--no-cache check @/source/main.cbuild", Common),
-        ending(subject("fmt", "fmt --check @/source", Common), &[0, 1]),
-        subject("eval", "eval @/slow", Common),
-        unread(subject("eval, not read", "eval @/slow:printed", Common)),
-        ending(subject("check, many errors", "--no-cache check @/wrong/main.cbuild", Common), &[2]),
-        subject("test", "test @/slow", Common),
-        subject("doc", "doc @/source -o @/out/doc", Common),
-        listening(subject("lsp", "lsp", Common)),
-        listening(subject("repl", "repl", Common)),
-        subject("explain", "explain", Common),
-        subject("graph", "--no-cache graph @/many", Common),
-        unread(subject("graph, not read", "--no-cache graph @/many", Common)),
-        ending(subject("why depends", "--no-cache why depends @/many @/many:one", Common), &[0, 1]),
-        subject("why uncached", "--no-cache why uncached @/many", Common),
-        subject("why rebuilt", "--no-cache why rebuilt @/many", Common),
-        ending(subject("why differs", "why differs @/out/link @/out/link", Common), &[0, 1, 2]),
-        subject("build, planned", "--no-cache build --dry-run @/many", Common),
-        subject("build, objects", "build @/many", Empty),
-        subject("build, steps", "build @/steps", Common),
-        subject("build, a program", "build @/steps:sleeps", Common),
-        subject("build, large output", "build @/steps:large", Common),
-        subject("build, sparse output", "build @/steps:sparse", Common),
-        ending(subject("build --check", "build --check=vary @/fixed", Common), &[0, 1]),
-        ending(subject("debug", "debug @/steps:fails -- /cbuild/none", Common), &[1]),
-        subject("log", "log @/fixed", Common),
-        subject("fetch", "fetch @/silent", Common),
-        subject("image export", "image export @/image -o @/out/image.tar", Common),
-        subject("image inspect", "image inspect @/image.tar", Common),
-        ending(subject("lock", "lock @/module", Common), &[0, 2]),
-        ending(subject("mirrors", "mirrors", Common), &[0, 2]),
-        subject("store add", "store add @/tree", Common),
-        subject("store add, locked", "store add @/slow", Held),
-        subject("store gc", "store gc", Copy),
-        subject("store verify", "store verify", Common),
-        subject("store verify --rebuild-index", "store verify --rebuild-index", Copy),
-        subject("store repair", "store repair", Common),
-        subject("store optimise", "store optimise", Copy),
-        subject("store export", "store export @/out/link -o @/out/export", Common),
-        unread(subject("store export, not read", "store export @/out/link -o -", Common)),
-        subject("store import", "store import @/export", Empty),
-        subject("store ls", "store ls", Common),
-        unread(subject("store ls, not read", "store ls", Common)),
-        subject("store info", "store info", Common),
-        subject("store history", "store history -n 1000000", Common),
-        subject("store roots", "store roots", Common),
-    ]
-};
 
 /// Names in the folder for results, all of which appear in one step.
 const RESULTS: [&str; 4] = ["doc", "image.tar", "export", "link"];
@@ -119,6 +25,19 @@ pub(super) struct World<'p> {
     server: TcpListener,
     /// The lock of the store that is held.
     _held: File,
+    /// Writes to the index of a store.
+    busy: Option<Child>,
+    module: Option<Module>,
+}
+
+impl Drop for World<'_> {
+    fn drop(&mut self) {
+        if let Some(busy) = &mut self.busy {
+            // If it has ended already, that is as well.
+            let _ = busy.kill();
+            let _ = busy.wait();
+        }
+    }
 }
 
 impl<'p> World<'p> {
@@ -131,13 +50,42 @@ impl<'p> World<'p> {
         cbuild(plan, &held, &["store", "ls"])?;
         let lock = File::options().write(true).open(held.join("locks/commit")).map_err(failed)?;
         lock.lock().map_err(failed)?;
-        let world = Self { plan, server, _held: lock };
+        let mut world = Self { plan, server, _held: lock, busy: None, module: None };
         world.write_sources().map_err(failed)?;
         world.fill()?;
+        world.module = Some(Module::make(&world)?);
+        world.busy = Some(world.write_to_index()?);
         Ok(world)
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    /// How large the work is.
+    pub(super) fn size(&self) -> u32 {
+        self.plan.size
+    }
+
+    /// Runs a command on the common store.
+    pub(super) fn run(&self, words: &[&str]) -> Result {
+        cbuild(self.plan, &self.path("root"), words)
+    }
+
+    /// Starts to write to the index of a store, and does not end.
+    fn write_to_index(&self) -> Result<Child> {
+        let root = self.path("busy");
+        cbuild(self.plan, &root, &["store", "ls"])?;
+        let mut writer = Command::new("python3");
+        writer.args(["-c", WRITER]).arg(root.join("index.sqlite"));
+        let mut writer = writer
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(|error| format!("python3: {error}"))?;
+        let mut said = [0];
+        let out = writer.stdout.as_mut().ok_or("python3 has no output")?;
+        out.read_exact(&mut said).map_err(|error| format!("the writer of the index: {error}"))?;
+        Ok(writer)
+    }
+
+    pub(super) fn path(&self, name: &str) -> PathBuf {
         self.plan.folder.join(name)
     }
 
@@ -148,6 +96,7 @@ impl<'p> World<'p> {
             ("wrong", functions(self.plan.size / 10, "x ++ 1")),
             ("slow", SLOW.to_owned()),
             ("many", MANY.replace("SIZE", &self.plan.size.to_string())),
+            ("garbage", MANY.replace("SIZE", &self.plan.garbage.to_string())),
             ("fixed", steps("fixed")),
             (
                 "image",
@@ -160,20 +109,25 @@ impl<'p> World<'p> {
             ),
             ("silent", SILENT.replace("PORT", &port.to_string())),
         ] {
-            self.write(folder, "main.cbuild", &text)?;
+            self.put(folder, "main.cbuild", &text)?;
         }
-        self.write("image", "large", "")?;
-        self.write("tree", "small/0", "0")?;
+        self.put("image", "large", "")?;
+        self.put("tree", "small/0", "0")?;
         let length = LARGE * u64::from(self.plan.size);
         write_large(&self.path("image/large"), length)?;
         write_large(&self.path("tree/large"), length)?;
         for number in 0..self.plan.size {
-            self.write("tree", &format!("small/{number}"), &number.to_string())?;
+            self.put("tree", &format!("small/{number}"), &number.to_string())?;
         }
         Ok(())
     }
 
-    fn write(&self, folder: &str, name: &str, text: &str) -> std::io::Result<()> {
+    /// Writes a file in a folder of this run.
+    pub(super) fn write(&self, folder: &str, name: &str, text: &str) -> Result {
+        self.put(folder, name, text).map_err(|error| format!("{folder}/{name}: {error}"))
+    }
+
+    fn put(&self, folder: &str, name: &str, text: &str) -> std::io::Result<()> {
         let file = self.path(folder).join(name);
         fs::create_dir_all(file.parent().unwrap_or(&file))?;
         fs::write(file, text)
@@ -188,6 +142,7 @@ impl<'p> World<'p> {
             let kept = format!("{folder}/{target}-root");
             cbuild(self.plan, &common, &["build", &format!("{folder}/{target}"), "-o", &kept])?;
         }
+        cbuild(self.plan, &self.path("garbage-root"), &["build", &format!("{folder}/garbage")])?;
         let image = format!("{folder}/image.tar");
         cbuild(self.plan, &common, &["image", "export", &format!("{folder}/image"), "-o", &image])?;
         cbuild(self.plan, &common, &["store", "export", &link, "-o", &format!("{folder}/export")])
@@ -196,36 +151,50 @@ impl<'p> World<'p> {
     fn root(&self, subject: &Subject) -> PathBuf {
         self.path(match subject.place {
             Place::Common => "root",
-            Place::Copy => "copy",
+            Place::Copy | Place::Garbage => "copy",
             Place::Empty => "empty",
             Place::Held => "held",
+            Place::Busy => "busy",
         })
     }
 
     /// Brings the place of a command into the state in which there is work for it.
     pub(super) fn prepare(&self, subject: &Subject, run: u32) -> Result {
-        let failed = |error: std::io::Error| format!("prepare: {error}");
-        self.write("steps", "main.cbuild", &steps(&run.to_string())).map_err(failed)?;
+        self.write("steps", "main.cbuild", &steps(&run.to_string()))?;
+        if let Some(module) = &self.module {
+            module.restore(self)?;
+        }
+        if subject.words.starts_with("fmt @") {
+            modules::make_messy(self)?;
+        }
         let root = self.root(subject);
-        if matches!(subject.place, Place::Copy | Place::Empty) {
+        if matches!(subject.place, Place::Copy | Place::Garbage | Place::Empty) {
             // Files are not touched: they may be those of the common store.
             let script =
                 "[ ! -d \"$0\" ] || find \"$0\" -type d -exec chmod u+w {} +; rm -rf \"$0\"";
             shell(script, &root, &root)?;
         }
-        if subject.place == Place::Copy {
+        if let Some(origin) = match subject.place {
+            Place::Copy => Some("root"),
+            Place::Garbage => Some("garbage-root"),
+            _ => None,
+        } {
             // Objects are never written to, so that links to their files are enough.
             let script = "mkdir \"$1\" && cp -al \"$0/store\" \"$1/store\" && cd \"$0\" && \
                           tar -c --exclude=./store . | tar -x -C \"$1\"";
-            shell(script, &self.path("root"), &root)?;
+            shell(script, &self.path(origin), &root)?;
         }
         Ok(())
     }
 
     pub(super) fn start(&self, subject: &Subject, run: u32) -> Result<Child> {
         let folder = self.plan.folder.to_string_lossy();
-        let words: Vec<String> =
-            subject.words.split(' ').map(|word| word.replace('@', &folder)).collect();
+        let port = self.server.local_addr().map_err(|error| error.to_string())?.port().to_string();
+        let place = |word: &str| match word.contains("@/") {
+            true => word.replace('@', &folder),
+            false => word.replace("PORT", &port),
+        };
+        let words: Vec<String> = subject.words.split(' ').map(place).collect();
         let mut command = command(self.plan, &self.root(subject));
         command.args(words);
         streams(&mut command, subject);
@@ -234,7 +203,7 @@ impl<'p> World<'p> {
 
     /// The store is clean, and no process, mount or scratch folder is left.
     pub(super) fn verify(&self, subject: &Subject) -> Result {
-        if subject.place == Place::Held {
+        if matches!(subject.place, Place::Held | Place::Busy) {
             return Ok(());
         }
         let root = self.root(subject);
@@ -257,8 +226,14 @@ impl<'p> World<'p> {
         Ok(())
     }
 
-    /// Nothing half-done is in the user's folder.
-    pub(super) fn look_around(&self) -> Result {
+    /// Nothing half-done is in the user's folders.
+    pub(super) fn look_around(&self, subject: &Subject) -> Result {
+        if let Some(module) = &self.module {
+            module.check(self)?;
+        }
+        if subject.words.starts_with("fmt @") {
+            modules::check_messy(&self.path("messy"))?;
+        }
         let mut left = names(&self.path("out"))?;
         left.retain(|name| !RESULTS.contains(&name.as_str()));
         if left.is_empty() { Ok(()) } else { Err(format!("left behind: {}", left.join(", "))) }
@@ -279,7 +254,8 @@ impl<'p> World<'p> {
     }
 }
 
-fn names(folder: &Path) -> Result<Vec<String>> {
+/// The names in a folder; none where it is not there.
+pub(super) fn names(folder: &Path) -> Result<Vec<String>> {
     let entries = match fs::read_dir(folder) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries.map_err(|error| format!("{}: {error}", folder.display()))?,
@@ -290,6 +266,8 @@ fn names(folder: &Path) -> Result<Vec<String>> {
 fn command(plan: &Plan, root: &Path) -> Command {
     let mut command = Command::new(&plan.program);
     command.arg("--quiet").arg("--root").arg(root).arg("--cache").arg(plan.folder.join("cache"));
+    // The table of mirrors is the user's own.
+    command.env("XDG_CONFIG_HOME", plan.folder.join("config"));
     command
 }
 
@@ -398,6 +376,12 @@ pub let default: Image<{}, {}, {}> = std.oci.image {
   cmd = [sh"#{busybox}/bin/busybox", sh"cat", sh"#{large}"],
 }
 "##;
+
+const WRITER: &str = "import sqlite3, sys
+index = sqlite3.connect(sys.argv[1], isolation_level=None)
+index.execute('begin immediate')
+print('.', end='', flush=True)
+sys.stdin.read()";
 
 const SILENT: &str = r##"//! Generated: a file of a server that never answers.
 

@@ -20,6 +20,9 @@ pub(crate) struct Interrupts {
     /// Objects, functions and files to work on
     #[arg(long, default_value_t = 3000)]
     size: u32,
+    /// Objects that a collection has to delete
+    #[arg(long, default_value_t = 10_004)]
+    garbage: u32,
     /// What the random moments come from
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -44,6 +47,7 @@ pub(crate) fn run(interrupts: Interrupts) -> Result {
         moments: interrupts.moments,
         limit: Duration::from_millis(interrupts.limit),
         size: interrupts.size,
+        garbage: interrupts.garbage,
         seed: interrupts.seed,
         only: interrupts.only,
     };

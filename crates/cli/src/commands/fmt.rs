@@ -13,6 +13,7 @@ use super::check::files;
 use crate::failure::{Exit, Failure, Problem};
 use crate::output;
 use crate::session::{Session, shown};
+use crate::stop;
 
 /// Lines of context around a change in a printed difference.
 const CONTEXT: usize = 3;
@@ -28,6 +29,10 @@ pub(crate) fn fmt(session: &Session, paths: &[PathBuf], check: bool) -> Result<(
     }
     let (mut broken, mut different) = (0_usize, 0_usize);
     for file in files(paths)? {
+        // Between two files, so that none is left half-written when the process has to end.
+        if session.stop.is_asked() {
+            return Err(session.stop.problem(stop::CODE, None).into());
+        }
         match one(session, &file, check) {
             Ok(changed) => different += usize::from(changed),
             Err(failure @ Failure::Source { .. }) => {
