@@ -84,7 +84,7 @@ impl Store {
     }
 
     fn compare(&self, info: &ObjectInfo, node: &Node) -> Result<()> {
-        if Content::of(node).contradiction(info).is_none() {
+        if Content::of(node).contradiction(info, self.format()).is_none() {
             return Ok(());
         }
         // Looked at once more and noted, so that the next build makes it again. That it cannot be noted
