@@ -14,6 +14,9 @@ use crate::types::{BUILTIN, ConId, Place};
 /// Most names of a module that a message lists.
 const SHOWN_MEMBERS: usize = 30;
 
+/// Errors of a program after which no near names are looked for.
+const MOST_SUGGESTED: usize = 1000;
+
 /// A module that a path leads to.
 #[derive(Clone, Copy)]
 pub(crate) enum ModuleRef {
@@ -339,7 +342,35 @@ impl Checker<'_> {
             Kind::Type => (codes::UNKNOWN_TYPE, "type"),
             Kind::Module => (codes::UNKNOWN_NAME, "module"),
         };
+        let foreign = || (kind == Kind::Value).then(|| foreign::instead(text)).flatten();
+        let fix = meant(text, self.names_to_suggest(kind))
+            .or_else(|| self.hint(name, kind).map(Fix::from))
+            .or_else(foreign);
+        let import = (text == "std").then(|| self.place_for_import()).flatten();
+        let other = replacement_of(text, kind);
+        let span = name.span;
+        let place = self.place(span);
+        let problem =
+            self.error(code, span, format!("there is no {what} `{text}` here"), "not found");
+        problem.maybe_fix(fix);
+        match (import, other) {
+            (Some(import), _) if problem.edits.is_empty() => {
+                problem.change(import, "import std\n");
+            }
+            (_, Some(other)) if problem.edits.is_empty() => {
+                problem.change(place, other);
+            }
+            _ => {}
+        }
+    }
+
+    /// The names that stand where an unknown one does, the nearest scope first. None where so many errors
+    /// were found that nobody reads them all: to compare each with all names takes long.
+    fn names_to_suggest(&self, kind: Kind) -> Vec<&str> {
         let mut candidates: Vec<&str> = Vec::new();
+        if self.diagnostics.len() >= MOST_SUGGESTED {
+            return candidates;
+        }
         if kind == Kind::Value {
             candidates.extend(self.body.locals.iter().rev().map(|l| &*l.name));
         }
@@ -363,26 +394,7 @@ impl Checker<'_> {
         if kind == Kind::Value {
             candidates.extend(["None", "Some"]);
         }
-        let foreign = || (kind == Kind::Value).then(|| foreign::instead(text)).flatten();
-        let fix = meant(text, candidates)
-            .or_else(|| self.hint(name, kind).map(Fix::from))
-            .or_else(foreign);
-        let import = (text == "std").then(|| self.place_for_import()).flatten();
-        let other = replacement_of(text, kind);
-        let span = name.span;
-        let place = self.place(span);
-        let problem =
-            self.error(code, span, format!("there is no {what} `{text}` here"), "not found");
-        problem.maybe_fix(fix);
-        match (import, other) {
-            (Some(import), _) if problem.edits.is_empty() => {
-                problem.change(import, "import std\n");
-            }
-            (_, Some(other)) if problem.edits.is_empty() => {
-                problem.change(place, other);
-            }
-            _ => {}
-        }
+        candidates
     }
 
     fn place_for_import(&self) -> Option<Place> {

@@ -26,6 +26,9 @@ pub(crate) fn closest<'a>(
     let length = wanted.chars().count();
     // With one letter changed, a name of one letter is any other.
     let allowed = (length / 3).max(1).min(length.saturating_sub(1));
+    if allowed == 0 {
+        return None;
+    }
     let mut best: Option<(usize, &str)> = None;
     for candidate in candidates {
         let distance = distance(wanted, candidate);
@@ -108,7 +111,7 @@ fn foreign_member(module: &str, name: &str) -> Option<&'static str> {
     foreign::function(name)?.strip_prefix("std.")?.strip_prefix(module)?.strip_prefix('.')
 }
 
-/// Number of characters, whatever their case, to insert, remove, replace or swap with a neighbour..
+/// Number of characters, whatever their case, to insert, remove, replace or swap with a neighbour.
 fn distance(a: &str, b: &str) -> usize {
     let a: Vec<char> = a.to_lowercase().chars().collect();
     let b: Vec<char> = b.to_lowercase().chars().collect();
