@@ -264,7 +264,9 @@ pub(super) fn names(folder: &Path) -> Result<Vec<String>> {
 }
 
 fn command(plan: &Plan, root: &Path) -> Command {
-    let mut command = Command::new(&plan.program);
+    // A shell starts what is in its background with signals ignored, and so does `nohup`.
+    let mut command = Command::new("env");
+    command.arg("--default-signal=HUP,INT,TERM").arg(&plan.program);
     command.arg("--quiet").arg("--root").arg(root).arg("--cache").arg(plan.folder.join("cache"));
     // The table of mirrors is the user's own.
     command.env("XDG_CONFIG_HOME", plan.folder.join("config"));
