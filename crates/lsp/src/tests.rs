@@ -397,7 +397,7 @@ fn fixes_are_offered_as_edits() {
     assert_eq!(field, [", times = 0"]);
     assert_eq!(fix("let f: (Int) -> Int = x: x + 1\n", "x:"), [" =>"]);
     assert_eq!(fix("fn f(x: Int) -> Int = return x\n", "return"), [""]);
-    assert_eq!(fix("let r = { a = 1 }\nlet b = { ...r, a = 2 }\n", "...r"), ["r with {"]);
+    assert_eq!(fix("let r = { a = 1 }\nlet b = { ...r, a = 2 }\n", "...r"), ["", " with {"]);
     assert_eq!(fix("let r = { a = 1 }\nlet b = r // { a = 2 }\n", "//"), ["with"]);
     assert_eq!(fix("let a: Bool = True\n", "True"), ["true"]);
     editor.end();

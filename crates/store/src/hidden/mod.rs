@@ -50,6 +50,10 @@ const MAX_FAILURES: usize = 1 << 14;
 /// The same of last records of zip that looked as they should: the search for each reads the file.
 const MAX_WRONG_ARCHIVES: usize = 16;
 
+/// Bytes of a tar archive's header, and where its mark stands in it (POSIX.1-2017, pax).
+const TAR_BLOCK: usize = 512;
+const TAR_MARK: Range<usize> = 257..262;
+
 /// Flag of an entry whose stream has a mark at its end (APPNOTE.TXT, section 4.4.4, bit 1).
 const END_MARK: u16 = 1 << 1;
 
@@ -210,6 +214,10 @@ fn last_record_of_zip(file: Part<'_>, place: u64) -> Option<u64> {
     Some(short(20).into())
 }
 
+fn is_tar(beginning: &[u8]) -> bool {
+    beginning.get(TAR_MARK) == Some(b"ustar".as_slice())
+}
+
 struct Search<'a, 's, 'p> {
     scanner: &'s mut Scanner<'p>,
     left: &'a Left,
@@ -321,9 +329,13 @@ impl Search<'_, '_, '_> {
         }
     }
 
-    /// Searches what comes out of a decoder, and unpacks it again if it is compressed itself.
+    /// Searches what comes out of a decoder.
     fn unpacked(&mut self, decoder: &mut dyn Read, nesting: u32) -> io::Result<()> {
-        let mut source = Ahead::new(Limited { inner: decoder, left: self.left });
+        self.content(Ahead::new(Limited { inner: decoder, left: self.left }), nesting)
+    }
+
+    /// Searches what was unpacked, and unpacks it again if it is compressed itself.
+    fn content<R: Read>(&mut self, mut source: Ahead<R>, nesting: u32) -> io::Result<()> {
         let kind = Kind::of(source.peek(MAGIC));
         match kind {
             Some(_) if nesting == MAX_NESTING => self.leave_out(LeftOut::Nesting),
@@ -339,9 +351,31 @@ impl Search<'_, '_, '_> {
                 }
                 return rest.map_or(Ok(()), |mut rest| self.plain(&mut rest));
             }
+            None if nesting < MAX_NESTING && is_tar(source.peek(TAR_BLOCK)) => {
+                return self.tar_members(&mut source, nesting + 1);
+            }
             None => {}
         }
         self.plain(&mut source)
+    }
+
+    /// Searches a tar archive: headers, members, and what follows them.
+    fn tar_members(&mut self, source: &mut dyn Read, nesting: u32) -> io::Result<()> {
+        let mut archive = tar::Archive::new(source);
+        if let Ok(entries) = archive.entries() {
+            // Long names are members of their own.
+            for entry in entries.raw(true) {
+                let Ok(mut entry) = entry else {
+                    self.leave_out(LeftOut::Broken);
+                    break;
+                };
+                let header = *entry.header().as_bytes();
+                self.plain(&mut header.as_slice())?;
+                let member: &mut dyn Read = &mut entry;
+                self.content(Ahead::new(member), nesting)?;
+            }
+        }
+        self.plain(archive.into_inner())
     }
 
     /// Searches bytes as they are.

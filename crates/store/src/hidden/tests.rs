@@ -172,6 +172,39 @@ fn methods_of_zip_are_decoded_or_told() {
     check(&gzip(&zip(&text, CompressionMethod::Stored)), 2, None);
 }
 
+/// A tar archive with a compressed member, a plain one, and a link.
+fn tar(packed: &[u8]) -> Vec<u8> {
+    let mut builder = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_gnu();
+    for (name, member) in [("a".repeat(150), packed), ("second".to_owned(), &text())] {
+        header.set_size(member.len() as u64);
+        builder.append_data(&mut header, name, member).unwrap();
+    }
+    let mut link = tar::Header::new_gnu();
+    link.set_entry_type(tar::EntryType::Symlink);
+    link.set_size(0);
+    let target = format!("/cbuild/store/{}-x", Digest::of(b"x"));
+    builder.append_link(&mut link, "link", target).unwrap();
+    builder.into_inner().unwrap()
+}
+
+#[test]
+fn members_of_packed_tar_archives_are_unpacked() {
+    for pack in PACKERS {
+        let archive = tar(&pack(&text()));
+        let found = look(&gzip(&archive)).0;
+        // What a packer only copies is found twice.
+        assert!((3..=4).contains(&found), "{found}");
+        check(&xz(&tar(b"plain")), 2, None);
+        let cut = look(&xz(&archive[..archive.len() - 3000])).2;
+        assert!(cut.left_out.is_some());
+    }
+    let inner = tar(&gzip(&text()));
+    check(&gzip(&tar(&inner)), 5, None);
+    let behind = [tar(b"plain"), text()].concat();
+    check(&gzip(&behind), 3, None);
+}
+
 #[test]
 fn nesting_ends() {
     let mut bytes = text();
