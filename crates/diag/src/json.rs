@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::secrets::hide;
 use crate::{Diagnostic, Label, Severity, Sources};
 
 /// The JSON form of a diagnostic, as `cbuild --json` prints it. Fields are only ever added.
@@ -49,11 +50,11 @@ pub fn to_json(sources: &Sources, diagnostic: &Diagnostic) -> JsonDiagnostic {
             Severity::Error => "error",
             Severity::Warning => "warning",
         },
-        message: diagnostic.message.clone(),
+        message: hide(diagnostic.message.clone()),
         place: places.next(),
         related: places.collect(),
-        notes: diagnostic.notes.to_vec(),
-        help: diagnostic.help.clone(),
+        notes: diagnostic.notes.iter().cloned().map(hide).collect(),
+        help: diagnostic.help.clone().map(hide),
     }
 }
 
@@ -66,6 +67,6 @@ fn place(sources: &Sources, label: &Label) -> JsonPlace {
         column,
         start,
         end,
-        label: label.text.clone(),
+        label: hide(label.text.clone()),
     }
 }

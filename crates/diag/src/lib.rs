@@ -22,6 +22,7 @@ pub use crate::explain::{Explanation, explanation, explanations, similar_code};
 pub use crate::json::{JsonDiagnostic, JsonPlace, to_json};
 pub use crate::limit::{MAX_SHOWN_ERRORS, Shown, limited};
 pub use crate::render::{RenderOptions, clean, ends_line, render, turns_direction};
+pub use crate::secrets::hide as without_secrets;
 
 /// Index of a source text in a [`Sources`] table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -46,9 +46,9 @@ pub fn render(sources: &Sources, diagnostic: &Diagnostic, options: RenderOptions
     let main = Report {
         code: Some(diagnostic.code),
         severity: diagnostic.severity,
-        message: clean(&diagnostic.message),
+        message: told(&diagnostic.message),
         snippet: groups.next().map(|(id, labels)| snippet(sources, id, &labels, options)),
-        help: diagnostic.help.as_deref().map(clean),
+        help: diagnostic.help.as_deref().map(told),
     };
     draw(&handler, &mut out, &main);
     for (id, labels) in groups {
@@ -59,7 +59,7 @@ pub fn render(sources: &Sources, diagnostic: &Diagnostic, options: RenderOptions
     }
     for note in &diagnostic.notes {
         out.push_str("  note: ");
-        out.push_str(&clean(note).replace('\n', "\n        "));
+        out.push_str(&told(note).replace('\n', "\n        "));
         out.push('\n');
     }
     out
@@ -110,7 +110,7 @@ fn snippet(sources: &Sources, id: SourceId, labels: &[&Label], options: RenderOp
     let mut shown = Vec::with_capacity(labels.len());
     for (label, (start, end)) in labels.iter().zip(&spans) {
         let (start, end) = (cut.place(*start), cut.place(*end));
-        let (message, span) = (Some(clean(&label.text)), (start, end - start));
+        let (message, span) = (Some(told(&label.text)), (start, end - start));
         shown.push(if shown.is_empty() {
             LabeledSpan::new_primary_with_span(message, span)
         } else {
@@ -178,6 +178,11 @@ impl SourceCode for Excerpt {
 #[must_use]
 pub fn clean(text: &str) -> String {
     text.chars().map(|c| if is_steering(c) { '?' } else { c }).collect()
+}
+
+/// What is said of a source, which may repeat an address that stands in it.
+fn told(text: &str) -> String {
+    secrets::hide(clean(text))
 }
 
 /// As [`clean`], keeping the byte positions.

@@ -1,5 +1,5 @@
-//! What addresses in a source hold that lets a reader in: a line of a source that is drawn may end in a log
-//! that others read. The text keeps its length, so that labels stand where they stood.
+//! What addresses in a source hold that lets a reader in: a line of a source that is drawn, or what is said of
+//! it, may end in a log that others read. The text keeps its length, so that labels stand where they stood.
 //!
 //! What of an address counts as secret is as `cbuild-fetch` has it for addresses in messages: user and
 //! password (the user of an ssh address is none), and all values of its query.
@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 /// The text with asterisks in the place of what lets a reader in.
-pub(crate) fn hide(text: String) -> String {
+pub fn hide(text: String) -> String {
     let hidden = hidden(&text);
     if hidden.is_empty() {
         return text;
@@ -76,6 +76,7 @@ mod tests {
             ("\"https://me:pw@example.org/a\"", "\"https://*****@example.org/a\""),
             ("a https://t@h:80/x b", "a https://*@h:80/x b"),
             ("https://h/a?x=12&y#z", "https://h/a?x=**&*#z"),
+            ("no `https://us:PW@h/?token=T` at all", "no `https://*****@h/?token=*` at all"),
             ("https://me:p/w?x@h/a?t=1", "https://********@h/a?t=*"),
             ("ssh://git@h/a ssh://git:pw@h/a", "ssh://git@h/a ssh://******@h/a"),
             ("https://[::1]:80/a@b", "https://[::1]:80/a@b"),

@@ -17,6 +17,12 @@ impl From<String> for Fix {
     }
 }
 
+/// Longest name, in characters, that others are compared with.
+const LONGEST: usize = 100;
+
+/// Most names of a similar length that one name is compared with, the nearest scope first.
+const MOST_COMPARED: usize = 1000;
+
 /// The candidate with the fewest edits, if it is close enough to be meant. Of equally close ones
 /// the first in the candidates' order wins.
 pub(crate) fn closest<'a>(
@@ -29,8 +35,12 @@ pub(crate) fn closest<'a>(
     if allowed == 0 {
         return None;
     }
+    if length > LONGEST {
+        return None;
+    }
+    let is_near = |name: &&str| name.chars().count().abs_diff(length) <= allowed;
     let mut best: Option<(usize, &str)> = None;
-    for candidate in candidates {
+    for candidate in candidates.into_iter().filter(is_near).take(MOST_COMPARED) {
         let distance = distance(wanted, candidate);
         if candidate != wanted && distance <= allowed && best.is_none_or(|(d, _)| distance < d) {
             best = Some((distance, candidate));
@@ -134,7 +144,7 @@ fn distance(a: &str, b: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::closest;
+    use super::{LONGEST, closest};
 
     #[test]
     fn near_names_are_found_and_far_ones_are_not() {
@@ -144,5 +154,8 @@ mod tests {
         assert_eq!(closest("scr", names), Some("src"));
         assert_eq!(closest("Script", names), Some("script"));
         assert_eq!(closest("hash", names), None);
+        let (long, longer) = ("q".repeat(LONGEST), "q".repeat(LONGEST + 1));
+        assert_eq!(closest(&format!("r{}", &long[1..]), [&*long]), Some(&*long));
+        assert_eq!(closest(&format!("r{}", &longer[1..]), [&*longer]), None);
     }
 }

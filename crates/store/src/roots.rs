@@ -174,14 +174,30 @@ fn decode_set(bytes: &[u8]) -> Option<(PathBuf, Vec<StorePath>)> {
 
 const GONE: &str = "it is gone";
 
-/// The entries of `roots/`.
+/// Deepest folder below `roots/` that is looked into.
+const MAX_FOLDERS: usize = 16;
+
+/// The entries of `roots/`, and of the folders in it.
 pub(crate) fn entries(layout: &Layout) -> Result<Vec<Entry>> {
     let mut entries = Vec::new();
-    for name in disk::list(&layout.roots())? {
-        let place = layout.roots().join(&name);
+    collect(layout, &layout.roots(), 0, &mut entries)?;
+    Ok(entries)
+}
+
+fn collect(layout: &Layout, folder: &Path, depth: usize, entries: &mut Vec<Entry>) -> Result<()> {
+    for name in disk::list(folder)? {
+        let place = folder.join(&name);
         let found = match read_link(&place)? {
-            Some(target) => follow_entry(layout, &place, target)?.map(|root| vec![root]),
+            Some(target) => {
+                // A relative target begins where the link is.
+                let target = folder.join(target);
+                follow_entry(layout, &place, target)?.map(|root| vec![root])
+            }
             None if is_set(&place) => read_set(&place)?,
+            None if depth < MAX_FOLDERS && place.is_dir() => {
+                collect(layout, &place, depth + 1, entries)?;
+                continue;
+            }
             None => continue,
         };
         let (roots, ended) = match found {
@@ -190,7 +206,7 @@ pub(crate) fn entries(layout: &Layout) -> Result<Vec<Entry>> {
         };
         entries.push(Entry { place, roots, ended });
     }
-    Ok(entries)
+    Ok(())
 }
 
 /// The root that an entry stands for: itself, or the link that it points to.
@@ -200,7 +216,7 @@ fn follow_entry(
     target: PathBuf,
 ) -> Result<std::result::Result<Root, EndedRoot>> {
     if let Some((path, links)) = leads_to(layout, &target)? {
-        let link = if links == 0 { entry.to_owned() } else { target };
+        let link = if links == 0 { entry.to_owned() } else { absolute(&target).unwrap_or(target) };
         return Ok(Ok(Root { link, path }));
     }
     let reason = match read_link(&target)? {

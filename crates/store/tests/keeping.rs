@@ -89,6 +89,36 @@ fn a_rooted_referrer_keeps_what_it_needs() {
 }
 
 #[test]
+fn relative_links_begin_where_they_are() {
+    let (folder, store, paths) = three();
+    let root = store.root().to_owned();
+    drop(store);
+    let store = Store::open(&root).unwrap();
+    let [base, lone, user] = &paths[..] else { unreachable!() };
+    let link = |target: String, place: &str| {
+        std::os::unix::fs::symlink(target, root.join(place)).unwrap();
+    };
+    let store_name = root.file_name().unwrap().to_str().unwrap().to_owned();
+    // From the entry by way of a link beside the store, which is relative as well.
+    link(format!("{store_name}/store/{}", lone.base_name()), "../link");
+    link("../../link".to_owned(), "roots/entry");
+    // In a folder of the user's own.
+    fs::create_dir_all(root.join("roots/mine/more")).unwrap();
+    link(format!("../../../store/{}", user.base_name()), "roots/mine/more/entry");
+    fs::write(root.join("roots/text"), "no link").unwrap();
+    let report = store.gc(GcOptions::default()).unwrap();
+    assert_eq!((report.deleted, report.ended), (vec![], vec![]));
+    let roots: Vec<_> = store.roots().unwrap().into_iter().map(|root| root.path).collect();
+    assert_eq!(BTreeSet::from_iter(roots), BTreeSet::from([lone.clone(), user.clone()]));
+    let outside = root.join("../link");
+    assert_eq!(store.remove_root(&outside).unwrap().len(), 1);
+    let report = store.gc(GcOptions::default()).unwrap();
+    assert_eq!((report.deleted, report.kept), (vec![lone.clone()], 2));
+    assert!(store.closure(std::slice::from_ref(base)).is_ok());
+    drop(folder);
+}
+
+#[test]
 fn logs_go_when_neither_history_nor_realisation_names_them() {
     let (_folder, store, _) = three();
     let write = |action: &str| {

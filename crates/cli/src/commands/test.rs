@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use cbuild_diag::{Diagnostic, SourceId, Sources};
+use cbuild_diag::{Diagnostic, SourceId, Sources, without_secrets};
 use cbuild_eval::{Difference, Evaluator, Observation, Observed, Outcome, Value};
 use cbuild_sema::{Loader, Memory, ModuleKey};
 use serde_json::json;
@@ -84,12 +84,12 @@ fn values(line: &mut serde_json::Value, found: Option<&Observation>, sources: &S
     let value = |value: &Observed| {
         let (row, column) = sources.line_column(found.source, value.span.start as usize);
         let mut shown = json!({
-            "expression": found.expression(value, sources),
+            "expression": without_secrets(found.expression(value, sources)),
             "line": row,
             "column": column,
         });
         match &value.outcome {
-            Outcome::Value(text) => shown["value"] = json!(text),
+            Outcome::Value(text) => shown["value"] = json!(without_secrets(text.clone())),
             Outcome::Error { code, message } => {
                 shown["error"] = json!({"code": code, "message": message});
             }
