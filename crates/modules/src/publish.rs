@@ -40,7 +40,7 @@ impl Workspace<'_> {
         let module = ModuleVersion { path: path.clone(), version };
         let scratch = self.means.store.scratch()?;
         let tree = scratch.path().join("tree");
-        copy(&self.root, &tree, 0, &belongs)?;
+        copy(&self.root, &tree, 0, &belongs, self.means.store.cancel())?;
         let (digest, folder) = keep(self.means.store, &module, &tree)?;
         let layer = scratch.path().join("layer");
         self.means.fetcher.pack_layer(&folder, &layer).map_err(Error::Push)?;

@@ -4,6 +4,8 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
+use cbuild_store::Cancel;
+
 use crate::error::Error;
 use crate::names::{ModulePath, ModuleVersion};
 use crate::workspace::Workspace;
@@ -63,21 +65,24 @@ impl Workspace<'_> {
             if let Some(above) = target.parent() {
                 fs::create_dir_all(above).map_err(Error::io("create", above))?;
             }
-            copy(&from, &target, 0, &|_| true)?;
+            copy(&from, &target, 0, &|_| true, self.means.store.cancel())?;
             made.push(path.clone());
         }
         Ok(made)
     }
 }
 
-/// Copies a tree: kinds, contents and executable bits. `wanted` decides on the entries at the top.
+/// Copies a tree: kinds, contents and executable bits. `wanted` decides on the entries at the top;
+/// `cancel` is looked at before each.
 #[expect(clippy::disallowed_methods, reason = "the order in which files are copied shows nowhere")]
 pub(crate) fn copy(
     from: &Path,
     to: &Path,
     depth: usize,
     wanted: &dyn Fn(&str) -> bool,
+    cancel: &Cancel,
 ) -> Result<(), Error> {
+    cancel.check()?;
     let failed = || Error::io("read", from);
     let metadata = fs::symlink_metadata(from).map_err(failed())?;
     if metadata.is_symlink() {
@@ -99,7 +104,7 @@ pub(crate) fn copy(
     for entry in fs::read_dir(from).map_err(failed())? {
         let name = entry.map_err(failed())?.file_name();
         if depth > 0 || name.to_str().is_none_or(wanted) {
-            copy(&from.join(&name), &to.join(&name), depth + 1, wanted)?;
+            copy(&from.join(&name), &to.join(&name), depth + 1, wanted, cancel)?;
         }
     }
     Ok(())

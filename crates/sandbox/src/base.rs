@@ -206,7 +206,7 @@ impl Base {
         for fresh in &fresh {
             root.mount_fresh(fresh)?;
         }
-        root::mask(&root, masks)?;
+        masks.into_iter().try_for_each(|(mask, target)| root.place_over(mask, target))?;
         sources.into_iter().try_for_each(|(source, target)| root.place(source, &target))
     }
 }

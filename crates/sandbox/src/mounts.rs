@@ -324,18 +324,6 @@ impl NewRoot {
         }
     }
 
-    /// Puts an empty folder over the folder `target`, if that is there.
-    pub(crate) fn place_empty(&self, target: &'static str) -> Result<(), SetupFailure> {
-        let place = match self.open(Path::new(target), OFlags::DIRECTORY) {
-            Err(Errno::NOENT | Errno::NOTDIR) => return Ok(()),
-            place => place.at(Step::Proc, target)?,
-        };
-        let flags = MountAttrFlags::MOUNT_ATTR_NOEXEC | MountAttrFlags::MOUNT_ATTR_RDONLY;
-        let options = [("mode", "0555"), ("ro", "")];
-        let fresh = Fresh::make("tmpfs", &options, flags, target, Step::Proc)?;
-        move_to(&fresh.tree, &place).at(Step::Proc, target)
-    }
-
     /// Gives a new file system its place, which is made where it is missing.
     pub(crate) fn mount_fresh(&self, fresh: &Fresh) -> Result<(), SetupFailure> {
         let place = self.folder(Path::new(fresh.target))?;

@@ -31,32 +31,13 @@ pub(crate) const CPU_INFO: &str = "/proc/cpuinfo";
 /// Files of `/proc` that are empty in a sandbox: what identifies the machine or lists its parts and
 /// other people's work, and what no build has a use for. Some can be read by builders that root started
 /// only, and some kernels lack some of them.
-const MASKED: [&str; 33] = [
-    "/proc/allocinfo",
-    "/proc/bootconfig",
+const MASKED: [&str; 13] = [
     "/proc/cmdline",
-    "/proc/config.gz",
-    "/proc/consoles",
     "/proc/diskstats",
-    "/proc/dma",
-    "/proc/fb",
-    "/proc/interrupts",
-    "/proc/iomem",
-    "/proc/ioports",
-    "/proc/kallsyms",
-    "/proc/kcore",
     "/proc/key-users",
     "/proc/keys",
-    "/proc/kmsg",
-    "/proc/kpagecgroup",
-    "/proc/kpagecount",
-    "/proc/kpageflags",
-    "/proc/latency_stats",
     "/proc/locks",
-    "/proc/mdstat",
-    "/proc/misc",
     "/proc/modules",
-    "/proc/mtrr",
     "/proc/partitions",
     "/proc/sched_debug",
     "/proc/slabinfo",
@@ -64,21 +45,6 @@ const MASKED: [&str; 33] = [
     "/proc/sys/kernel/random/boot_id",
     "/proc/timer_list",
     "/proc/vmallocinfo",
-    "/proc/vmcore",
-];
-
-/// Folders of `/proc` that are empty in a sandbox, for the same reasons.
-const MASKED_FOLDERS: [&str; 10] = [
-    "/proc/acpi",
-    "/proc/asound",
-    "/proc/bus",
-    "/proc/device-tree",
-    "/proc/driver",
-    "/proc/dynamic_debug",
-    "/proc/fs",
-    "/proc/irq",
-    "/proc/scsi",
-    "/proc/spl",
 ];
 
 /// What masks a file: reading it gives nothing.
@@ -97,7 +63,7 @@ pub(crate) fn build(spec: &SandboxSpec) -> Result<(), SetupFailure> {
         root.folder(Path::new(folder))?;
     }
     root.mount_fresh(&proc()?)?;
-    mask(&root, masks()?)?;
+    masks()?.into_iter().try_for_each(|(mask, target)| root.place_over(mask, target))?;
     if let Some(file) = &spec.cpu_info {
         root.bind(file, Path::new(CPU_INFO), Access::ReadOnly)?;
     }
@@ -168,15 +134,6 @@ pub(crate) fn proc() -> Result<Fresh, SetupFailure> {
 pub(crate) fn masks() -> Result<Vec<(Source, &'static Path)>, SetupFailure> {
     let open = |target| Ok((Source::open(Path::new(MASK), Access::Device)?, Path::new(target)));
     MASKED.into_iter().map(open).collect()
-}
-
-/// Makes parts of `/proc` empty, with what [`masks`] has opened and new folders.
-pub(crate) fn mask(
-    root: &NewRoot,
-    masks: Vec<(Source, &'static Path)>,
-) -> Result<(), SetupFailure> {
-    masks.into_iter().try_for_each(|(mask, target)| root.place_over(mask, target))?;
-    MASKED_FOLDERS.into_iter().try_for_each(|target| root.place_empty(target))
 }
 
 /// Terminals of the sandbox's own.

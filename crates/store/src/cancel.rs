@@ -32,7 +32,7 @@ impl Cancel {
 
     /// Ends an operation with [`Error::Cancelled`] when that is asked for. To be called where what has
     /// been done is whole, or is thrown away.
-    pub(crate) fn check(&self) -> Result<()> {
+    pub fn check(&self) -> Result<()> {
         if self.is_asked() { Err(Error::Cancelled) } else { Ok(()) }
     }
 
