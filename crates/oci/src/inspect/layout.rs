@@ -119,13 +119,17 @@ impl Walk {
                 self.other(entry, what);
                 self.refusal.get_or_insert(refusal);
             }
+            Err(refusal @ OciError::Malformed { .. }) if manifest(source, entry).is_none() => {
+                self.other(entry, refusal.to_string());
+                self.refusal.get_or_insert(refusal);
+            }
             Err(error) => return Err(error),
         }
         Ok(())
     }
 
-    /// Whether a manifest of an inner index is not there at all: who copies one platform of an
-    /// image keeps the index of all of them.
+    /// Whether a manifest is not there at all: who copies one platform of an image keeps the index
+    /// of all of them.
     fn is_elsewhere(
         &mut self,
         source: &Source,
@@ -134,7 +138,7 @@ impl Walk {
     ) -> Result<bool, OciError> {
         let Some(digest) = Sha256Digest::parse(entry.digest().as_ref()) else { return Ok(false) };
         let name = blob_name(digest);
-        if named.depth == 1 || source.size(&name)?.is_some() {
+        if source.size(&name)?.is_some() {
             return Ok(false);
         }
         let platform = entry.platform().as_ref();
@@ -157,11 +161,16 @@ fn annotation<'e>(entry: &'e oci::Descriptor, key: &str) -> Option<&'e str> {
     entry.annotations().as_ref()?.get(key).map(String::as_str)
 }
 
-/// What a manifest is that is no image, if it says so.
-fn kind_of_artifact(source: &mut Source, entry: &oci::Descriptor) -> Option<String> {
+/// The manifest that an entry names, if its document is one.
+fn manifest(source: &mut Source, entry: &oci::Descriptor) -> Option<oci::ImageManifest> {
     let digest = Sha256Digest::parse(entry.digest().as_ref())?;
     let bytes = source.document(&blob_name(digest), "index.json").ok()?;
-    let manifest: oci::ImageManifest = serde_json::from_slice(&bytes).ok()?;
+    serde_json::from_slice(&bytes).ok()
+}
+
+/// What a manifest is that is no image, if it says so.
+fn kind_of_artifact(source: &mut Source, entry: &oci::Descriptor) -> Option<String> {
+    let manifest = manifest(source, entry)?;
     let kind = manifest.artifact_type().as_ref().or(entry.artifact_type().as_ref())?;
     let of = manifest.subject().as_ref().map(|subject| format!(" of {}", subject.digest()));
     Some(format!("artifact {kind}{}", of.unwrap_or_default()))

@@ -81,6 +81,26 @@ fn an_index_in_the_index_and_a_statement() {
     assert_eq!(others, ["attestation-manifest of sha256:1234", "linux/arm64, which is not here"]);
 }
 
+/// One entry that is damaged or was not copied does not hide the images beside it.
+#[test]
+fn a_manifest_that_is_absent_or_is_none() {
+    let layout = Layout::new();
+    let image = layout.manifests()[0].clone();
+    let absent =
+        json!({ "mediaType": MANIFEST, "digest": format!("sha256:{}", "0".repeat(64)), "size": 5 });
+    let text = layout.document(MANIFEST, &json!("no manifest"));
+    layout.index_json(&json!([absent, text, image]));
+    let found = inspect(&layout.folder).unwrap();
+    assert_eq!(found.images.len(), 1);
+    let others: Vec<_> = found.others.iter().map(|other| other.what.as_str()).collect();
+    assert_eq!(others[0], "an image, which is not here");
+    assert!(others[1].contains("invalid type"), "{}", others[1]);
+    layout.index_json(&json!([text]));
+    assert_eq!(inspect(&layout.folder).unwrap_err().code(), "E0916");
+    layout.index_json(&json!([absent]));
+    assert_eq!(inspect(&layout.folder).unwrap_err().code(), "E0913");
+}
+
 /// What `oras attach` leaves in a layout.
 #[test]
 fn an_artifact_that_is_attached_to_an_image() {
