@@ -103,37 +103,66 @@ impl System {
 }
 
 impl OutputName {
-    /// Whether a variable of this name is every builder's, or has a meaning to shells, `make` or the
-    /// loader. A builder finds the path of an output in a variable of the output's name, so that no
+    /// Whether a variable of this name is every builder's, or has a meaning to shells, `make`, the
+    /// loader, the C library or interpreters. A builder finds the path of an output in a variable of the output's name, so that no
     /// output can have such a name.
     pub fn is_reserved(name: &str) -> bool {
-        const NAMES: [&str; 24] = [
+        const NAMES: [&str; 41] = [
             "_",
             "CDPATH",
             "ENV",
             "EUID",
+            "GCONV_PATH",
+            "GETCONF_DIR",
+            "GLIBC_TUNABLES",
             "GLOBIGNORE",
+            "GUILE_LOAD_PATH",
             "HOME",
+            "HOSTALIASES",
             "IFS",
             "LANG",
+            "LANGUAGE",
+            "LOCALDOMAIN",
+            "LOCPATH",
             "MAKEFILES",
             "MAKEFLAGS",
+            "NLSPATH",
+            "NODE_OPTIONS",
+            "NODE_PATH",
             "OLDPWD",
             "OPTARG",
             "OPTIND",
             "PATH",
+            "PERLLIB",
             "POSIXLY_CORRECT",
             "PPID",
             "PS4",
             "PWD",
+            "RESOLV_HOST_CONF",
+            "RES_OPTIONS",
+            "RUBYLIB",
+            "RUBYOPT",
             "SHELL",
             "SHELLOPTS",
             "SHLVL",
             "SOURCE_DATE_EPOCH",
+            "TCLLIBPATH",
             "TERM",
             "UID",
         ];
-        const FAMILIES: [&str; 7] = ["BASH", "CBUILD_", "LC_", "LD_", "TMP", "TZ", "ZERO_AR_DATE"];
+        const FAMILIES: [&str; 11] = [
+            "BASH",
+            "CBUILD_",
+            "LC_",
+            "LD_",
+            "LUA_",
+            "MALLOC_",
+            "PERL5",
+            "PYTHON",
+            "TMP",
+            "TZ",
+            "ZERO_AR_DATE",
+        ];
         NAMES.contains(&name) || FAMILIES.iter().any(|family| name.starts_with(family))
     }
 

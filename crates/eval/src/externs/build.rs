@@ -6,7 +6,9 @@ use cbuild_drv::{Action, Derivation, Exec, Input, OutputName, StepLimits, Templa
 
 use super::Extern;
 use super::args::refused;
-use super::naming::{derivation_name, no_nul, relative_path, system, variable_name};
+use super::naming::{
+    derivation_name, no_file_in_file, no_nul, relative_path, system, variable_name,
+};
 use crate::fault::{Fault, Place};
 use crate::machine::Machine;
 use crate::value::{Package, Record, Slot, Value};
@@ -45,6 +47,7 @@ fn derivation(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value,
     let env = env.into_iter().map(|(name, text)| (name.to_string(), text)).collect();
     let files = m.scripts_part(&spec, "files", place)?;
     files.iter().try_for_each(|(path, _)| relative_path(path, "a file", place))?;
+    no_file_in_file(files.iter().map(|(path, _)| path.as_str()), place)?;
     let files = files.into_iter().map(|(path, text)| (path.to_string(), text)).collect();
     let inputs = m.packages_part(&spec, "inputs", place)?;
     let inputs = inputs.iter().map(|package| package.input.clone()).collect();

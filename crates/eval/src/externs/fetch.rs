@@ -18,6 +18,9 @@ pub(super) static TABLE: &[Extern] = &[
     Extern::new("fetch.local", 2, local),
 ];
 
+/// What an address of a download can start with.
+const SCHEMES: [&str; 4] = ["https", "http", "file", "mirror"];
+
 fn file(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value, Fault> {
     let spec = m.record_arg(&args[0], place)?;
     let executable = m.part(&spec, "executable", place)?;
@@ -62,19 +65,27 @@ fn download(
     Ok(m.package(name, version, step(label, action, place)?))
 }
 
-/// The addresses of a download: at least one, each with a scheme.
+/// The addresses of a download: at least one, each with a scheme that is known.
 fn addresses(m: &mut Machine<'_>, spec: &Rc<Record>, place: Place) -> Result<Vec<String>, Fault> {
     let urls: Vec<String> =
         m.texts_part(spec, "urls", place)?.iter().map(|url| url.to_string()).collect();
     if urls.is_empty() {
         return Err(refused(place, "`urls` is empty").help("give at least one address"));
     }
-    let bad = |url: &&String| !url.contains("://") || url.contains(char::is_whitespace);
-    match urls.iter().find(bad) {
-        Some(url) => Err(refused(place, format!("`{url}` is not an address"))
-            .help("an address is written like `https://example.org/file` or `mirror://NAME/file`")),
-        None => Ok(urls),
+    for url in &urls {
+        let scheme = url.split_once("://").map(|(scheme, _)| scheme);
+        let Some(scheme) = scheme.filter(|_| !url.contains(char::is_whitespace)) else {
+            return Err(refused(place, format!("`{url}` is not an address")).help(
+                "an address is written like `https://example.org/file` or `mirror://NAME/file`",
+            ));
+        };
+        if !SCHEMES.iter().any(|known| known.eq_ignore_ascii_case(scheme)) {
+            let message = format!("nothing is downloaded by `{scheme}`, as `{url}` asks for");
+            return Err(refused(place, message)
+                .help(format!("the schemes of addresses are {}", SCHEMES.join(", "))));
+        }
     }
+    Ok(urls)
 }
 
 /// A step without a program, with the output `out`.

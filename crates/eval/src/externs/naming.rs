@@ -1,5 +1,6 @@
 //! Names, paths and other texts that leave the language, checked at the call.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use cbuild_drv::{Derivation, Input, Name, OutputName, Segment, System, Template};
@@ -93,6 +94,24 @@ pub(super) fn relative_path(path: &str, what: &str, place: Place) -> Result<(), 
         return Err(refused(place, message).help(format!(
             "paths are relative, without `.`, `..`, `//`, NUL or a slash at either end, with at most {MAX_PATH_PART} bytes between slashes"
         )));
+    }
+    Ok(())
+}
+
+/// Refuses a file that would have to be a folder as well, as the path of another one leads through it.
+pub(super) fn no_file_in_file<'p>(
+    paths: impl Iterator<Item = &'p str>,
+    place: Place,
+) -> Result<(), Fault> {
+    let paths: BTreeSet<&str> = paths.collect();
+    for path in &paths {
+        let mut above = path.match_indices('/').filter_map(|(at, _)| path.get(..at));
+        if let Some(file) = above.find(|folder| paths.contains(folder)) {
+            let message =
+                format!("`{file}` is a file in `files`, and `{path}` would be a file in it");
+            return Err(refused(place, message)
+                .help("a file holds no other one: rename or move one of them"));
+        }
     }
     Ok(())
 }

@@ -106,7 +106,10 @@ fn document(
         return Err(refused(place, "`cmd` names no program")
             .help("give the program and its arguments, such as `cmd = [sh\"#{pkg}/bin/app\"]`"));
     }
-    words.first().map_or(Ok(()), |program| check_system(m, program, &platform, place))?;
+    if let Some(program) = words.first() {
+        check_absolute(program, place)?;
+        check_system(m, program, &platform, place)?;
+    }
     let contents = m.packages_part(spec, "contents", place)?;
     texts.avoid(words.iter());
     let env = variables(m, spec, place)?;
@@ -150,6 +153,19 @@ fn field_fault(error: FieldError, place: Place) -> Fault {
     };
     let message = error.to_string();
     FaultBody::new(code, place, message, "in this call").help(error.fix)
+}
+
+/// Refuses a program that is looked up by its name: where, each runtime decides by itself.
+fn check_absolute(program: &Template<Input>, place: Place) -> Result<(), Fault> {
+    match program.segments().first() {
+        Some(Segment::Text(text)) if !text.starts_with('/') => {
+            let message =
+                format!("the first word of `cmd`, `{}`, is no absolute path", text.escape_debug());
+            Err(refused(place, message)
+                .help("give the path of the program, such as `cmd = [sh\"#{pkg}/bin/app\"]`"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Refuses a program that is the result of a step for another system. What a step makes for another

@@ -8,7 +8,7 @@ use cbuild_drv::{Action, Assemble, FileEntry, Input, Layer, Segment, Template};
 use super::Extern;
 use super::args::refused;
 use super::fetch::step;
-use super::naming::{MAX_PATH, derivation_name, no_nul, relative_path};
+use super::naming::{MAX_PATH, derivation_name, no_file_in_file, no_nul, relative_path};
 use crate::fault::{Fault, Place};
 use crate::machine::Machine;
 use crate::value::{Record, Slot, Value};
@@ -37,6 +37,7 @@ fn assemble(m: &mut Machine<'_>, args: &[Slot], place: Place) -> Result<Value, F
             }
         }
     }
+    no_file_in_file(files.keys().map(String::as_str), place)?;
     let mut directories = BTreeSet::new();
     for path in m.texts_part(&spec, "directories", place)? {
         relative_path(&path, "a folder", place)?;

@@ -61,6 +61,7 @@ fn bad_downloads_are_refused() {
     for (fields, code) in [
         ("urls = []", "E0410"),
         ("urls = [\"no scheme\"]", "E0410"),
+        ("urls = [\"ftp://example.org/a\"]", "E0410"),
         ("urls = [\"https://a.org/\"]", "E0409"),
         ("urls = [\"https://a.org/x\"], name = \"a b\"", "E0409"),
         ("urls = [\"https://a.org/x\"], strip = -1", "E0410"),
@@ -165,6 +166,11 @@ fn bad_outputs_and_limits_are_refused() {
         ("outputs = [\"PATH\"]", "`PATH` cannot be the name of an output"),
         ("outputs = [\"out\", \"HOME\"]", "`HOME` cannot be the name of an output"),
         ("outputs = [\"LD_PRELOAD\"]", "`LD_PRELOAD` cannot be the name of an output"),
+        ("outputs = [\"GCONV_PATH\"]", "`GCONV_PATH` cannot be the name of an output"),
+        ("outputs = [\"GLIBC_TUNABLES\"]", "`GLIBC_TUNABLES` cannot be the name of an output"),
+        ("outputs = [\"LANGUAGE\"]", "`LANGUAGE` cannot be the name of an output"),
+        ("outputs = [\"PYTHONPATH\"]", "`PYTHONPATH` cannot be the name of an output"),
+        ("outputs = [\"PERL5LIB\"]", "`PERL5LIB` cannot be the name of an output"),
         ("outputs = [\"CBUILD_CORES\"]", "`CBUILD_CORES` cannot be the name of an output"),
         ("outputs = [\"dev\"], env = { dev = sh\"x\" }", "`dev` is both an output and a variable"),
         ("env = { out = sh\"x\" }", "`out` is both an output and a variable"),
@@ -172,6 +178,10 @@ fn bad_outputs_and_limits_are_refused() {
         ("args = [sh\"#{\"a\\u{0}b\"}\"]", "argument 1 of `args` holds a NUL"),
         ("env = { A = std.script.raw(\"\\u{0}\") }", "the variable `A` holds a NUL"),
         ("files = { \"a\\u{0}b\" = sh\"x\" }", "`a\\0b` cannot be the path of a file"),
+        (
+            "files = { a = sh\"x\", \"a-b\" = sh\"x\", \"a/b/c\" = sh\"x\" }",
+            "`a` is a file in `files`, and `a/b/c` would be a file in it",
+        ),
         ("limits = { wall = 0 }", "the limit `wall` is 0"),
         ("limits = { disk = -1 }", "the limit `disk` is -1"),
     ] {

@@ -87,6 +87,11 @@ fn bad_values_are_refused() {
     refused("listens = { web = std.oci.tcp(Http, 0) }", "E0410");
     refused("listens = { web = std.oci.tcp(Http, 65536) }", "E0410");
     assert!(fault(ITEMS, "std.oci.image { name = \"a\", cmd = [] }").starts_with("E0410"));
+    let relative = fault(ITEMS, "std.oci.image { name = \"a\", cmd = [sh\"app\"] }");
+    assert!(
+        relative.starts_with("E0410") && relative.contains("`app`, is no absolute path"),
+        "{relative}"
+    );
     assert!(fault(ITEMS, "std.oci.image { name = \"A\", cmd = [sh\"/x\"] }").starts_with("E0409"));
     assert!(fault(ITEMS, "std.oci.variable(\"A-B\")").starts_with("E0410"));
 }
