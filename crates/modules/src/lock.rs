@@ -45,7 +45,10 @@ impl Lock {
     pub fn parse(source: SourceId, text: &str) -> (Self, Vec<Diagnostic>) {
         let mut lock = Self::default();
         let mut problems = Vec::new();
-        let mut at = 0_usize;
+        // Editors put a byte order mark in front, as they do with `cbuild.mod`.
+        let whole = text.len();
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let mut at = whole - text.len();
         for (index, line) in text.split_inclusive('\n').enumerate() {
             let content = line.trim_end_matches(['\n', '\r']);
             let span = Span { start: byte(at), end: byte(at + content.len()) };

@@ -106,3 +106,11 @@ e.org/a/v1@1.0.1 {tree} git+https://e.org/a#v1 git:{git}
     insta::assert_snapshot!(parse("cbuild-lock-2\nx\n").1);
     insta::assert_snapshot!(parse("").1);
 }
+
+/// Editors write one, and places after it stay right.
+#[test]
+fn a_byte_order_mark_is_passed_over() {
+    assert_eq!(parse("\u{feff}cbuild-lock-1\n"), (Lock::default(), String::new()));
+    let marked = parse("\u{feff}cbuild-lock-1\nx\n").1;
+    assert!(marked.contains("E1109") && marked.contains("cbuild.lock:2:1"), "{marked}");
+}
