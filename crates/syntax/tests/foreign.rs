@@ -45,6 +45,14 @@ const SURE: &[(&str, &str)] = &[
     ("a !== 1", "a != 1"),
     ("a <> 1", "a != 1"),
     ("std::list", "std.list"),
+    ("std::list::length(xs)", "std.list.length(xs)"),
+    ("\"abc\"[0]", "std.list.at(std.text.chars(\"abc\"), 0)"),
+    ("{ ...r, a = 2 }.a", "(r with { a = 2 }).a"),
+    ("{ r | a = 2 }.a", "(r with { a = 2 }).a"),
+    (
+        "SHA256-8d969eef6ecad3c29a3a629280e686cf0c3f5d5a86aff3ca12020c923adc6c92",
+        "sha256-8d969eef6ecad3c29a3a629280e686cf0c3f5d5a86aff3ca12020c923adc6c92",
+    ),
     ("c ? 1 : 2", "if c then 1 else 2"),
     ("c?1:2", "if c then 1 else 2"),
     ("if c { 1 } else { 2 }", "if c then 1 else 2"),
@@ -299,6 +307,67 @@ fn changes_break_nothing() {
     assert!(failures.is_empty(), "{failures}");
 }
 
+/// The forms are known in the holes of texts, too.
+#[test]
+fn holes_are_mended() {
+    for (wrong, right) in [
+        ("c ? 1 : 2", "if c then 1 else 2"),
+        ("r.b or 2", "std.option.or_else(r.b, 2)"),
+        ("xs[0]", "std.list.at(xs, 0)"),
+        ("not c", "!c"),
+        ("x: x", "x => x"),
+        ("n === 1", "n == 1"),
+        ("n <> 1", "n != 1"),
+        ("[x * 2 for x in xs]", "std.list.map(xs, x => x * 2)"),
+    ] {
+        let frames = [
+            "\"a #{X} b\"",
+            "\"#{X}\"",
+            "\"\"\"\n  #{X}\n\"\"\"",
+            "sh\"a #{X}\"",
+            "\"#{\"#{X}\"}\"",
+        ];
+        for frame in frames {
+            let framed = |text: &str| format!("import std\nlet a = {}\n", frame.replace('X', text));
+            let wrong = framed(wrong);
+            assert_eq!(errors(&wrong).len(), 1, "{wrong}");
+            assert_eq!(first_change(&wrong), framed(right));
+        }
+    }
+}
+
+/// Comments of a text, by a plain look at its lines.
+fn comments(text: &str) -> Vec<&str> {
+    text.lines().filter_map(|line| line.find("// c").map(|at| line[at..].trim_end())).collect()
+}
+
+/// No change loses a comment, or lets one take in more, wherever it stands in a form.
+#[test]
+fn changes_keep_comments() {
+    let expressions = SURE.iter().map(|(wrong, _)| *wrong).chain(UNSURE.iter().copied());
+    let items = ITEMS.iter().map(|item| format!("import std\n{item}\n"));
+    let wrong = expressions.map(|wrong| format!("import std\nlet a = {wrong}\n")).chain(items);
+    let (mut failures, mut kept) = (String::new(), 0);
+    for wrong in wrong {
+        // A comment in front of the form belongs to something else.
+        let from = wrong.find(" = ").map_or(0, |at| at + 3);
+        for (at, _) in wrong.match_indices([' ', '[', '{', ';']).filter(|(at, _)| *at >= from) {
+            let commented = format!("{} // c\n{}", &wrong[..=at], &wrong[at + 1..]);
+            for error in errors(&commented).iter().filter(|error| !error.edits.is_empty()) {
+                let mended = mended(&commented, error);
+                kept += 1;
+                let told = ["a comment ", "an address "];
+                let exempt = told.iter().any(|told| error.message.starts_with(told));
+                if !exempt && comments(&mended) != comments(&commented) {
+                    failures += &format!("{commented}-- {mended}\n");
+                }
+            }
+        }
+    }
+    assert!(failures.is_empty(), "{failures}");
+    assert!(kept > 100, "{kept}");
+}
+
 /// The errors of a text, and the text after the change of the first one.
 fn first_change(text: &str) -> String {
     let found = errors(text);
@@ -314,6 +383,11 @@ fn items_are_mended() {
         ("def f(x) = x\n", "fn f(x) = x\n"),
         ("let a: Map[List[Int]] = b\n", "let a: Map<List<Int>> = b\n"),
         ("type A = { name = Str }\n", "type A = { name: Str }\n"),
+        ("let a: Int[] = []\n", "let a: List<Int> = []\n"),
+        (
+            "import std\nfn f(s: Str) -> Option<Str> = s[0]\n",
+            "import std\nfn f(s: Str) -> Option<Str> = std.list.at(std.text.chars(s), 0)\n",
+        ),
         ("fn f(x: Int) -> Int { x }\n", "fn f(x: Int) -> Int = x\n"),
         ("fn f(x: Int) -> Int { return x; }\n", "fn f(x: Int) -> Int = x\n"),
         ("# a\nlet a = 1\n", "// a\nlet a = 1\n"),

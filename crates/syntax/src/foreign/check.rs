@@ -1,5 +1,6 @@
 //! Whether a change mends what it is offered for.
 
+use super::tokens;
 use crate::grammar::Rule;
 
 /// A change: the bytes that are replaced, and by what.
@@ -37,6 +38,12 @@ pub(super) fn mends(
         let brackets = matches!(code, "E0106" | "E0107" | "E0108");
         known || at > changed.last && !brackets
     })
+}
+
+/// Whether the comments of a part of a source are the same after some changes.
+pub(super) fn keeps_comments(part: &str, changes: &[Change]) -> bool {
+    changed(part, changes)
+        .is_some_and(|changed| tokens::comments(&changed.text) == tokens::comments(part))
 }
 
 fn changed(part: &str, changes: &[Change]) -> Option<Changed> {

@@ -89,7 +89,7 @@ pub(super) fn lambda_colon(place: &Place<'_>) -> Option<Habit> {
     }
     let opens = matches!(
         place.before(word),
-        "=" | "(" | "[" | "," | ":" | "=>" | "{" | "in" | "then" | "else" | "++"
+        "" | "=" | "(" | "[" | "," | ":" | "=>" | "{" | "in" | "then" | "else" | "++"
     );
     let known = match place.code {
         "E0122" => place.before(word) == "=",
@@ -205,7 +205,7 @@ pub(super) fn bars(place: &Place<'_>) -> Option<Habit> {
     let open = place.i;
     let starts = matches!(
         place.before(open),
-        "=" | "(" | "," | "=>" | "[" | "{" | "in" | "then" | "else" | ":"
+        "" | "=" | "(" | "," | "=>" | "[" | "{" | "in" | "then" | "else" | ":"
     );
     let close = match place.here() {
         "|" if starts => place.find(open + 1, "|")?,

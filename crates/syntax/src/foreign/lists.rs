@@ -18,6 +18,13 @@ pub(super) fn type_brackets(place: &Place<'_>) -> Option<Habit> {
         return None;
     }
     let span = (place.start(open - 1), place.end(close));
+    if close == open + 1 {
+        let message = "the type of a list is not written with brackets";
+        let list = format!("List<{}>", place.before(open));
+        let habit = place.habit(span, message, "not a type", format!("write `{list}`"));
+        let path = open > 1 && place.tok(open - 2) == ".";
+        return Some(habit.edit(span.0, span.1, list).only_if(!path));
+    }
     let message = "the arguments of a type stand in `<…>`";
     let mut written = place.text[span.0..span.1].to_owned();
     let mut habit = place.habit(span, message, "brackets are for lists of values", String::new());
@@ -85,19 +92,32 @@ pub(super) fn index(place: &Place<'_>) -> Option<Habit> {
     let single = !number.is_empty() && place.find(open + 1, ",").is_none();
     let number = if single { number } else { "0" };
     let at = place.library("list.at");
-    let message = "an item of a list is not taken with brackets";
-    let help = format!(
-        "write `{at}({base}, {number})`, which is an `Option`; a field is taken with `.name`"
-    );
+    let of_text = start.is_some_and(|start| start + 1 == open && is_text(place, start));
+    let chars = of_text.then(|| format!("{}(", place.library("text.chars")));
+    let (chars, closing) = chars.as_deref().map_or(("", ""), |chars| (chars, ")"));
+    let what = if of_text { "a character of a text" } else { "an item of a list" };
+    let message = format!("{what} is not taken with brackets");
+    let field = if of_text { "" } else { "; a field is taken with `.name`" };
+    let help =
+        format!("write `{at}({chars}{base}{closing}, {number})`, which is an `Option`{field}");
     let habit = place.habit((place.start(open), place.end(close)), message, "not an index", help);
     let Some(start) = start.filter(|_| single) else { return Some(habit) };
     let base = place.start(start);
-    let habit = habit.calls_std().edit(base, base, format!("{at}("));
-    Some(habit.edit(place.start(open), place.end(open), ", ").edit(
+    let habit = habit.calls_std().edit(base, base, format!("{at}({chars}"));
+    Some(habit.edit(place.start(open), place.end(open), format!("{closing}, ")).edit(
         place.start(close),
         place.end(close),
         ")",
     ))
+}
+
+/// Whether a token is a text, or a name to which the item gives the type of one.
+fn is_text(place: &Place<'_>, i: usize) -> bool {
+    let typed = |at: usize| {
+        place.tok(at) == place.tok(i) && place.tok(at + 1) == ":" && place.tok(at + 2) == "Str"
+    };
+    let ends = |at: usize| !matches!(place.tok(at + 3), "." | "<");
+    place.kind(i) == Some(Kind::Text) || (0..i.min(100)).any(|at| typed(at) && ends(at))
 }
 
 /// `[x * 2 for x in xs]` of Python.

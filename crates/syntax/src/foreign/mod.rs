@@ -40,6 +40,8 @@ struct Habit {
     edits: Vec<check::Change>,
     /// Whether the change calls the standard library.
     std: bool,
+    /// Whether the change is one of what is a comment.
+    of_comments: bool,
 }
 
 /// How the standard library is imported.
@@ -143,6 +145,8 @@ struct Reader<'t> {
     /// The item that was read last, and its tokens.
     item: (usize, usize),
     tokens: Vec<Token>,
+    /// The hole of a text around the error that is read, or else the item.
+    within: (usize, usize),
     /// Errors up to this byte, and those at these, were told already.
     silent: usize,
     also: BTreeSet<usize>,
@@ -162,6 +166,7 @@ impl<'t> Reader<'t> {
             std,
             item: (0, 0),
             tokens: Vec::new(),
+            within: (0, 0),
             silent: 0,
             also: BTreeSet::new(),
             tried: 0,
@@ -170,13 +175,19 @@ impl<'t> Reader<'t> {
 
     fn read(&mut self, diagnostic: Diagnostic, at: usize) -> Diagnostic {
         self.enter(at);
-        let mut i = self.tokens.partition_point(|token| token.end <= at);
+        let hole = tokens::hole(self.text, &self.tokens, at);
+        let inner = hole.map(|(start, end)| tokens(self.text, start, end));
+        // What stands around a hole is not looked at.
+        self.within = hole.unwrap_or(self.item);
+        let text = hole.map_or(self.text, |(_, end)| &self.text[..end]);
+        let tokens = inner.as_deref().unwrap_or(&self.tokens);
+        let mut i = tokens.partition_point(|token| token.end <= at);
         // In parentheses what follows a colon was taken for a type.
         let typed = diagnostic.code == "E0116" && i > 0;
-        if typed && self.tokens[i - 1].end - self.tokens[i - 1].start == 1 {
-            i -= usize::from(self.text[self.tokens[i - 1].start..].starts_with(':'));
+        if typed && tokens[i - 1].end - tokens[i - 1].start == 1 {
+            i -= usize::from(text[tokens[i - 1].start..].starts_with(':'));
         }
-        let (text, tokens, std) = (self.text, &self.tokens, self.std.clone());
+        let std = self.std.clone();
         let place = Place { text, tokens, at, i, code: diagnostic.code, std };
         let forms: &[Form] = if diagnostic.code == "E0105" { &ITEMS } else { &[] };
         let Some(mut habit) = forms.iter().chain(&FORMS).find_map(|form| form(&place)) else {
@@ -214,12 +225,24 @@ impl<'t> Reader<'t> {
         let shifted: Vec<check::Change> = shifted.collect();
         if habit.std && std.is_none()
             || self.tried > MAX_TRIED
+            || !habit.of_comments && !self.keeps_comments(&habit.edits)
             || !check::mends(&self.text[start..end], self.rule, (code, at - start), &shifted)
         {
             habit.edits.clear();
         } else if let Some(add) = std.and_then(|std| std.add) {
             habit.edits.push((add, add, "import std\n".to_owned()));
         }
+    }
+
+    /// Whether some changes leave each comment where it is: none is lost, and none takes in what stood
+    /// behind it.
+    fn keeps_comments(&self, changes: &[check::Change]) -> bool {
+        let (start, end) = self.within;
+        let shifted = changes
+            .iter()
+            .map(|(a, b, new)| Some((a.checked_sub(start)?, b.checked_sub(start)?, new.clone())));
+        let Some(shifted) = shifted.collect::<Option<Vec<_>>>() else { return false };
+        check::keeps_comments(&self.text[start..end], &shifted)
     }
 }
 

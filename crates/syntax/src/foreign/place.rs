@@ -263,13 +263,20 @@ impl<'t> Place<'t> {
         // What is missing is missed where the line ends.
         let until = self.line_end(span.1.max(self.at)) + 1;
         let told = Some((message.into(), label.into(), help.into(), span));
-        Habit { told, until, also: Vec::new(), edits: Vec::new(), std: false }
+        Habit { told, until, also: Vec::new(), edits: Vec::new(), std: false, of_comments: false }
     }
 
     /// A form for which the message is right as it is, and only the change is to be added.
     pub(super) fn change(&self) -> Habit {
         let until = self.at + 1;
-        Habit { told: None, until, also: Vec::new(), edits: Vec::new(), std: false }
+        Habit {
+            told: None,
+            until,
+            also: Vec::new(),
+            edits: Vec::new(),
+            std: false,
+            of_comments: false,
+        }
     }
 }
 
@@ -283,6 +290,11 @@ impl Habit {
     /// Says that the change calls the standard library.
     pub(super) fn calls_std(self) -> Self {
         Self { std: true, ..self }
+    }
+
+    /// Says that the change is one of what is a comment.
+    pub(super) fn of_comments(self) -> Self {
+        Self { of_comments: true, ..self }
     }
 
     /// Says up to which byte errors only follow.

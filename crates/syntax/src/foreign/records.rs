@@ -29,12 +29,21 @@ pub(super) fn spread(place: &Place<'_>) -> Option<Habit> {
         let habit = habit.edit(place.start(open), place.start(dots + 1), "");
         return Some(habit.edit(place.end(close - 1), place.end(close), ""));
     }
-    let habit = habit.edit(place.start(open), place.start(dots + 1), "").edit(
+    let (front, behind) = parentheses(place, close);
+    let habit = habit.edit(place.start(open), place.start(dots + 1), front).edit(
         place.start(end),
         place.end(end),
         " with {",
     );
+    let habit = habit.edit(place.end(close), place.end(close), behind);
     Some(equals(place, end, habit))
+}
+
+/// What stands around `r with { … }` where a field of it is taken, or it is called.
+fn parentheses(place: &Place<'_>, close: usize) -> (&'static str, &'static str) {
+    let postfix = place.tok(close + 1) == "."
+        || matches!(place.tok(close + 1), "(" | "[") && place.joined(close + 1);
+    if postfix { ("(", ")") } else { ("", "") }
 }
 
 /// Whether braces hold types, such as `{ name: Str, ..r }`.
@@ -95,8 +104,12 @@ pub(super) fn update(place: &Place<'_>) -> Option<Habit> {
     let message = "a record is changed with `with` in front of the braces";
     let help = format!("write `{record} with {{ field = value }}`");
     let habit = place.habit(span, message, "not understood", help).until(until);
-    let habit =
-        habit.edit(place.start(open), place.start(open + 1), "").edit(span.0, span.1, "with {");
+    let (front, behind) = close.map_or(("", ""), |close| parentheses(place, close));
+    let end = close.map_or(span.1, |close| place.end(close));
+    let habit = habit
+        .edit(place.start(open), place.start(open + 1), front)
+        .edit(span.0, span.1, "with {")
+        .edit(end, end, behind);
     Some(equals(place, sign, habit))
 }
 

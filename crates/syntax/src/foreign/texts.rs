@@ -23,7 +23,7 @@ pub(super) fn url(place: &Place<'_>) -> Option<Habit> {
     let (end, url) = (start + len, &place.text[start..start + len]);
     let message = "an address stands in double quotes";
     let habit = place.habit((start, end), message, "not a text", format!("write `\"{url}\"`"));
-    Some(habit.edit(start, end, format!("\"{url}\"")).only_if(!url.contains("#{")))
+    Some(habit.edit(start, end, format!("\"{url}\"")).only_if(!url.contains("#{")).of_comments())
 }
 
 /// Whether a colon stands between the parts of an address.
@@ -64,7 +64,17 @@ pub(super) fn bare_digest(place: &Place<'_>) -> Option<Habit> {
     let hash = format!("sha256-{}", digits.to_lowercase());
     let alone =
         digits.len() == 64 && place.start(place.i) == place.at && crate::hash::is_hash(&hash);
-    let span = (place.start(place.i), place.end(place.i));
+    // `SHA256-` in capitals.
+    let kind = place.i.checked_sub(2).filter(|kind| {
+        place.before(place.i) == "-" && place.joined(place.i) && place.joined(kind + 1)
+    });
+    let kind = kind.filter(|kind| place.tok(*kind).eq_ignore_ascii_case("sha256"));
+    let span = (place.start(kind.unwrap_or(place.i)), place.end(place.i));
+    if kind.is_some() && alone {
+        let message = "the kind of a hash is written in small letters";
+        let habit = place.habit(span, message, "not a hash", "write `sha256-…`");
+        return Some(Habit { until: span.1, ..habit.edit(span.0, span.1, hash) });
+    }
     let message = "a hash says of which kind it is";
     alone.then(|| {
         let habit =

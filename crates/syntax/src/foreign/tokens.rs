@@ -73,6 +73,64 @@ fn closes(text: &str, open: usize, close: usize) -> bool {
     matches!(pair, (b'(', b')') | (b'[', b']') | (b'{', b'}'))
 }
 
+/// The comments of a text, in its order.
+pub(super) fn comments(text: &str) -> Vec<&str> {
+    let mut comments = Vec::new();
+    let mut at = 0;
+    while at < text.len() {
+        let (start, end, kind) = next(text, at).unwrap_or((text.len(), text.len(), Kind::Sign));
+        let lines = text[at..start].lines().map(str::trim);
+        comments.extend(lines.filter(|line| !line.is_empty()));
+        if kind == Kind::Comment {
+            comments.push(&text[start..end]);
+        }
+        at = end;
+    }
+    comments
+}
+
+/// The innermost hole of a text around a byte: where what stands in it starts and ends.
+pub(super) fn hole(text: &str, tokens: &[Token], at: usize) -> Option<(usize, usize)> {
+    let token = &tokens[tokens.partition_point(|token| token.end <= at)..].first()?;
+    let mut around = (token.kind == Kind::Text && token.start < at)
+        .then(|| hole_in(text, (token.start, token.end), at))??;
+    for _ in 0..MAX_TEXTS {
+        let inner = self::tokens(text, around.0, around.1);
+        let next = inner.iter().find(|token| token.start < at && at < token.end);
+        let next = next.filter(|token| token.kind == Kind::Text);
+        match next.and_then(|token| hole_in(text, (token.start, token.end), at)) {
+            Some(found) => around = found,
+            None => break,
+        }
+    }
+    Some(around)
+}
+
+/// The hole around a byte of the text that stands in some bytes.
+fn hole_in(text: &str, (start, end): (usize, usize), byte: usize) -> Option<(usize, usize)> {
+    let bytes = text.as_bytes().get(..end)?;
+    let script = text[start..].starts_with("sh");
+    let mut at = start;
+    while at < byte {
+        match &bytes[at..] {
+            [b'\\', b'#', b'{', ..] => at += 3,
+            [b'\\', next, ..] if !script && *next != b'\n' => at += 2,
+            [b'#', b'{', ..] => {
+                let from = at + 2;
+                let len = hole_len(&text[from..end], 0);
+                let closed = len > 0 && bytes[from + len - 1] == b'}';
+                let to = from + len - usize::from(closed);
+                if (from..=to).contains(&byte) {
+                    return Some((from, to));
+                }
+                at = from + len;
+            }
+            _ => at += 1,
+        }
+    }
+    None
+}
+
 /// The first token from a byte on: where it starts and ends, and what it is.
 fn next(text: &str, at: usize) -> Option<(usize, usize, Kind)> {
     let mut at = at;

@@ -125,7 +125,14 @@ pub(super) fn with_scope(place: &Place<'_>) -> Option<Habit> {
 /// `a::b` of Rust.
 pub(super) fn double_colon(place: &Place<'_>) -> Option<Habit> {
     let message = "names are joined with `.`, not with `::`";
-    (place.here() == "::").then(|| replaced(place, message, "."))
+    let mut habit = (place.here() == "::").then(|| replaced(place, message, "."))?;
+    let mut i = place.i + 2;
+    while place.tok(i) == "::" && place.is_name(i - 1) {
+        habit.also.push(place.start(i));
+        habit = habit.edit(place.start(i), place.end(i), ".");
+        i += 2;
+    }
+    Some(habit)
 }
 
 /// `let a := 1`
@@ -139,7 +146,10 @@ pub(super) fn hash_comment(place: &Place<'_>) -> Option<Habit> {
     let (start, end) = (place.at, place.at + 1);
     let message = "a comment starts with `//`, not with `#`";
     (place.here() == "#" && place.code == "E0104" && place.start(place.i) == start).then(|| {
-        place.habit((start, end), message, "not a comment", "write `//`").edit(start, end, "//")
+        place
+            .habit((start, end), message, "not a comment", "write `//`")
+            .edit(start, end, "//")
+            .of_comments()
     })
 }
 
@@ -155,7 +165,10 @@ pub(super) fn dash_comment(place: &Place<'_>) -> Option<Habit> {
     let alone = !place.joined(sign) && place.text[end..].starts_with([' ', '\n']);
     let message = "a comment starts with `//`, not with `--`";
     alone.then(|| {
-        place.habit((start, end), message, "not a comment", "write `//`").edit(start, end, "//")
+        place
+            .habit((start, end), message, "not a comment", "write `//`")
+            .edit(start, end, "//")
+            .of_comments()
     })
 }
 
@@ -183,7 +196,7 @@ pub(super) fn block_comment(place: &Place<'_>) -> Option<Habit> {
     });
     let lines: Vec<String> = lines.collect();
     let certain = inside.is_some() && last && !lines.is_empty();
-    Some(habit.edit(start, end, lines.join("\n")).only_if(certain))
+    Some(habit.edit(start, end, lines.join("\n")).only_if(certain).of_comments())
 }
 
 /// `let a = 1;`
