@@ -41,7 +41,7 @@ impl<'a> Checker<'a> {
         expected: Option<&Expect>,
     ) -> Typed {
         let head = match &callee.kind {
-            ExprKind::Name(name) => Some(self.resolve_name(name)),
+            ExprKind::Name(name) => Some(self.resolve_callee(name, args)),
             ExprKind::Field(base, name) => self.qualified_case(base, name).or_else(|| {
                 let module = self.as_module(base)?;
                 Some(self.member(module, name).map_or(Head::Broken, Self::head_of))

@@ -3,46 +3,51 @@
 //!
 //! Knows names only: whether `std` is imported, and what is in it, is checked elsewhere.
 
-use cbuild_syntax::ast;
+use cbuild_syntax::ast::{self, ExprKind};
 
+use crate::checker::{Checker, Def, Value};
+use crate::infer::Head;
 use crate::suggest::Fix;
+use crate::types::Ty;
 
-/// Names, and the function that is meant.
-const FUNCTIONS: [(&[&str], &str); 28] = [
-    (&["map", "fmap", "select"], "std.list.map"),
-    (&["filter", "where", "retain"], "std.list.filter"),
-    (&["fold", "foldl", "foldr", "reduce", "inject"], "std.list.fold"),
-    (&["flat_map", "flatMap", "concatMap", "bind"], "std.list.flat_map"),
-    (&["flatten", "concatLists", "concat"], "std.list.flatten"),
-    (&["head", "first"], "std.list.first"),
-    (&["last"], "std.list.last"),
-    (&["elem", "includes", "member"], "std.list.contains"),
-    (&["elemAt", "nth", "get", "at"], "std.list.at"),
-    (&["any", "some", "exists"], "std.list.any"),
-    (&["all", "every"], "std.list.all"),
-    (&["range", "genList"], "std.list.range"),
-    (&["zip"], "std.list.zip"),
-    (&["enumerate"], "std.list.enumerate"),
-    (&["sum"], "std.list.sum"),
-    (&["sort", "sorted"], "std.list.sort"),
-    (&["reverse", "reversed"], "std.list.reverse"),
-    (&["unique", "uniq", "dedup"], "std.list.unique"),
+/// Names, the function that is meant, and its parameters.
+const FUNCTIONS: [(&[&str], &str, &str); 28] = [
+    (&["map", "fmap", "select"], "std.list.map", "items, f"),
+    (&["filter", "where", "retain"], "std.list.filter", "items, keep"),
+    (&["fold", "foldl", "foldr", "reduce", "inject"], "std.list.fold", "items, initial, f"),
+    (&["flat_map", "flatMap", "concatMap", "bind"], "std.list.flat_map", "items, f"),
+    (&["flatten", "concatLists", "concat"], "std.list.flatten", "lists"),
+    (&["head", "first"], "std.list.first", "items"),
+    (&["last"], "std.list.last", "items"),
+    (&["elem", "includes", "member"], "std.list.contains", "items, item"),
+    (&["elemAt", "nth", "get", "at"], "std.list.at", "items, index"),
+    (&["any", "some", "exists"], "std.list.any", "items, holds"),
+    (&["all", "every"], "std.list.all", "items, holds"),
+    (&["range", "genList"], "std.list.range", "start, end"),
+    (&["zip"], "std.list.zip", "left, right"),
+    (&["enumerate"], "std.list.enumerate", "items"),
+    (&["sum"], "std.list.sum", "numbers"),
+    (&["sort", "sorted"], "std.list.sort", "items, before"),
+    (&["reverse", "reversed"], "std.list.reverse", "items"),
+    (&["unique", "uniq", "dedup"], "std.list.unique", "items"),
     (
         &["upper", "toUpper", "toUpperCase", "to_upper", "to_uppercase", "uppercase"],
         "std.text.upper",
+        "text",
     ),
     (
         &["lower", "toLower", "toLowerCase", "to_lower", "to_lowercase", "lowercase"],
         "std.text.lower",
+        "text",
     ),
-    (&["join", "concatStringsSep"], "std.text.join"),
-    (&["split", "splitString"], "std.text.split"),
-    (&["replace", "replaceStrings", "gsub"], "std.text.replace"),
-    (&["trim", "strip"], "std.text.trim"),
-    (&["startsWith", "startswith", "hasPrefix"], "std.text.starts_with"),
-    (&["endsWith", "endswith", "hasSuffix"], "std.text.ends_with"),
-    (&["int", "parseInt", "toInt"], "std.text.to_int"),
-    (&["attrNames", "keys"], "std.map.keys"),
+    (&["join", "concatStringsSep"], "std.text.join", "parts, separator"),
+    (&["split", "splitString"], "std.text.split", "text, separator"),
+    (&["replace", "replaceStrings", "gsub"], "std.text.replace", "text, old, new"),
+    (&["trim", "strip"], "std.text.trim", "text"),
+    (&["startsWith", "startswith", "hasPrefix"], "std.text.starts_with", "text, prefix"),
+    (&["endsWith", "endswith", "hasSuffix"], "std.text.ends_with", "text, suffix"),
+    (&["int", "parseInt", "toInt"], "std.text.to_int", "text"),
+    (&["attrNames", "keys"], "std.map.keys", "entries"),
 ];
 
 /// What is said of names for which there is no single function.
@@ -71,15 +76,94 @@ const OTHERS: [(&[&str], &str); 8] = [
 
 /// The function that a name stands for, such as `std.list.map` for `map`.
 pub(crate) fn function(name: &str) -> Option<&'static str> {
-    FUNCTIONS.iter().find(|(names, _)| names.contains(&name)).map(|(_, function)| *function)
+    FUNCTIONS.iter().find(|(names, ..)| names.contains(&name)).map(|(_, function, _)| *function)
+}
+
+/// Whether other languages have the arguments of a function in the same order.
+fn ordered(function: &str) -> bool {
+    matches!(function, "std.list.range" | "std.list.zip")
+}
+
+/// What an argument is, as far as its order among others tells.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Argument {
+    Function,
+    /// A text or number.
+    Literal,
+    Other,
+}
+
+/// Whether a call by another language's name is right with the name of the function that is meant: its
+/// arguments are as many, and surely in the same order.
+pub(crate) fn same_order(name: &str, given: &[Argument]) -> bool {
+    let found = FUNCTIONS.iter().find(|(names, ..)| names.contains(&name));
+    let Some((_, function, parameters)) = found else { return true };
+    let wanted = parameters.split(", ").count();
+    if given.len() != wanted {
+        return false;
+    }
+    if ordered(function) {
+        return !given.contains(&Argument::Function);
+    }
+    match given {
+        [only] => *only != Argument::Function,
+        [first, .., last] => *first == Argument::Other && *last != Argument::Other,
+        [] => true,
+    }
+}
+
+impl Checker<'_> {
+    /// What a called name stands for. A function of another language is not replaced by that of the library
+    /// where its arguments would be in the wrong order.
+    pub(crate) fn resolve_callee(&mut self, name: &ast::Ident, args: &[ast::Arg]) -> Head {
+        let before = self.diagnostics.len();
+        let head = self.resolve_name(name);
+        let meant = function(&name.text);
+        if let (Some(meant), Some(problem)) = (meant, self.diagnostics.get(before)) {
+            let offered = problem.edits.first().is_some_and(|edit| edit.text == meant);
+            let given: Vec<Argument> =
+                args.iter().map(|arg| self.kind_of_argument(&arg.value)).collect();
+            if offered && !same_order(&name.text, &given) {
+                self.diagnostics[before].edits.clear();
+            }
+        }
+        head
+    }
+
+    fn kind_of_argument(&self, value: &ast::Expr) -> Argument {
+        let is_function = match &value.kind {
+            ExprKind::Lambda { .. } => true,
+            ExprKind::Text(_) | ExprKind::Int(_) => return Argument::Literal,
+            ExprKind::Name(name) => {
+                match self.body.locals.iter().rev().find(|local| *local.name == *name.text) {
+                    Some(local) => matches!(self.types.get(local.ty.ty), Ty::Fn(..)),
+                    None => match self.find_value(self.module, &name.text) {
+                        Some(Value::Global(id)) => match self.global(id).def {
+                            Def::Fn(_) => true,
+                            Def::Let(def) => matches!(def.value.kind, ExprKind::Lambda { .. }),
+                            _ => false,
+                        },
+                        _ => false,
+                    },
+                }
+            }
+            _ => false,
+        };
+        if is_function { Argument::Function } else { Argument::Other }
+    }
 }
 
 /// What to write in place of a name that is not in scope.
 pub(crate) fn instead(name: &str) -> Option<Fix> {
-    if let Some(function) = function(name) {
-        let text =
-            format!("this is the function `{function}`; what it works on is its first argument");
-        return Some(Fix { text, replacement: Some(function.to_owned()) });
+    let known = FUNCTIONS.iter().find(|(names, ..)| names.contains(&name));
+    if let Some((_, function, parameters)) = known {
+        let first = if parameters.contains(',') && !ordered(function) {
+            "; what it works on comes first"
+        } else {
+            ""
+        };
+        let text = format!("write `{function}({parameters})`{first}");
+        return Some(Fix { text, replacement: Some((*function).to_owned()) });
     }
     if let Some(hash) = hash(name).filter(|_| name.len() == 64) {
         let text = format!("a hash says of which kind it is: `{}…`", &hash[..12]);
@@ -163,14 +247,34 @@ mod tests {
     }
 
     #[test]
+    fn an_order_is_known_or_not() {
+        use Argument::{Function, Literal, Other};
+        assert!(same_order("map", &[Other, Function]));
+        assert!(!same_order("map", &[Function, Other]));
+        assert!(!same_order("map", &[Other, Other]));
+        assert!(!same_order("join", &[Literal, Other]));
+        assert!(same_order("join", &[Other, Literal]));
+        assert!(!same_order("fold", &[Function, Literal, Other]));
+        assert!(same_order("fold", &[Other, Literal, Function]));
+        assert!(!same_order("range", &[Literal]));
+        assert!(same_order("range", &[Literal, Literal]));
+        assert!(!same_order("sorted", &[Other]));
+        assert!(same_order("sum", &[Other]));
+    }
+
+    #[test]
     fn the_library_has_every_function() {
-        for (_, function) in FUNCTIONS {
+        for (_, function, parameters) in FUNCTIONS {
             let (module, name) = function.strip_prefix("std.").unwrap().split_once('.').unwrap();
             let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../stdlib");
             let text = std::fs::read_to_string(format!("{folder}/{module}.cbuild")).unwrap();
-            let declared =
-                ["(", "<"].iter().any(|after| text.contains(&format!("fn {name}{after}")));
-            assert!(declared, "{function}");
+            let mut found =
+                ["(", "<"].iter().filter_map(|after| text.split_once(&format!("fn {name}{after}")));
+            let (_, declared) = found.next().unwrap();
+            let line = declared.lines().next().unwrap();
+            for parameter in parameters.split(", ") {
+                assert!(line.contains(&format!("{parameter}: ")), "{function}: {parameter}");
+            }
         }
     }
 }

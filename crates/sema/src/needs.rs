@@ -7,6 +7,7 @@ use cbuild_diag::Span;
 
 use crate::checker::{Checker, Extend};
 use crate::codes;
+use crate::operators::absent;
 use crate::print::with_article;
 use crate::types::{ConId, Place, Ty, TyId};
 
@@ -148,6 +149,17 @@ impl Checker<'_> {
         if unknown { Verdict::Unknown } else { Verdict::Met }
     }
 
+    /// What an absent operand of `++` may count as.
+    fn absent_operand(&self, pending: &Pending) -> Option<&'static str> {
+        let Ty::Con(ConId::OPTION, args) = self.types.get(pending.ty) else { return None };
+        match self.types.get(args[0]) {
+            _ if pending.need != Need::Join => None,
+            Ty::Con(ConId::STR, _) => Some("\"\""),
+            Ty::Con(ConId::LIST, _) => Some("[]"),
+            _ => None,
+        }
+    }
+
     fn refuse(&mut self, pending: &Pending) {
         let shown = self.types.show(pending.ty);
         let package =
@@ -193,7 +205,10 @@ impl Checker<'_> {
             message,
             format!("has type `{shown}`"),
         );
-        self.push(diagnostic).maybe_fix(fix.map(str::to_owned));
+        let fallback = self.absent_operand(pending);
+        let fix = fix.map(str::to_owned).or_else(|| fallback.map(absent));
+        self.push(diagnostic).maybe_fix(fix);
+        self.add_fallback(fallback, pending.place);
     }
 }
 

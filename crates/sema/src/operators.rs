@@ -10,7 +10,7 @@ use crate::ir;
 use crate::needs::Need;
 use crate::print::with_article;
 use crate::report::{Expect, Why};
-use crate::types::{ConId, Ty, TyId};
+use crate::types::{ConId, Place, Ty, TyId};
 use crate::unify::Clash;
 use crate::watch::watch;
 
@@ -122,15 +122,20 @@ impl<'a> Checker<'a> {
                 self.need(Need::Equal, ty, left_span);
                 (TyId::BOOL, right)
             }
-            BinaryOp::Lt | BinaryOp::Le | BinaryOp::Gt | BinaryOp::Ge
-                if self.fallback(TyId::INT, ty).is_some() =>
-            {
-                self.operand(link.op, TyId::INT, ty, left_span, "left");
-                (TyId::BOOL, self.infer(link.right).1)
-            }
             BinaryOp::Lt | BinaryOp::Le | BinaryOp::Gt | BinaryOp::Ge => {
-                let right = self.same_as_left(link, ty, left_span);
-                self.need(Need::Order, ty, left_span);
+                let mut ordered = [TyId::INT, TyId::STR].into_iter();
+                let optional = ordered.find(|wanted| self.fallback(*wanted, ty).is_some());
+                let right = match optional {
+                    Some(wanted) => {
+                        self.operand(link.op, wanted, ty, left_span, "left");
+                        self.infer(link.right).1
+                    }
+                    None => {
+                        let right = self.same_as_left(link, ty, left_span);
+                        self.need(Need::Order, ty, left_span);
+                        right
+                    }
+                };
                 (TyId::BOOL, right)
             }
             _ => {
@@ -169,16 +174,8 @@ impl<'a> Checker<'a> {
         }
         let (wanted, shown) = self.types.show_two(expected, found);
         let sign = sign(op);
-        let joinable =
-            matches!(self.types.get(found), Ty::Con(ConId::STR | ConId::SCRIPT | ConId::LIST, _));
         let fallback = self.fallback(expected, found);
-        let fix = match fallback {
-            Some(fallback) => Some(absent(fallback)),
-            None if op == BinaryOp::Add && joinable => {
-                Some("`++` joins texts, scripts and lists".to_owned())
-            }
-            None => None,
-        };
+        let fix = fallback.map(absent).or_else(|| self.operator_instead(op, found));
         self.error(
             codes::OPERAND,
             span,
@@ -189,13 +186,27 @@ impl<'a> Checker<'a> {
             format!("has type `{shown}`"),
         )
         .maybe_fix(fix);
-        self.add_fallback(fallback, span);
+        self.add_fallback(fallback, self.place(span));
         false
     }
 
+    /// What is written in place of an operator that does not work on a type.
+    fn operator_instead(&self, op: BinaryOp, found: TyId) -> Option<String> {
+        let text = match (op, self.types.get(found)) {
+            (BinaryOp::Add, Ty::Con(ConId::STR | ConId::SCRIPT | ConId::LIST, _)) => {
+                "`++` joins texts, scripts and lists"
+            }
+            (BinaryOp::Or, Ty::Con(ConId::OPTION, _)) => {
+                "a value in place of an absent one is given by `std.option.or_else(…, …)`"
+            }
+            _ => return None,
+        };
+        Some(text.to_owned())
+    }
+
     /// Lets the fix of the last error say what counts where a value is absent.
-    fn add_fallback(&mut self, fallback: Option<&'static str>, span: Span) {
-        let at = |byte| self.place(Span { start: byte, end: byte });
+    pub(crate) fn add_fallback(&mut self, fallback: Option<&'static str>, (source, span): Place) {
+        let at = |byte| (source, Span { start: byte, end: byte });
         let (before, after) = (at(span.start), at(span.end));
         if let (Some(fallback), Some(problem)) = (fallback, self.diagnostics.last_mut()) {
             problem.change(before, "std.option.or_else(").change(after, format!(", {fallback})"));
@@ -208,6 +219,7 @@ impl<'a> Checker<'a> {
         match (self.types.get(wanted), self.types.get(args[0])) {
             (Ty::Con(ConId::INT, _), Ty::Con(ConId::INT, _)) => Some("0"),
             (Ty::Con(ConId::BOOL, _), Ty::Con(ConId::BOOL, _)) => Some("false"),
+            (Ty::Con(ConId::STR, _), Ty::Con(ConId::STR, _)) => Some("\"\""),
             _ => None,
         }
     }
@@ -228,7 +240,7 @@ impl<'a> Checker<'a> {
                 format!("has type `{shown}`"),
             )
             .maybe_fix(fallback.map(absent));
-            self.add_fallback(fallback, operand.span);
+            self.add_fallback(fallback, self.place(operand.span));
         }
         (wanted, ir::Expr::Unary(op, Deep::new(lowered), span))
     }
@@ -289,7 +301,7 @@ impl<'a> Checker<'a> {
 }
 
 /// What is said of an operand that may be absent.
-fn absent(fallback: &str) -> String {
+pub(crate) fn absent(fallback: &str) -> String {
     format!("it may be absent; say what counts then, as in `std.option.or_else(…, {fallback})`")
 }
 

@@ -343,16 +343,27 @@ impl Checker<'_> {
             Kind::Module => (codes::UNKNOWN_NAME, "module"),
         };
         let foreign = || (kind == Kind::Value).then(|| foreign::instead(text)).flatten();
-        let fix = meant(text, self.names_to_suggest(kind))
+        let near = meant(text, self.names_to_suggest(kind));
+        // A module is no near name of a function.
+        let module = |fix: &Fix| {
+            let name = fix.replacement.as_deref();
+            foreign().is_some() && name.is_some_and(|name| self.find_module(name).is_some())
+        };
+        let fix = near
+            .filter(|fix| !module(fix))
             .or_else(|| self.hint(name, kind).map(Fix::from))
             .or_else(foreign);
         let import = (text == "std").then(|| self.place_for_import()).flatten();
         let other = replacement_of(text, kind);
         let span = name.span;
         let place = self.place(span);
+        let capitals = self.hash_kind_before(span);
         let problem =
             self.error(code, span, format!("there is no {what} `{text}` here"), "not found");
         problem.maybe_fix(fix);
+        if let (Some(start), Some(edit)) = (capitals, problem.edits.first_mut()) {
+            edit.span.start = start;
+        }
         match (import, other) {
             (Some(import), _) if problem.edits.is_empty() => {
                 problem.change(import, "import std\n");
@@ -362,6 +373,14 @@ impl Checker<'_> {
             }
             _ => {}
         }
+    }
+
+    /// Where `SHA256-` in front of a name starts: it was told of as an unknown name right before.
+    fn hash_kind_before(&self, name: Span) -> Option<u32> {
+        let last = self.diagnostics.last()?;
+        let span = last.labels.first().filter(|label| label.source == self.source())?.span;
+        let kind = last.message.to_ascii_lowercase().contains("`sha256`");
+        (kind && span.end + 1 == name.start && name.end - name.start == 64).then_some(span.start)
     }
 
     /// The names that stand where an unknown one does, the nearest scope first. None where so many errors
