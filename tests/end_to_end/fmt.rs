@@ -32,6 +32,8 @@ fn files_are_formatted_in_place() {
 
     let done = cbuild(root.path(), ["fmt", "--check", path]).fails(1, "E1050");
     assert!(done.stdout.contains("-let a=[1,2] // x\n+let a = [1, 2] // x"), "{}", done.stdout);
+    let steering = piped("let  a = \"\u{1b}[31m\"\n", &["fmt", "--check", "-"]).fails(1, "E1050");
+    assert!(!steering.stdout.contains('\u{1b}'), "{}", steering.stdout);
     assert!(!done.stdout.contains("b.cbuild"), "only what differs is listed: {}", done.stdout);
     assert_eq!(std::fs::read_to_string(&a).unwrap(), UNTIDY, "nothing is written");
 

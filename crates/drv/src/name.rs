@@ -20,7 +20,8 @@ pub enum NameError {
     TooLong(usize),
     /// A character outside `a-z A-Z 0-9 + - . _ =`, or a leading dot or hyphen.
     #[error(
-        "`{name}` has `{found}` at byte {at}; a name consists of letters, digits and `+-._=`, and starts with a letter, a digit or `_`"
+        "`{}` has `{}` at byte {at}; a name consists of letters, digits and `+-._=`, and starts with a letter, a digit or `_`",
+        name.escape_debug(), found.escape_debug()
     )]
     Character {
         /// The rejected text.

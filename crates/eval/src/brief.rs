@@ -100,7 +100,8 @@ impl Brief<'_, '_> {
             }
             Value::Record(record) => {
                 let names = record.shape.names.iter();
-                let names = names.map(|name| format!("{} = ", self.machine.shapes.name(*name)));
+                let shown = |name| cbuild_syntax::field_name(self.machine.shapes.name(name));
+                let names = names.map(|name| format!("{} = ", shown(*name)));
                 let items = names.zip(record.fields.iter().cloned()).collect();
                 self.items("{ ", items, " }", nesting);
             }
@@ -189,7 +190,8 @@ impl Machine<'_> {
                 both.map(|(at, (a, b))| (format!("[{at}]"), a.clone(), b.clone())).collect()
             }
             (Value::Record(a), Value::Record(b)) if a.shape.names == b.shape.names => {
-                let names = a.shape.names.iter().map(|name| self.shapes.name(*name));
+                let shown = |name| cbuild_syntax::field_name(self.shapes.name(name));
+                let names = a.shape.names.iter().map(|name| shown(*name));
                 let both = a.fields.iter().zip(b.fields.iter());
                 names.zip(both).map(|(n, (a, b))| (format!(".{n}"), a.clone(), b.clone())).collect()
             }

@@ -1,8 +1,9 @@
 //! Whole values as text and as JSON.
 
-use cbuild_diag::{ends_line, turns_direction};
 use cbuild_drv::{Input, Segment};
 use cbuild_sema::ir::Symbol;
+use cbuild_syntax::field_name;
+pub(crate) use cbuild_syntax::quoted;
 use serde_json::{Map as Object, Value as Json, json};
 
 use crate::codes;
@@ -142,7 +143,7 @@ impl<'m, 'a> Printer<'m, 'a> {
                 for (&name, slot) in record.shape.names.iter().zip(record.fields.iter()) {
                     self.spend_on(name)?;
                     let item = self.part(slot, Self::layout)?;
-                    items.push(item.prefixed(&format!("{} = ", self.name(name))));
+                    items.push(item.prefixed(&format!("{} = ", field_name(self.name(name)))));
                 }
                 Layout::spaced("{", items, "}")
             }
@@ -306,27 +307,4 @@ fn external(value: &Value) -> Json {
         Value::Variable(variable) => json!({ "type": "variable", "name": variable.name }),
         other => json!({ "type": other.kind() }),
     }
-}
-
-/// A text as a literal of the language.
-pub(crate) fn quoted(text: &str) -> String {
-    let mut literal = String::with_capacity(text.len() + 2);
-    literal.push('"');
-    let mut rest = text.chars().peekable();
-    while let Some(c) = rest.next() {
-        match c {
-            '"' => literal.push_str("\\\""),
-            '\\' => literal.push_str("\\\\"),
-            '\n' => literal.push_str("\\n"),
-            '\t' => literal.push_str("\\t"),
-            '\r' => literal.push_str("\\r"),
-            '#' if rest.peek() == Some(&'{') => literal.push_str("\\#"),
-            c if c.is_control() || turns_direction(c) || ends_line(c) => {
-                literal.push_str(&format!("\\u{{{:x}}}", u32::from(c)))
-            }
-            c => literal.push(c),
-        }
-    }
-    literal.push('"');
-    literal
 }

@@ -191,6 +191,18 @@ pub(crate) fn path(parts: &[ast::TextPart]) -> Option<&str> {
     (path && text.bytes().all(plain) && !text.contains("//")).then_some(text)
 }
 
+/// How the file is downloaded whose address stands where a package is needed.
+pub(crate) fn download(parts: &[ast::TextPart]) -> Option<String> {
+    let [ast::TextPart::Text(text)] = parts else { return None };
+    let address = ["https://", "http://"].iter().any(|start| text.starts_with(start));
+    address.then(|| {
+        let url = cbuild_syntax::quoted(text);
+        format!(
+            "download it: `std.fetch.url({url}, sha256-…)`; `std.fetch.tarball` unpacks an archive"
+        )
+    })
+}
+
 /// Why a text that was meant as a hash is none.
 pub(crate) fn why_no_hash(text: &str) -> Option<String> {
     let text = text.trim();

@@ -217,8 +217,16 @@ impl<'a> Checker<'a> {
             }
             _ => None,
         };
-        if let (Some(new), Some(problem)) = (wanted, self.diagnostics.get_mut(before)) {
-            problem.change(place, new);
+        let package =
+            matches!(self.types.get(expected.ty), Ty::Con(con, _) if Some(con) == self.package);
+        let download = foreign::download(parts).filter(|_| package);
+        if let Some(problem) = self.diagnostics.get_mut(before) {
+            if let Some(new) = wanted {
+                problem.change(place, new);
+            }
+            if let Some(help) = download {
+                problem.help = Some(help);
+            }
         }
         lowered
     }

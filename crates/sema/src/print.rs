@@ -135,7 +135,7 @@ impl Printer<'_> {
     }
 
     fn field(&self, out: &mut String, name: &str, field: &Field) {
-        out.push_str(name);
+        out.push_str(&cbuild_syntax::field_name(name));
         match (field.presence, self.types.get(field.ty)) {
             (Presence::Optional, Ty::Con(_, args)) if args.len() == 1 => {
                 out.push_str("?: ");

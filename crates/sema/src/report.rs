@@ -445,7 +445,7 @@ const SHOWN_NAMES: usize = 12;
 /// Names in backquotes, as far as there is room for them.
 pub(crate) fn quoted(names: &[&str]) -> String {
     let shown: Vec<String> =
-        names.iter().take(SHOWN_NAMES).map(|name| format!("`{name}`")).collect();
+        names.iter().take(SHOWN_NAMES).map(|name| format!("`{}`", name.escape_debug())).collect();
     match names.len().saturating_sub(SHOWN_NAMES) {
         0 => shown.join(", "),
         more => format!("{} and {more} more", shown.join(", ")),

@@ -25,8 +25,11 @@ pub(crate) fn refused(source: SourceId, piece: &Piece<'_>, content: &Content) ->
             let word = word.unwrap_or_default();
             let span = Span { start: start as u32, end: (start + word.len()) as u32 };
             let message = format!("`{word}` begins an item, but an expression is expected");
-            Diagnostic::error("E0115", source, span, message, "an item")
-                .help("leave it out: `std` is known here, and other items belong in a file")
+            let help = match word {
+                "fn" => "a function without a name is written `(x) => …`; items belong in a file",
+                _ => "leave it out: `std` is known here, and other items belong in a file",
+            };
+            Diagnostic::error("E0115", source, span, message, "an item").help(help)
         }
         Content::TooLarge => {
             let message = format!("this file is larger than {} MiB", MAX_SOURCE_BYTES >> 20);
@@ -283,8 +286,7 @@ fn wrong(report: &Report<'_>, place: &Place<'_, '_>) -> Text {
         Rule::wrong_path => absolute(span, source),
         Rule::wrong_quote => {
             let message = "texts stand in double quotes";
-            let inner = source.trim_matches('\'');
-            text("E0104", span, message, "single quotes", format!("write `{inner:?}`"))
+            text("E0104", span, message, "single quotes", "write it in `\"`, on one line")
         }
         rule => wrong_sign(rule, span, source),
     }
@@ -434,7 +436,8 @@ fn junk_help(token: &str, place: &Place<'_, '_>) -> &'static str {
         }
         "->" | "=>" => "a lambda is written `(x) => value`",
         "and" | "&" => "use `&&`",
-        "or" | "|" => "use `||`",
+        "or" => "use `||`",
+        "|" => "conditions are joined with `||`, and a value is handed to a function with `|>`",
         ";" => "remove it; items and bindings are not ended by `;`",
         ":" => "a type annotation stands after the name in a definition: `let name: Type = value`",
         _ if parent == Rule::item => "a call is written with parentheses, `f(x)`; remove the rest",

@@ -19,7 +19,7 @@ pub(crate) fn report(source: SourceId, text: &str, rule: Rule, diagnostics: &mut
     if !text.is_ascii() {
         diagnostics.extend(turned(source, text));
     }
-    if ends_of_lines(text).any(|comment| Operand::of(comment).is_some()) {
+    if ends_of_lines(text).any(|at| Operand::at(text, at).is_some()) {
         diagnostics.extend(operators(source, text, rule));
     }
 }
@@ -40,11 +40,11 @@ fn turned(source: SourceId, text: &str) -> impl Iterator<Item = Diagnostic> {
     })
 }
 
-/// What stands behind `//` on lines that have something in front of it, texts with `//` included.
-fn ends_of_lines(text: &str) -> impl Iterator<Item = &str> {
+/// Each `//` on lines that have something in front of it, those in texts included.
+fn ends_of_lines(text: &str) -> impl Iterator<Item = usize> {
     text.match_indices("//").filter_map(|(at, _)| {
         let line = text[..at].rfind('\n').map_or(0, |end| end + 1);
-        (!text[line..at].trim().is_empty()).then(|| comment_at(text, at))
+        (!text[line..at].trim().is_empty()).then_some(at)
     })
 }
 
@@ -62,14 +62,24 @@ enum Operand {
 }
 
 impl Operand {
+    /// By the comment that starts at a place; an empty one goes on with a record on the next line.
+    fn at(text: &str, at: usize) -> Option<Self> {
+        let comment = comment_at(text, at);
+        if !comment.is_empty() {
+            return Self::of(comment);
+        }
+        let next = text[at..].lines().nth(1).map(str::trim_start);
+        next.is_some_and(|next| next.starts_with('{')).then_some(Self::Record)
+    }
+
     fn of(comment: &str) -> Option<Self> {
         let first = comment.bytes().next()?;
         let short = comment.len() <= LONGEST && !comment.contains("//");
         let plain = |b: u8| is_word_byte(b) || b == b'.';
         match first {
-            b'{' if comment[1..].trim().is_empty() || comment.contains('=') => Some(Self::Record),
-            b'{' => None,
-            _ if comment.bytes().all(|b| b.is_ascii_digit()) => Some(Self::Number),
+            b'{' => is_record(comment).then_some(Self::Record),
+            b'r' if rec(comment).is_some_and(is_record) => Some(Self::Record),
+            b'0'..=b'9' if is_sum(comment) => Some(Self::Number),
             _ if !short => None,
             b'(' if comment.ends_with(')') => Some(Self::Other),
             b'i' if comment.starts_with("if ") => Some(Self::Other),
@@ -81,21 +91,63 @@ impl Operand {
     }
 }
 
+/// Whether a comment is a record by its looks, or the start of one.
+fn is_record(comment: &str) -> bool {
+    let inside = comment[1..].trim_start();
+    comment.starts_with('{')
+        && (inside.is_empty()
+            || inside == "}"
+            || inside.starts_with("inherit ")
+            || comment.contains('='))
+}
+
+/// What stands behind `rec`.
+fn rec(comment: &str) -> Option<&str> {
+    comment.strip_prefix("rec").map(str::trim_start).filter(|rest| rest.starts_with('{'))
+}
+
+/// Whether a comment is a number or a sum that starts with one; brackets may close behind it.
+fn is_sum(comment: &str) -> bool {
+    let inside = comment.trim_end_matches([')', ']', '}', ',', ' ']);
+    inside.split_ascii_whitespace().enumerate().all(|(at, word)| match at % 2 {
+        0 => word.bytes().all(|b| b.is_ascii_digit()),
+        _ => matches!(word, "+" | "-" | "*" | "/"),
+    })
+}
+
+/// `{ a = 1; inherit b; }` and `rec { … }` of Nix as records are written here, if they end on their line.
+fn from_nix(comment: &str) -> Option<String> {
+    let set = rec(comment).unwrap_or(comment);
+    let inside = set.strip_prefix('{')?.strip_suffix('}')?;
+    // A `;` in a text stays.
+    if inside.split(';').any(|field| field.matches('"').count() % 2 != 0) {
+        return None;
+    }
+    let fields = inside.split(';').map(str::trim).filter(|field| !field.is_empty());
+    let fields = fields.map(|field| match field.strip_prefix("inherit ") {
+        Some(names) => names.split_ascii_whitespace().collect::<Vec<_>>().join(", "),
+        None => field.to_owned(),
+    });
+    Some(format!("with {{ {} }}", fields.collect::<Vec<_>>().join(", ")))
+}
+
 /// Comments behind a value that look like the right side of an operator `//`.
 fn operators(source: SourceId, text: &str, rule: Rule) -> Vec<Diagnostic> {
     let scan = scan::scan(text);
     let mut found = Vec::new();
     for at in scan.after_values.iter().copied().take(MOST) {
         let comment = comment_at(text, at);
-        let Some(operand) = Operand::of(comment) else { continue };
+        let Some(operand) = Operand::at(text, at) else { continue };
         // Items are looked at one by one, so that a long file takes no longer.
         let start = scan.starts.iter().rev().find(|start| **start <= at).map_or(0, |start| *start);
         let end = scan.starts.iter().find(|start| **start > at).map_or(text.len(), |end| *end);
-        let fits = |operator: &str| {
-            let (before, after) = (&text[start..at], &text[at + 2..end]);
-            let edited = syntax_errors(&format!("{before}{operator}{after}"), rule);
+        let fits = |behind: usize, new: &str| {
+            let (before, after) = (&text[start..at], &text[behind..end]);
+            let edited = syntax_errors(&format!("{before}{new}{after}"), rule);
             edited == 0 || edited < syntax_errors(&text[start..end], rule)
         };
+        let line_end = at + text[at..].lines().next().map_or(0, |line| line.trim_end().len());
+        let nix = from_nix(comment);
         let span = Span { start: at as u32, end: at as u32 + 2 };
         let warning = |message: &str, help: &str| {
             Diagnostic::warning("E0143", source, span, message, "ignored from here on").help(help)
@@ -103,10 +155,18 @@ fn operators(source: SourceId, text: &str, rule: Rule) -> Vec<Diagnostic> {
         let update = "`//` starts a comment; it does not change the record";
         let with = "write `r with { field = value }`, or put the comment on a line of its own";
         match operand {
-            Operand::Record if !is_literal(&text[..at]) && fits("with") => {
+            Operand::Record if !is_literal(&text[..at]) && fits(at + 2, "with") => {
                 found.push(warning(update, with).edit(source, span, "with"));
             }
-            Operand::Number if fits("/") => {
+            // What is written as in Nix is written anew.
+            Operand::Record
+                if !is_literal(&text[..at])
+                    && nix.as_ref().is_some_and(|new| fits(line_end, new)) =>
+            {
+                let rewritten = Span { start: span.start, end: line_end as u32 };
+                found.push(warning(update, with).edit(source, rewritten, nix.unwrap_or_default()));
+            }
+            Operand::Number if fits(at + 2, "/") => {
                 let message = "`//` starts a comment; it does not divide";
                 let help = "write `/`, which divides whole numbers, or put the comment on a line of its own";
                 found.push(warning(message, help).edit(source, span, "/"));

@@ -148,12 +148,3 @@ fn token(text: &str) -> &str {
     let len = text.chars().next().map_or(0, char::len_utf8);
     &text[..len]
 }
-
-/// A name as it would be written as a field of a record.
-pub(crate) fn shown(name: &str) -> String {
-    if crate::words::is_name(name) || name.bytes().all(crate::words::is_word_byte) {
-        name.to_owned()
-    } else {
-        format!("{name:?}")
-    }
-}

@@ -18,6 +18,7 @@ use pest::error::InputLocation;
 use crate::direct::{self, Refused};
 use crate::grammar::{Grammar, Rule};
 use crate::node::{self, Entry};
+use crate::words::is_word_byte;
 use crate::{MAX_SOURCE_BYTES, scan};
 
 /// Calls of grammar rules after which the parser gives up. The grammar takes about 10 calls for a
@@ -157,14 +158,20 @@ fn normative(text: &str, rule: Rule) -> Content {
             Content::Parsed { entries, broken }
         }
         Err(error) => match error.location {
-            InputLocation::Pos(at)
-                if rule == Rule::expression && scan::begins_item(&text[at..]) =>
-            {
-                Content::Item(at)
+            InputLocation::Pos(at) if rule == Rule::expression => {
+                let at = text.len() - text[at..].trim_ascii_start().len();
+                let item = scan::begins_item(&text[at..]) || is_item_word(&text[at..]);
+                if item { Content::Item(at) } else { Content::TooComplex }
             }
             _ => Content::TooComplex,
         },
     }
+}
+
+/// Whether a text starts with a word that only items have, whatever follows it.
+fn is_item_word(text: &str) -> bool {
+    let len = text.bytes().take_while(|byte| is_word_byte(*byte)).count();
+    matches!(&text[..len], "pub" | "import" | "fn" | "type" | "extern")
 }
 
 /// Whether a rule marks something that is not in the language.

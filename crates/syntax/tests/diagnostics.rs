@@ -72,6 +72,9 @@ cases! {
     comment_for_update_by_name: "let s = 1\nfn f(t: Int) -> Int = s\nlet a = r // s\nlet b = r // f(s)\n\
         let c = { a = 1 } // (if s then t else s)\nlet d = r // t.a\n\
         let e = r // http\nlet g = 80 // s\nlet h = \"a\" // s\nlet i = r // see s\nlet j = r // (deprecated)\n",
+    comment_for_update_of_nix: "let a = r // { b = 2; }\nlet c = r // { inherit d; }\nlet e = r // rec { b = 2 }\n\
+        let f = r // {}\nlet g = r //\n  { b = \";\" }\nlet h = r // { b = \"x;y\"; }\nlet i = r // { b = { c = 1; }; }\n",
+    comment_for_division_of_a_sum: "let a = n // 2 + 1\nlet b = f(n // 2)\nlet c = [n // 2]\n",
     comment_for_update_on_lines: "let d = r // {\n  b = 2\n}\nlet e = 1\n",
     fractional_number: "let a = 1.5\n",
     function_type_without_parentheses: "let f: Int -> Int = g\n",
@@ -140,9 +143,25 @@ fn a_byte_order_mark_is_skipped() {
 #[test]
 fn expressions_of_the_command_line() {
     let mut out = String::new();
-    for text in
-        ["import std", "1 pub let a = 2", "7 // 2", "{ a = 1 } // { b = 2 }", "\"\u{202e}\""]
-    {
+    for text in [
+        "import std",
+        "1 pub let a = 2",
+        "7 // 2",
+        "{ a = 1 } // { b = 2 }",
+        "\"\u{202e}\"",
+        "fn",
+        "fn(x) => x",
+        "1 + extern",
+        "x: x + 1",
+        "|x| x",
+        "# x",
+        "xs | f",
+        "xs | std.list.length",
+        "r.b ?: 2",
+        "match n { 0 | 1 => 1, _ => 2 }",
+        "'\\d'",
+        "'a\nb'",
+    ] {
         let mut sources = Sources::default();
         let id = sources.add("(expression)", text);
         for found in cbuild_syntax::parse_expr(id, text).1 {
@@ -164,6 +183,12 @@ fn comments_that_mean_nothing_else() {
         "let a = match b { 1 => 2, _ => 3 } // {\n",
         "let a = \"https://example.org\"\n",
         "let a = [1, // first\n  2] // last\n",
+        "type T = { a: Int } // {}\n",
+        "let a = f(x) // 2024-01-01\n",
+        "let a = f(x) // 1/2\n",
+        "let a = f(x) // record { a; b }\n",
+        "let a = f(x) // { a; b }\n",
+        "let a = f(x) //\nlet b = 2\n",
     ] {
         let (_, found) = cbuild_syntax::parse_file_only(cbuild_diag::SourceId(0), text);
         assert!(found.is_empty(), "{text}: {found:?}");

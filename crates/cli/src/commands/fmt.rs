@@ -119,13 +119,15 @@ fn refused(name: &str, error: FormatError, sources: Sources) -> Failure {
 }
 
 fn difference(name: &str, old: &str, new: &str) -> String {
-    TextDiff::configure()
+    let difference = TextDiff::configure()
         .timeout(SEARCH)
         .diff_lines(old, new)
         .unified_diff()
         .context_radius(CONTEXT)
         .header(name, &format!("{name} (formatted)"))
-        .to_string()
+        .to_string();
+    // What a file holds does not steer the terminal.
+    cbuild_diag::clean(&difference)
 }
 
 fn read(file: &Path) -> Result<String, Failure> {

@@ -146,7 +146,10 @@ impl RunText {
     fn row(&mut self, label: &str, value: &str) {
         if !value.is_empty() {
             // What an image says of itself does not steer the terminal.
-            self.lines.push(format!("  {label:<11}{}", cbuild_diag::clean(value)));
+            self.lines.push(format!(
+                "  {label:<11}{}",
+                cbuild_diag::clean(&value.replace('\r', "\\r").replace('\n', "\\n"))
+            ));
         }
     }
 }

@@ -78,7 +78,7 @@ pub fn check_reference(name: &str, tag: &str) -> Result<(), FieldError> {
     if name.len() > MAX_NAME_LEN || !rest.split('/').all(is_component) {
         let reason = "a name consists of lower-case letters and digits, with one `.`, `_` or `__` or any `-` between them, and `/` between components, in at most 255 bytes";
         let fix = format!("for example `{}`", likely_name(name));
-        return Err(FieldError::new("name", name, reason, fix));
+        return Err(FieldError::new("name", name.escape_debug().to_string(), reason, fix));
     }
     let first = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let good = tag.len() <= MAX_TAG_LEN
@@ -89,7 +89,7 @@ pub fn check_reference(name: &str, tag: &str) -> Result<(), FieldError> {
     }
     let reason = "a tag consists of at most 128 letters, digits, `_`, `.` and `-`, and does not start with `.` or `-`";
     let fix = format!("for example `{}`", likely_tag(tag));
-    Err(FieldError::new("tag", tag, reason, fix))
+    Err(FieldError::new("tag", tag.escape_debug().to_string(), reason, fix))
 }
 
 /// `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*`
@@ -159,7 +159,12 @@ pub fn user(text: &str) -> Result<(u32, u32), FieldError> {
     let ids = text.split_once(':').and_then(|(uid, gid)| Some((number(uid)?, number(gid)?)));
     ids.ok_or_else(|| {
         let reason = "it must be `uid:gid` in digits";
-        FieldError::new("user", text, reason, "for example \"65532:65532\"")
+        FieldError::new(
+            "user",
+            text.escape_debug().to_string(),
+            reason,
+            "for example \"65532:65532\"",
+        )
     })
 }
 

@@ -47,7 +47,7 @@ pub(super) fn name_from_url(url: &str, archive: bool, place: Place) -> Result<St
     match Name::new(name) {
         Ok(_) => Ok(name.to_owned()),
         Err(_) => {
-            let message = format!("no name can be made from the address `{url}`");
+            let message = format!("no name can be made from the address `{}`", url.escape_debug());
             Err(FaultBody::new(codes::NAME, place, message, "in this call")
                 .help("give the field `name`"))
         }
@@ -58,7 +58,8 @@ pub(super) fn name_from_url(url: &str, archive: bool, place: Place) -> Result<St
 pub(super) fn system(text: &str, place: Place) -> Result<System, Fault> {
     let known = System::KNOWN.contains(&text).then(|| System::new(text).ok()).flatten();
     known.ok_or_else(|| {
-        let message = format!("`{text}` is no system that programs can be built for");
+        let message =
+            format!("`{}` is no system that programs can be built for", text.escape_debug());
         FaultBody::new(codes::NAME, place, message, "in this call")
             .help(format!("known are {}", System::KNOWN.join(", ")))
     })

@@ -84,6 +84,8 @@ fn bad_values_are_refused() {
     insta::assert_snapshot!(refused("volumes = { \"\" = \"/data\" }", "E0410"));
     refused("volumes = { data = \"/a/../b\" }", "E0410");
     refused("tag = \"a b\"", "E0409");
+    let broken = refused("tag = \"a\\nb\\u{1b}\"", "E0409");
+    assert!(broken.contains("`a\\nb\\u{1b}`"), "{broken}");
     refused("listens = { web = std.oci.tcp(Http, 0) }", "E0410");
     refused("listens = { web = std.oci.tcp(Http, 65536) }", "E0410");
     assert!(fault(ITEMS, "std.oci.image { name = \"a\", cmd = [] }").starts_with("E0410"));

@@ -45,6 +45,10 @@ fn text_and_holes() {
     check_eval(r##""a#{1 + 1}b#{true}c#{"d"}""##, r##""a2btruecd""##);
     check_eval(r##""a" ++ "b" ++ "c""##, r##""abc""##);
     check_eval(r##""tab\t quote\" \#{x} \u{1f600}""##, "\"tab\\t quote\\\" \\#{x} 😀\"");
+    check_eval(
+        r##"{ "\u{1b}[31m" = 1, "\n" = "x", "a b" = 2, "if" = 3, T = 4, c = 5 }"##,
+        r##"{ "\n" = "x", "\u{1b}[31m" = 1, T = 4, "a b" = 2, c = 5, "if" = 3 }"##,
+    );
     check_eval(r##""\u{2028}\u{2029}\u{202e}""##, r##""\u{2028}\u{2029}\u{202e}""##);
 }
 

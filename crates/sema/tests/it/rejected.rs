@@ -179,6 +179,7 @@ rejected! {
     foreign_function_first_by_name "E0301": "import std\nfn f(n: Int) -> Int = n\npub let x: List<Int> = std.list.map(f, [1])"
     foreign_derivation "E0201": "pub let x: Package = mkDerivation({ name = \"a\" })"
     foreign_path_in_quotes_for_a_package "E0301": "import std\nfn f(src: Package) -> Str = src.name\npub let x: Str = f(\"./src\")"
+    foreign_address_for_a_package "E0301": "import std\npub let q: Package = \"https://a/b.tgz\""
     foreign_digest_of_another_kind "E0301": "fn f(hash: Hash) -> Int = 1\npub let x: Int = f(\"d41d8cd98f00b204e9800998ecf8427e\")"
     foreign_digest_that_is_short "E0301": "fn f(hash: Hash) -> Int = 1\npub let x: Int = f(\"sha256:abc\")"
     foreign_digest_without_quotes "E0201": "fn f(hash: Hash) -> Int = 1\npub let x: Int = f(ed968e840d10d2d313a870bc131a4e2c311d7ad09bdf32b3418147221f51a6e2)"

@@ -3,6 +3,7 @@
 use super::Habit;
 use super::place::Place;
 use super::tokens::Kind;
+use super::words::is_elvis;
 
 /// `if c { a } else { b }` of Rust and others.
 pub(super) fn branches(place: &Place<'_>) -> Option<Habit> {
@@ -91,6 +92,25 @@ pub(super) fn case_of(place: &Place<'_>) -> Option<Habit> {
     })
 }
 
+/// `0 | 1 => a` of Rust, in an arm.
+pub(super) fn alternatives(place: &Place<'_>) -> Option<Habit> {
+    let open = place.outer(place.i).filter(|open| place.tok(*open) == "{")?;
+    let stops = |i: &usize| {
+        matches!(place.tok(*i), "match" | "=" | "," | ";" | "=>" | "{" | "in" | "then" | "else")
+    };
+    let word = place.level_back(open).find(stops).filter(|i| place.tok(*i) == "match")?;
+    let arrow = place.find(place.i, "=>")?;
+    let pattern = !place.level(place.i).take_while(|i| *i < arrow).any(|i| place.tok(i) == ",");
+    if place.here() != "|" || word + 1 == open || !pattern {
+        return None;
+    }
+    let span = (place.start(place.i), place.end(place.i));
+    let message = "an arm has one pattern; `|` does not join several";
+    let help = "write an arm for each pattern: `0 => a, 1 => a`";
+    let until = place.end(place.expr_end(arrow + 1).saturating_sub(1));
+    Some(place.habit(span, message, "not understood", help).until(until))
+}
+
 /// `elif` of Python.
 pub(super) fn elif(place: &Place<'_>) -> Option<Habit> {
     let word = ["elif", "elseif", "elsif"].into_iter().find(|word| place.here() == *word)?;
@@ -103,7 +123,7 @@ pub(super) fn elif(place: &Place<'_>) -> Option<Habit> {
 /// `c ? 1 : 2` of C and others.
 pub(super) fn conditional(place: &Place<'_>) -> Option<Habit> {
     let sign = place.i;
-    if place.here() != "?" || place.kind(sign + 1).is_none() {
+    if place.here() != "?" || place.kind(sign + 1).is_none() || is_elvis(place, sign) {
         return None;
     }
     let stop = |i: &usize| matches!(place.tok(*i), "," | ";" | "=" | "=>" | ":");

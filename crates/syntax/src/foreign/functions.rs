@@ -224,7 +224,7 @@ pub(super) fn bars(place: &Place<'_>) -> Option<Habit> {
 /// `fn(x) { x }` of Gleam, and `fn(x) -> x`.
 pub(super) fn unnamed_function(place: &Place<'_>) -> Option<Habit> {
     let (word, open) = (place.i, place.i + 1);
-    if place.here() != "fn" || place.tok(open) != "(" || place.before(word).is_empty() {
+    if place.here() != "fn" || place.tok(open) != "(" || word == 0 && !place.expression {
         return None;
     }
     let close = place.partner(open)?;

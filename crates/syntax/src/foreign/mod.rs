@@ -56,7 +56,7 @@ struct Std<'t> {
 type Form = fn(&Place<'_>) -> Option<Habit>;
 
 /// Forms by how they are recognised; the first that fits counts.
-const FORMS: [Form; 47] = [
+const FORMS: [Form; 49] = [
     texts::url,
     texts::hash_with_colon,
     texts::bare_digest,
@@ -83,6 +83,7 @@ const FORMS: [Form; 47] = [
     conditions::elif,
     lists::comprehension,
     lists::spread,
+    conditions::alternatives,
     records::spread,
     records::update,
     records::inherit,
@@ -95,6 +96,7 @@ const FORMS: [Form; 47] = [
     words::separators,
     words::default_value,
     words::or,
+    words::pipe,
     words::and,
     words::not,
     words::returned,
@@ -187,8 +189,8 @@ impl<'t> Reader<'t> {
         if typed && tokens[i - 1].end - tokens[i - 1].start == 1 {
             i -= usize::from(text[tokens[i - 1].start..].starts_with(':'));
         }
-        let std = self.std.clone();
-        let place = Place { text, tokens, at, i, code: diagnostic.code, std };
+        let (std, expression) = (self.std.clone(), self.rule == Rule::expression);
+        let place = Place { text, tokens, at, i, code: diagnostic.code, expression, std };
         let forms: &[Form] = if diagnostic.code == "E0105" { &ITEMS } else { &[] };
         let Some(mut habit) = forms.iter().chain(&FORMS).find_map(|form| form(&place)) else {
             return diagnostic;

@@ -18,6 +18,8 @@ pub(super) struct Place<'t> {
     /// The token at the error, or the first one behind it.
     pub(super) i: usize,
     pub(super) code: &'static str,
+    /// Whether the text is one expression, so that one stands at its start.
+    pub(super) expression: bool,
     /// How the standard library is called here, if it can be.
     pub(super) std: Option<Std<'t>>,
 }
@@ -31,6 +33,11 @@ impl<'t> Place<'t> {
     /// The text of the token before another one.
     pub(super) fn before(&self, i: usize) -> &'t str {
         i.checked_sub(1).map_or("", |before| self.tok(before))
+    }
+
+    /// Whether a token is the first one of an expression that is a text of its own.
+    pub(super) fn begins(&self, i: usize) -> bool {
+        self.expression && i == 0
     }
 
     /// The text of the token at the error.

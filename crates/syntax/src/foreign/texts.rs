@@ -3,6 +3,7 @@
 use super::Habit;
 use super::place::Place;
 use super::tokens::{Kind, nix_text};
+use crate::grammar::Rule;
 use crate::words::is_word_byte;
 
 /// `https://example.org` without quotes. Its second half is a comment, so that brackets stay open.
@@ -203,6 +204,10 @@ pub(super) fn quotes(place: &Place<'_>) -> Option<Habit> {
         return Some(place.habit((start, end), message, "single quotes", help));
     }
     let text = text.replace("\\'", "'");
+    if !crate::plain_errors(&text, Rule::expression).is_empty() {
+        let help = "write it in `\"`; in there `\\` begins an escape, and `\\\\` stands for itself";
+        return Some(place.habit((start, end), message, "single quotes", help).until(end));
+    }
     let habit = place.habit((start, end), message, "single quotes", format!("write `{text}`"));
     Some(Habit { until: end, ..habit.edit(start, end, text) })
 }

@@ -13,33 +13,49 @@ fn replaced(place: &Place<'_>, message: impl Into<String>, new: &str) -> Habit {
     habit.edit(start, end, new)
 }
 
-/// `r.b or 2` of Nix and `a ?? b` of JavaScript.
+/// `r.b or 2` of Nix, `a ?? b` of JavaScript and `a ?: b` of Kotlin.
 pub(super) fn default_value(place: &Place<'_>) -> Option<Habit> {
     let sign = place.i;
     let start = place.operand_start(sign);
     let path = start.map(|start| place.source(start..sign));
     let nix = place.here() == "or";
     let field = start.is_some_and(|start| (start..sign).any(|i| place.tok(i) == "."));
-    if place.here() != "??" && !(nix && field) {
+    let elvis = is_elvis(place, sign);
+    if place.here() != "??" && !elvis && !(nix && field) {
         return None;
     }
-    let span = (place.start(sign), place.end(sign));
-    let message = format!("a default for an absent value is not given with `{}`", place.here());
+    let right = sign + if elvis { 2 } else { 1 };
+    let span = (place.start(sign), place.end(right - 1));
+    let shown = place.source(sign..right);
+    let message = format!("a default for an absent value is not given with `{shown}`");
     let or_else = place.library("option.or_else");
-    let end = place.operand_end(sign + 1);
-    let value = end.map_or("2", |end| place.source(sign + 1..end));
+    let end = place.operand_end(right);
+    let value = end.map_or("2", |end| place.source(right..end));
     let call = format!("{or_else}({}, {value})", path.unwrap_or("r.b"));
     let boolean = if nix { "; conditions are joined with `||`" } else { "" };
     let help = format!("where it is an `Option` write `{call}`{boolean}");
     let habit = place.habit(span, message, "not an operator", help);
     let (Some(start), Some(end)) = (start, end) else { return Some(habit) };
     // Between two names `or` may join conditions; `??` binds less than other operators.
-    let literal = matches!(place.kind(sign + 1), Some(Kind::Text | Kind::Open))
-        || place.tok(sign + 1).starts_with(|c: char| c.is_ascii_digit() || c == '.');
-    let alone = place.expr_start(sign) == Some(start) && place.expr_end(sign + 1) == end;
-    let certain = if nix { literal && place.tok(sign + 1) != "(" } else { alone };
+    let literal = matches!(place.kind(right), Some(Kind::Text | Kind::Open))
+        || place.tok(right).starts_with(|c: char| c.is_ascii_digit() || c == '.');
+    let alone = place.expr_start(sign) == Some(start) && place.expr_end(right) == end;
+    let certain = if nix { literal && place.tok(right) != "(" } else { alone };
     let habit = habit.until(place.end(end - 1)).calls_std();
     Some(habit.edit(place.start(start), place.end(end - 1), call).only_if(certain))
+}
+
+/// Whether `?:` stands at a token, which is two.
+pub(super) fn is_elvis(place: &Place<'_>, sign: usize) -> bool {
+    place.tok(sign) == "?" && place.tok(sign + 1) == ":" && place.joined(sign + 1)
+}
+
+/// `xs | std.list.length` of shells and Nix.
+pub(super) fn pipe(place: &Place<'_>) -> Option<Habit> {
+    let library = place.std.as_ref()?.name;
+    let message = "a value is handed to a function with `|>`, not with `|`";
+    let called = place.tok(place.i + 1) == library && place.tok(place.i + 2) == ".";
+    (place.here() == "|" && called).then(|| replaced(place, message, "|>"))
 }
 
 /// `a or b` of Python.
@@ -145,7 +161,8 @@ pub(super) fn walrus(place: &Place<'_>) -> Option<Habit> {
 pub(super) fn hash_comment(place: &Place<'_>) -> Option<Habit> {
     let (start, end) = (place.at, place.at + 1);
     let message = "a comment starts with `//`, not with `#`";
-    (place.here() == "#" && place.code == "E0104" && place.start(place.i) == start).then(|| {
+    let known = place.code == "E0104" || place.code == "E0115" && place.begins(place.i);
+    (place.here() == "#" && known && place.start(place.i) == start).then(|| {
         place
             .habit((start, end), message, "not a comment", "write `//`")
             .edit(start, end, "//")

@@ -205,7 +205,7 @@ impl Lower<'_> {
         let value = match short {
             Some(ident) => Expr { span: ident.span, kind: ExprKind::Name(ident) },
             None => {
-                let help = format!("write `{} = …`", crate::report::shown(&name.text));
+                let help = format!("write `{} = …`", crate::literal::field_name(&name.text));
                 self.error("E0121", at, "this field has no value", "expected `=` after it", help);
                 broken(at)
             }
