@@ -212,7 +212,13 @@ fn names(scene: &mut Scene) {
     wrong((2, "E1015"), "a module", &["eval", "std:list"]);
     wrong((2, "E1016"), "what cannot be built", &["build", ".:two"]);
     wrong((2, "E1053"), "an unknown code", &["explain", "E3001"]);
-    wrong((3, "E1051"), "a file that is not there", &["fmt", "none.cbuild"]);
+    wrong((2, "E1051"), "a file that is not there", &["fmt", "none.cbuild"]);
+    wrong((2, "E1034"), "an addition that is not there", &["store", "add", "none"]);
+    wrong(
+        (2, "E1034"),
+        "a source of a repair that is not there",
+        &["store", "repair", "--from", "none"],
+    );
     wrong((3, "E1071"), "documentation without a place", &["doc", "-o", "/dev/null/doc"]);
     scene.told((1, "E1063"), "an unknown request", &["repl"], b":nothing\n");
     scene.told((1, "E1064"), "a name without documentation", &["repl"], b":doc std.lits\n");

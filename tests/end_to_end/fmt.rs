@@ -58,7 +58,7 @@ fn broken_files_are_left_as_they_are() {
     assert!(done.stderr.contains("a.cbuild:1:8"), "{}", done.stderr);
     assert_eq!(std::fs::read_to_string(&broken).unwrap(), "let a =[\n");
     assert_eq!(std::fs::read_to_string(&other).unwrap(), TIDY);
-    cbuild(root.path(), ["fmt", "/nonexistent.cbuild"]).fails(3, "E1051");
+    cbuild(root.path(), ["fmt", "/nonexistent.cbuild"]).fails(2, "E1051");
 }
 
 #[test]

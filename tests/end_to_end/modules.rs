@@ -115,7 +115,8 @@ fn a_module_from_git_is_added_used_and_removed() {
     place.cbuild(&["check", "."]).ok();
     assert_clean(&place.path("root"));
     // Without the requirement the import has no meaning, and the lock has no line for it.
-    let done = place.cbuild(&["mod", "remove", "tls"]).ok();
+    place.cbuild(&["mod", "remove", "example.org/tls/v1@9.9.9"]).fails(2, "E1103");
+    let done = place.cbuild(&["mod", "remove", "ext.tls"]).ok();
     assert!(done.stdout.contains("- example.org/tls/v1@1.0.0"), "{}", done.stdout);
     assert_eq!(place.lock(), "cbuild-lock-1\n");
     place.cbuild(&["eval", ".:level"]).fails(2, "E0204");

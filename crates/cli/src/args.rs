@@ -369,7 +369,7 @@ pub(crate) enum ModCommand {
     },
     /// Require modules no longer
     Remove {
-        /// Paths without versions, or the names that the modules are imported by
+        /// Paths, with or without the required version, or the names that the modules are imported by
         #[arg(required = true, value_name = "MODULE")]
         modules: Vec<String>,
     },

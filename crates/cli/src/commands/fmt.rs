@@ -157,7 +157,9 @@ fn write(file: &Path, text: &str) -> Result<(), Failure> {
 
 fn failed(what: &str, file: &Path, why: &str) -> Failure {
     let message = format!("cannot {what} `{}`: {why}", file.display());
-    Problem::new(Exit::Environment, "E1051", message)
+    // What is read was named by the user.
+    let exit = if what == "read" { Exit::Input } else { Exit::Environment };
+    Problem::new(exit, "E1051", message)
         .help("check that the file is there and that you may read and write it")
         .into()
 }

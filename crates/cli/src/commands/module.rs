@@ -29,10 +29,10 @@ pub(crate) fn run(session: &Session, dir: &Path, command: ModCommand) -> Result<
             let mut text = workspace.text().to_owned();
             // One may be named twice, as by its path and by its import.
             let paths: Result<BTreeSet<_>, _> =
-                modules.iter().map(|module| named(workspace, module)).collect();
+                modules.iter().map(|module| removed(workspace, module)).collect();
             for path in paths? {
-                let removed = remove_requirement(&text, &path).map_err(not_toml)?;
-                text = removed.ok_or(Error::NotRequired(path))?;
+                let less = remove_requirement(&text, &path).map_err(not_toml)?;
+                text = less.ok_or(Error::NotRequired(path))?;
             }
             Ok(text)
         }),
@@ -144,10 +144,27 @@ fn updated(workspace: &Workspace<'_>, modules: &[String]) -> Result<String, Fail
     Ok(text)
 }
 
-/// The module that a text names: by its path, or by the name that it is imported by.
+/// The module to remove: as [`named`], or with the version that is required.
+fn removed(workspace: &Workspace<'_>, text: &str) -> Result<ModulePath, Problem> {
+    if !text.contains('@') {
+        return named(workspace, text);
+    }
+    let ModuleVersion { path, version } = text.parse().map_err(wrong_name)?;
+    match workspace.manifest().require.get(&path) {
+        Some(known) if known.version != version => {
+            let message = format!("cbuild.mod requires `{path}@{}`, not `{text}`", known.version);
+            Err(Problem::new(Exit::Input, "E1103", message)
+                .help(format!("name it without a version: `cbuild mod remove {path}`")))
+        }
+        _ => Ok(path),
+    }
+}
+
+/// The module that a text names: by its path, or by the name that it is imported by, also as `ext.NAME`.
 fn named(workspace: &Workspace<'_>, text: &str) -> Result<ModulePath, Problem> {
     let required = &workspace.manifest().require;
-    let imported = required.iter().find(|(_, requirement)| requirement.name.as_str() == text);
+    let name = text.strip_prefix("ext.").unwrap_or(text);
+    let imported = required.iter().find(|(_, requirement)| requirement.name.as_str() == name);
     match imported {
         Some((path, _)) => Ok(path.clone()),
         None if text.contains('/') => text.parse().map_err(wrong_name),

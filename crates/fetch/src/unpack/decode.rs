@@ -88,6 +88,28 @@ pub(super) fn other_format(start: &[u8]) -> Option<&'static str> {
     })
 }
 
+/// Name of a format that is read, but not within a compression, told by the first bytes.
+pub(super) fn inner_format(start: &[u8]) -> Option<&'static str> {
+    Some(match start {
+        [0x1f, 0x8b, ..] => "compressed with gzip once more",
+        [b'B', b'Z', b'h', ..] => "compressed with bzip2 once more",
+        [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => "compressed with xz once more",
+        [b'L', b'Z', b'I', b'P', ..] => "compressed with lzip once more",
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => "compressed with Zstandard once more",
+        [b'P', b'K', 3, 4, ..] | [b'P', b'K', 5, 6, ..] => "a zip archive",
+        start if start.starts_with(b"!<arch>\n") => "an `ar` archive, as a Debian package is",
+        _ => return None,
+    })
+}
+
+/// Whether bytes start as an HTML page does, which servers send in place of a file.
+pub(super) fn is_page(start: &[u8]) -> bool {
+    let start = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start).trim_ascii_start();
+    let has =
+        |mark: &[u8]| start.get(..mark.len()).is_some_and(|begun| begun.eq_ignore_ascii_case(mark));
+    has(b"<!doctype html") || has(b"<html")
+}
+
 /// Bytes from the start in which every mark of an image stands.
 pub(super) const IMAGE_MARKS: usize = 0x1_0048;
 

@@ -220,8 +220,21 @@ fn damage_is_named_with_its_place() {
     );
     assert_eq!(
         text(b"<html>not found</html>".repeat(40).as_slice()),
+        "E0712 `the archive` is not an archive of a known format: it is an HTML page, such as an error of the server"
+    );
+    assert_eq!(
+        text(b"not found".repeat(80).as_slice()),
         "E0712 `the archive` is not an archive of a known format: its first block is no tar header"
     );
+    for (bytes, what) in [
+        (b" <!DOCTYPE html><p>no".to_vec(), "it is an HTML page"),
+        (gz(b"<html>no</html>"), "it is an HTML page"),
+        (gz(&gz(&bytes)), "what is compressed in it is compressed with gzip once more"),
+        (gz(b"PK\x03\x04\x14"), "what is compressed in it is a zip archive"),
+    ] {
+        let text = text(&bytes);
+        assert!(text.starts_with("E0712") && text.contains(what), "{text}");
+    }
     let mut wrong_sum = gz(&bytes);
     let at = wrong_sum.len() - 8;
     wrong_sum[at] ^= 1;

@@ -8,7 +8,7 @@ use cbuild_drv::{Action, Derivation, Graph, Input, StorePath};
 use cbuild_store::{Store, VerifyOptions};
 use serde_json::json;
 
-use super::transfer::open;
+use super::transfer::{open, unreadable};
 use crate::failure::{Exit, Failure, Problem};
 use crate::output;
 use crate::progress::Display;
@@ -66,6 +66,7 @@ struct Outcome {
 /// Brings damaged objects back: from other stores and exports, then by building them again. What
 /// cannot be brought back is dropped, with what refers to it, so that later builds make it.
 pub(super) fn repair(session: &Session, from: &[PathBuf]) -> Result<(), Failure> {
+    from.iter().try_for_each(|place| check_place(place))?;
     let store = session.store()?;
     let mut left = store.verify(&VerifyOptions::default())?.damaged;
     let mut outcomes = Vec::new();
@@ -103,6 +104,23 @@ pub(super) fn repair(session: &Session, from: &[PathBuf]) -> Result<(), Failure>
     output::line(&format!("clean: {back} objects came back, {} are gone", outcomes.len() - back))
 }
 
+/// Refuses a place that nothing can be taken from, also when nothing is damaged.
+fn check_place(place: &Path) -> Result<(), Failure> {
+    if place == Path::new("-") {
+        return Ok(());
+    }
+    // A pipe cannot be opened twice, so that it is only looked at.
+    let found = place.metadata().map_err(|error| {
+        unreadable(place, &error)
+            .help("give the root of another store, or the file that `cbuild store export` wrote")
+    })?;
+    if found.is_dir() && !place.join("version").is_file() {
+        // Opening would make a store of an empty folder.
+        return Err(cbuild_store::Error::NotAStore { path: place.to_owned() }.into());
+    }
+    Ok(())
+}
+
 /// Puts the good objects of another place where the damaged ones are.
 fn take_from(
     store: &Store,
@@ -115,10 +133,6 @@ fn take_from(
     if !place.is_dir() {
         let report = store.import(&mut *open(place)?, damaged)?;
         return Ok(report.replaced.into_iter().collect());
-    }
-    if !place.join("version").is_file() {
-        // Opening would make a store of an empty folder.
-        return Err(cbuild_store::Error::NotAStore { path: place.to_owned() }.into());
     }
     let other = told(Store::open(place)?.stopped_by(store.cancel().clone()));
     let mut back = BTreeSet::new();

@@ -20,6 +20,9 @@ const BUFFER: usize = 1 << 20;
 
 /// Takes a file or folder into the store.
 pub(super) fn add(session: &Session, path: &Path, name: Option<String>) -> Result<(), Failure> {
+    path.symlink_metadata().map_err(|error| {
+        unreadable(path, &error).help("check the path: give a file or folder that is there")
+    })?;
     let store = session.store()?;
     let last = path.file_name().map(|name| name.to_string_lossy().into_owned());
     let name = Name::new(name.or(last).unwrap_or_default()).map_err(|error| {
@@ -132,14 +135,18 @@ fn write_failed(to: &Path, error: &io::Error) -> Failure {
     Problem::new(Exit::Environment, "E1033", message).help(help).into()
 }
 
+/// A path that the user named, and that cannot be read.
+pub(super) fn unreadable(path: &Path, error: &io::Error) -> Problem {
+    Problem::new(Exit::Input, "E1034", format!("cannot read `{}`: {error}", path.display()))
+}
+
 /// Opens an export, or standard input for `-`.
 pub(super) fn open(file: &Path) -> Result<Box<dyn Read>, Failure> {
     if file == Path::new("-") {
         return Ok(Box::new(io::stdin().lock()));
     }
     let opened = File::open(file).map_err(|error| {
-        let message = format!("cannot read `{}`: {error}", file.display());
-        Problem::new(Exit::Input, "E1034", message)
+        unreadable(file, &error)
             .help("give the file that `cbuild store export` wrote, or `-` for standard input")
     })?;
     Ok(Box::new(BufReader::with_capacity(BUFFER, opened)))

@@ -7,7 +7,7 @@ mod sparse;
 
 use std::io::{self, Read};
 
-use super::decode::{Decoded, IMAGE_MARKS, other_format};
+use super::decode::{Decoded, IMAGE_MARKS, inner_format, is_page, other_format};
 use super::tree::TreeWriter;
 use crate::error::{FetchError, UnsafeReason};
 pub(super) use header::BLOCK;
@@ -52,8 +52,14 @@ fn first_block(
     if is_zero && only_zeros {
         return Ok(None);
     }
-    Err(match other_format(&start) {
-        Some(format) => tree.unknown(&format!("it is {format}, which is not read")),
+    let known = other_format(&start).map(|format| format!("it is {format}"));
+    let inner = inner_format(&start).filter(|_| is_compressed);
+    let inner = inner.map(|format| format!("what is compressed in it is {format}"));
+    Err(match known.or(inner) {
+        Some(known) => tree.unknown(&format!("{known}, which is not read")),
+        None if is_page(&start) => {
+            tree.unknown("it is an HTML page, such as an error of the server")
+        }
         None if start.is_empty() => tree.unknown("it is empty"),
         None if first.is_none() => tree.unknown("it is shorter than one block of a tar archive"),
         None if first.is_some_and(|block| block.is_zero()) => {
