@@ -44,6 +44,19 @@ fn recalled_evaluations_say_the_same_until_something_changes() {
 }
 
 #[test]
+fn a_cache_is_not_taken_for_a_source() {
+    let folder = module("import std\npub let default: Package = std.fetch.local(./., \"src\")\n");
+    let (folder, root) = (folder.path(), tempfile::tempdir().unwrap());
+    let build = |cache: &Path| {
+        let mut command = cbuild_command(root.path());
+        run(command.env("CBUILD_CACHE", cache).args(["--quiet", "build"]).arg(folder))
+    };
+    let failed = build(&folder.join("cache")).fails(2, "E0408");
+    assert!(failed.stderr.contains("it holds the cache"), "{}", failed.stderr);
+    build(&root.path().join("cache")).ok();
+}
+
+#[test]
 fn many_processes_build_one_target_from_one_cache() {
     let folder = module(TEXT);
     let folder = folder.path();

@@ -49,6 +49,11 @@ impl Cache {
         Self { folder: folder.into(), build: build.into() }
     }
 
+    /// Where it is.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// The result of a kind that was kept last under a key, if there is one.
     pub fn get(&self, kind: &str, key: &[u8]) -> Option<Vec<u8>> {
         let file = File::open(self.path(kind, key)).ok()?;

@@ -171,6 +171,14 @@ impl<'s> LazyStore<'s> {
         })
     }
 
+    /// The cache's folder, if that is in a folder.
+    fn cache_in(&self, folder: &Path) -> Option<PathBuf> {
+        let cache = self.session.cache()?;
+        let cache = cache.folder();
+        let cache = cache.canonicalize().or_else(|_| std::path::absolute(cache)).ok()?;
+        cache.starts_with(folder).then_some(cache)
+    }
+
     /// Why the store could not be opened during an evaluation, if that was so.
     pub(crate) fn failure(&self) -> Option<Failure> {
         self.failure.take()
@@ -257,6 +265,12 @@ impl World for StoreWorld<'_> {
         let stored = match self.imported.get(&file) {
             Some(known) => known.clone(),
             None => {
+                if let Some(cache) = self.store.cache_in(&file) {
+                    return Err(format!(
+                        "it holds the cache `{}`, which changes with each command; name a folder in it, or another cache: `--cache DIR`",
+                        shown(&cache)
+                    ));
+                }
                 let store = self.store.during_evaluation()?;
                 store.add_tree(&file, &object_name(&file)).map_err(|error| match &error {
                     cbuild_store::Error::StoreInside { .. } => {

@@ -31,6 +31,17 @@ pub(crate) fn json(machine: &mut Machine<'_>, value: &Value) -> Result<Json, Fau
     Printer::new(machine).json(value)
 }
 
+/// Bytes that a text takes in JSON, with its quotes and what separates it from the next part (RFC 8259,
+/// section 7).
+fn length_in_json(text: &str) -> usize {
+    let escaped = |byte: u8| match byte {
+        b'"' | b'\\' | 0x08 | b'\t' | b'\n' | 0x0c | b'\r' => 2,
+        0..0x20 => 6,
+        _ => 1,
+    };
+    text.bytes().map(escaped).sum::<usize>() + 3
+}
+
 /// A value that has no parts to evaluate, and scripts, as text.
 pub(crate) fn atom(machine: &mut Machine<'_>, value: &Value) -> String {
     let printer = Printer::new(machine);
@@ -232,20 +243,22 @@ impl<'m, 'a> Printer<'m, 'a> {
             Value::Int(number) => json!(number),
             Value::Bool(truth) => json!(truth),
             Value::Str(text) => {
-                self.spend(text.len())?;
+                self.spend(length_in_json(text))?;
                 json!(**text)
             }
             Value::Hash(hash) => json!(hash.to_string()),
             Value::Script(rope) => {
                 self.spend(rope.len())?;
-                json!({ "type": "script", "text": self.script(rope) })
+                let text = self.script(rope);
+                self.spend(length_in_json(&text).saturating_sub(rope.len()))?;
+                json!({ "type": "script", "text": text })
             }
             Value::Path(path) => json!({ "type": "path", "path": *path.path }),
             Value::List(list) => Json::Array(self.jsons(&list.items)?),
             Value::Record(record) => {
                 let mut object = Object::new();
                 for (&name, slot) in record.shape.names.iter().zip(record.fields.iter()) {
-                    self.spend_on(name)?;
+                    self.spend(length_in_json(self.name(name)))?;
                     let item = self.part(slot, Self::json)?;
                     object.insert(self.name(name).to_owned(), item);
                 }
@@ -254,7 +267,7 @@ impl<'m, 'a> Printer<'m, 'a> {
             Value::Map(map) => {
                 let mut object = Object::new();
                 for (key, slot) in map.clone().iter() {
-                    self.spend(key.len())?;
+                    self.spend(length_in_json(key))?;
                     object.insert(key.to_string(), self.part(slot, Self::json)?);
                 }
                 Json::Object(object)

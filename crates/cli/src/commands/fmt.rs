@@ -126,8 +126,8 @@ fn difference(name: &str, old: &str, new: &str) -> String {
         .context_radius(CONTEXT)
         .header(name, &format!("{name} (formatted)"))
         .to_string();
-    // What a file holds does not steer the terminal.
-    cbuild_diag::clean(&difference)
+    // What a file holds neither steers the terminal nor lets a reader of a log in.
+    cbuild_diag::without_secrets(cbuild_diag::clean(&difference))
 }
 
 fn read(file: &Path) -> Result<String, Failure> {

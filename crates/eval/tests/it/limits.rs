@@ -243,6 +243,9 @@ fn printed_values_have_a_limit_in_bytes() {
     for (expr, json) in [
         ("texts(101)", false),
         ("texts(101)", true),
+        // What JSON escapes takes six bytes.
+        ("std.list.repeat(std.text.repeat(\"\\u{1}\", 10000), 17)", true),
+        ("std.script.raw(std.text.repeat(\"\\u{1}\", 170000))", true),
         ("{ a = texts(50), b = texts(51) }", true),
         ("std.script.raw(std.text.repeat(large, 101))", false),
         ("std.map.from_list([{ key = std.text.repeat(large, 101), value = 1 }])", true),
@@ -252,6 +255,7 @@ fn printed_values_have_a_limit_in_bytes() {
         assert!(error.starts_with("E0406") && error.contains("1000000 bytes"), "{error}");
     }
     assert_eq!(printed("texts(90)", false).unwrap().lines().count(), 92);
+    assert!(printed("std.list.repeat(std.text.repeat(\"\\u{1}\", 10000), 16)", true).is_ok());
     assert_eq!(Limits::default().printed, 1 << 28);
 }
 
