@@ -214,6 +214,7 @@ impl<'t> Reader<'t> {
 
     /// Keeps the changes of a form only if they mend it.
     fn settle(&mut self, habit: &mut Habit, (code, at): (&'static str, usize)) {
+        habit.edits.retain(|(from, to, new)| from < to || !new.is_empty());
         let (start, end) = self.item;
         let inside = |(from, to, _): &check::Change| start <= *from && from <= to && *to <= end;
         let cost = 2 * (end - start);
