@@ -10,8 +10,12 @@ use crate::modules::Loaded;
 /// Where syntax errors begin, in order.
 type Faults = Vec<(SourceId, u32)>;
 
-/// Removes errors that a syntax error explains: those of names and types on its line, and those about unknown
-/// constructors in a file where the definition of a type has one.
+/// Most syntax errors of several lines that are looked at.
+const MAX_LONG: usize = 1000;
+
+/// Removes errors that a syntax error explains: those of names and types on its line or inside of its place,
+/// which a form of another language fills, and those about unknown constructors in a file where the
+/// definition of a type has one.
 pub(crate) fn drop_followups(
     diagnostics: &mut Vec<Diagnostic>,
     sources: &Sources,
@@ -22,6 +26,7 @@ pub(crate) fn drop_followups(
         return;
     }
     faults.sort_unstable();
+    let long = long_places(diagnostics, sources);
     let untyped: Vec<SourceId> = modules
         .iter()
         .filter(|module| has_broken_type(module, &faults))
@@ -33,7 +38,10 @@ pub(crate) fn drop_followups(
         match diagnostic.code {
             codes::UNKNOWN_CONSTRUCTOR if untyped.contains(&place.source) => false,
             code if code.starts_with("E02") || code.starts_with("E03") => {
-                !shares_line(&faults, sources, at)
+                let is_inside = |(source, from, to): &(SourceId, u32, u32)| {
+                    *source == at.0 && (*from..*to).contains(&at.1)
+                };
+                !shares_line(&faults, sources, at) && !long.iter().any(is_inside)
             }
             _ => true,
         }
@@ -45,6 +53,17 @@ fn fault(diagnostic: &Diagnostic) -> Option<(SourceId, u32)> {
     let syntax = diagnostic.code.starts_with("E01") && diagnostic.severity == Severity::Error;
     let place = diagnostic.labels.first().filter(|_| syntax)?;
     Some((place.source, place.span.start))
+}
+
+/// The first places of syntax errors that go over several lines.
+fn long_places(diagnostics: &[Diagnostic], sources: &Sources) -> Vec<(SourceId, u32, u32)> {
+    let long = diagnostics.iter().filter_map(|diagnostic| {
+        let (source, start) = fault(diagnostic)?;
+        let end = diagnostic.labels.first()?.span.end;
+        let text = sources.text(source).get(start as usize..end as usize)?;
+        text.contains('\n').then_some((source, start, end))
+    });
+    long.take(MAX_LONG).collect()
 }
 
 /// Whether a syntax error lies between the beginning of a type and that of the item after it.
